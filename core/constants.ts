@@ -1,0 +1,61 @@
+/** Names and numbers that several rooms and every user agree on. Changing one is a change of the product's interface. */
+
+export const API_GROUP = 'mesh.dev';
+export const API_VERSION = 'v1alpha1';
+
+/** The one MeshConfig object of a cluster. */
+export const MESH_CONFIG_NAME = 'mesh';
+
+/** The user the sidecar runs as; the redirection lets exactly this user's packets pass. */
+export const SIDECAR_UID = 15777;
+
+/** Names of what injection adds to a pod. */
+export const SIDECAR_CONTAINER = 'mesh-sidecar';
+export const REDIRECT_CONTAINER = 'mesh-redirect';
+
+/** The name of the operator's Kubernetes Service, and so the DNS name in its serving certificate. */
+export const OPERATOR_SERVICE = 'mesh-operator';
+
+/**
+ * Ports of a meshed pod. `admin` is reachable from other pods (health, metrics, rewritten probes); what changes or
+ * reveals anything listens on `adminLocal`, on loopback.
+ */
+export const PORTS = {
+  inbound: 20000,
+  outbound: 15001,
+  adminLocal: 15000,
+  admin: 15020,
+  agentApi: 8500,
+  dns: 8600,
+} as const;
+
+/** Labels the operator and the webhook put on objects they own or changed. */
+export const LABELS = {
+  /** On injected pods: the logical service the pod stands for. Information only; it grants nothing. */
+  service: 'mesh.dev/service',
+  /** On injected pods: `native` or `ordinary`, the sidecar style. */
+  injected: 'mesh.dev/injected',
+  /** On objects the operator made. */
+  managedBy: 'app.kubernetes.io/managed-by',
+} as const;
+
+export const MANAGED_BY_VALUE = 'mesh-operator';
+
+/** Annotations users write on pods (`inject` also as a label on a pod or a namespace). */
+export const ANNOTATIONS = {
+  inject: 'mesh/inject',
+  service: 'mesh/service',
+  upstreams: 'mesh/upstreams',
+  transparent: 'mesh/transparent',
+  skipInboundPorts: 'mesh/skip-inbound-ports',
+  skipOutboundPorts: 'mesh/skip-outbound-ports',
+  skipOutboundCidrs: 'mesh/skip-outbound-cidrs',
+  logLevel: 'mesh/log-level',
+  cpuRequest: 'mesh/cpu-request',
+  cpuLimit: 'mesh/cpu-limit',
+  memoryRequest: 'mesh/memory-request',
+  memoryLimit: 'mesh/memory-limit',
+  drainSeconds: 'mesh/drain-seconds',
+  /** Written by injection: what was done, for people and for idempotence. */
+  status: 'mesh/status',
+} as const;

@@ -1,0 +1,142 @@
+import { WILDCARD } from '../names.ts';
+import { localService } from '../spiffe-id.ts';
+import type { IdentityScope, ServiceIdentity, SpiffeId } from '../spiffe-id.ts';
+import type { Action } from '../model/intention.ts';
+import { compareRules } from './order.ts';
+import type { Rule, RuleRef } from './rule.ts';
+
+/** Why a decision fell as it did. Stable words: they stand in logs, metrics and on screens. */
+export type DecisionReason =
+  /** An intention matched; `rule` says which. */
+  | 'intention'
+  /** No intention matched, so the mesh's default action decided. */
+  | 'default'
+  /** An intention that this version cannot read covers the edge, so it is closed. */
+  | 'unreadable-intention'
+  /** The rules have not been read yet, so everything is closed. */
+  | 'no-policy';
+
+/** One decision, with everything needed to explain it. */
+export interface Decision {
+  readonly action: Action;
+  readonly reason: DecisionReason;
+  /** The rule that won; absent when the default decided. */
+  readonly rule?: Rule;
+  /** Enforced rules that matched as well and lost, best first. */
+  readonly outranked: readonly Rule[];
+  /** What would have been decided if audit rules counted, when that differs. */
+  readonly audit?: { readonly action: Action; readonly rule: RuleRef };
+}
+
+/** What is asked: may this peer connect to this destination? */
+export interface Question {
+  /** The caller's SPIFFE ID, already authenticated. */
+  readonly source: SpiffeId;
+  readonly destination: ServiceIdentity;
+  /** Milliseconds since the epoch; rules that ended by then do not count. */
+  readonly now: number;
+}
+
+/**
+ * The rules compiled for asking: a decision looks up at most ten keys, however many rules there are.
+ * The one engine of the mesh; sidecar, webhook and every other surface ask it and none decides by itself.
+ */
+export class Policy {
+  readonly #scope: IdentityScope;
+  readonly #defaultAction: Action;
+  readonly #rulesByEdge = new Map<string, Rule[]>();
+  readonly #expiries: readonly number[];
+
+  /**
+   * @param scope this mesh's trust domain and datacenter; identities outside it are foreign and match only by SPIFFE ID
+   * @param defaultAction what holds where no rule matches
+   */
+  constructor(scope: IdentityScope, defaultAction: Action, rules: Iterable<Rule>) {
+    this.#scope = scope;
+    this.#defaultAction = defaultAction;
+    const expiries: number[] = [];
+    for (const rule of rules) {
+      const key = edgeKey(sourceKey(rule.source), rule.destination.namespace, rule.destination.service);
+      const sameEdge = this.#rulesByEdge.get(key);
+      if (sameEdge) sameEdge.push(rule);
+      else this.#rulesByEdge.set(key, [rule]);
+      if (rule.expiresAt !== undefined) expiries.push(rule.expiresAt);
+    }
+    this.#expiries = expiries.sort((a, b) => a - b);
+  }
+
+  /** Decides one question. Pure; microseconds. */
+  decide({ source, destination, now }: Question): Decision {
+    const matching = this.#matching(source, destination).filter(
+      (rule) => rule.expiresAt === undefined || rule.expiresAt > now,
+    );
+    matching.sort(compareRules);
+    const enforced = matching.filter((rule) => rule.mode === 'enforce');
+    const [winner, ...outranked] = enforced;
+    const action = winner?.action ?? this.#defaultAction;
+    const wouldWin = matching[0];
+    return {
+      action,
+      reason: winner ? (winner.precedence > 9 ? 'unreadable-intention' : 'intention') : 'default',
+      ...(winner ? { rule: winner } : {}),
+      outranked,
+      ...(wouldWin?.mode === 'audit' && wouldWin.action !== action
+        ? { audit: { action: wouldWin.action, rule: wouldWin.ref } }
+        : {}),
+    };
+  }
+
+  /** The next moment after `now` at which a rule ends and decisions may change; undefined when none does. */
+  nextExpiry(now: number): number | undefined {
+    return this.#expiries.find((expiry) => expiry > now);
+  }
+
+  #matching(source: SpiffeId, destination: ServiceIdentity): Rule[] {
+    const caller = localService(this.#scope, source);
+    const sources = [`id ${source}`];
+    if (caller) {
+      sources.push(
+        `svc ${caller.namespace}/${caller.service}`,
+        `svc ${caller.namespace}/${WILDCARD}`,
+        `svc ${WILDCARD}/${WILDCARD}`,
+      );
+    }
+    const rules: Rule[] = [];
+    for (const from of sources) {
+      for (const [namespace, service] of [
+        [destination.namespace, destination.service],
+        [destination.namespace, WILDCARD],
+        [WILDCARD, WILDCARD],
+      ] as const) {
+        const found = this.#rulesByEdge.get(edgeKey(from, namespace, service));
+        if (found) rules.push(...found);
+      }
+    }
+    return rules;
+  }
+}
+
+/** The decision while no policy has been read: closed. */
+export const NO_POLICY_DECISION: Decision = { action: 'deny', reason: 'no-policy', outranked: [] };
+
+/** A sentence that says what decided, for logs, refusals and screens. */
+export function explainDecision(decision: Decision): string {
+  switch (decision.reason) {
+    case 'intention':
+      return `intention ${decision.rule?.ref.key ?? '?'} (${decision.action}, precedence ${decision.rule?.precedence ?? 0})`;
+    case 'default':
+      return `no intention matches and the default is ${decision.action}`;
+    case 'unreadable-intention':
+      return `intention ${decision.rule?.ref.key ?? '?'} cannot be read by this version, so it denies`;
+    case 'no-policy':
+      return 'the intentions have not been read yet, so everything is denied';
+  }
+}
+
+function sourceKey(source: Rule['source']): string {
+  return source.kind === 'spiffe' ? `id ${source.id}` : `svc ${source.namespace}/${source.service}`;
+}
+
+function edgeKey(source: string, namespace: string, service: string): string {
+  return `${source} -> ${namespace}/${service}`;
+}

@@ -1,0 +1,124 @@
+import { objectKey } from '../resource.ts';
+import { WILDCARD, isDnsLabel } from '../names.ts';
+import type { ObjectMeta } from '../resource.ts';
+import type { Action } from '../model/intention.ts';
+import { intentionSpecSchema } from '../model/intention.ts';
+
+/** An intention as the decision uses it: names filled in, times as numbers. */
+export interface Rule {
+  /** `namespace/name` of the Intention, and which generation of it this is. */
+  readonly ref: RuleRef;
+  readonly source: RuleSource;
+  readonly destination: { readonly namespace: string; readonly service: string };
+  readonly action: Action;
+  readonly mode: 'enforce' | 'audit';
+  /** Milliseconds since the epoch at which the rule stops to count. */
+  readonly expiresAt?: number;
+  /** Consul's number, 9 (most exact) to 1; 10 for a rule that could not be read. */
+  readonly precedence: number;
+}
+
+export interface RuleRef {
+  readonly key: string;
+  readonly uid: string;
+  readonly generation: number;
+}
+
+/** A caller a rule is about: a service of this mesh (either part may be "*"), or one foreign SPIFFE ID. */
+export type RuleSource =
+  | { readonly kind: 'service'; readonly namespace: string; readonly service: string }
+  | { readonly kind: 'spiffe'; readonly id: string };
+
+/** An Intention as it comes from the API server, before anything in it is believed. */
+export interface RawIntention {
+  readonly metadata: ObjectMeta;
+  readonly spec?: unknown;
+}
+
+/** Precedence of a rule that could not be read: above all others, so that it closes what it may have been about. */
+export const UNREADABLE_PRECEDENCE = 10;
+
+/**
+ * Turns an Intention into a rule. An Intention that this version cannot read entirely (an unknown field of a newer
+ * version, a value outside the schema) becomes a deny: for its own source and destination where these can be read, else
+ * for the whole namespace. "Unreadable policy is a deny" (docs/decisions/0003-decide.md).
+ *
+ * @param meshNamespace where rules for all namespaces live
+ */
+export function toRule(intention: RawIntention, meshNamespace: string): Rule {
+  const home = intention.metadata.namespace ?? '';
+  const ref: RuleRef = {
+    key: objectKey(intention),
+    uid: intention.metadata.uid ?? '',
+    generation: intention.metadata.generation ?? 0,
+  };
+  const parsed = intentionSpecSchema.safeParse(intention.spec);
+  if (!parsed.success) return unreadable(ref, intention, home, meshNamespace);
+  const { source, destination, action, mode, expiresAt } = parsed.data;
+  const edge = readEdge({ source, destination }, home, meshNamespace);
+  if (!edge) return unreadable(ref, intention, home, meshNamespace);
+  return {
+    ref,
+    ...edge,
+    action,
+    mode: mode ?? 'enforce',
+    ...(expiresAt === undefined ? {} : { expiresAt: Date.parse(expiresAt) }),
+    precedence: precedenceOf(edge.source, edge.destination),
+  };
+}
+
+/** Consul's nine levels (`precedence` of an intention): the destination weighs more than the source. */
+export function precedenceOf(source: RuleSource, destination: Rule['destination']): number {
+  const exactness = (namespace: string, service: string): number =>
+    namespace === WILDCARD ? 0 : service === WILDCARD ? 1 : 2;
+  const from = source.kind === 'spiffe' ? 2 : exactness(source.namespace, source.service);
+  const to = exactness(destination.namespace, destination.service);
+  return to * 3 + from + 1;
+}
+
+interface Edge {
+  readonly source: RuleSource;
+  readonly destination: Rule['destination'];
+}
+
+interface RawEdge {
+  readonly source?: { service?: unknown; namespace?: unknown; spiffeId?: unknown } | undefined;
+  readonly destination?: { service?: unknown; namespace?: unknown } | undefined;
+}
+
+function readEdge(raw: RawEdge, home: string, meshNamespace: string): Edge | undefined {
+  const destinationNamespace = raw.destination?.namespace ?? home;
+  const destinationService = raw.destination?.service;
+  if (!isLabelOrWildcard(destinationService) || !isLabelOrWildcard(destinationNamespace)) return undefined;
+  const everywhere = destinationNamespace === WILDCARD;
+  if (everywhere && (home !== meshNamespace || destinationService !== WILDCARD)) return undefined;
+  if (!everywhere && destinationNamespace !== home) return undefined;
+  const source = readSource(raw.source, home);
+  if (!source) return undefined;
+  return { source, destination: { namespace: destinationNamespace, service: destinationService } };
+}
+
+function readSource(raw: RawEdge['source'], home: string): RuleSource | undefined {
+  if (!raw) return undefined;
+  if (raw.spiffeId !== undefined) {
+    if (raw.service !== undefined || raw.namespace !== undefined || typeof raw.spiffeId !== 'string') return undefined;
+    return { kind: 'spiffe', id: raw.spiffeId };
+  }
+  const namespace = raw.namespace ?? home;
+  if (!isLabelOrWildcard(raw.service) || !isLabelOrWildcard(namespace)) return undefined;
+  if (namespace === WILDCARD && raw.service !== WILDCARD) return undefined;
+  return { kind: 'service', namespace, service: raw.service };
+}
+
+function unreadable(ref: RuleRef, intention: RawIntention, home: string, meshNamespace: string): Rule {
+  const spec = typeof intention.spec === 'object' && intention.spec !== null ? (intention.spec as RawEdge) : {};
+  const edge = readEdge(spec, home, meshNamespace) ?? {
+    source: { kind: 'service', namespace: WILDCARD, service: WILDCARD } as const,
+    destination: { namespace: home === meshNamespace ? WILDCARD : home, service: WILDCARD },
+  };
+  return { ref, ...edge, action: 'deny', mode: 'enforce', precedence: UNREADABLE_PRECEDENCE };
+}
+
+function isLabelOrWildcard(value: unknown): value is string {
+  return typeof value === 'string' && (value === WILDCARD || isDnsLabel(value));
+}

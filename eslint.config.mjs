@@ -1,0 +1,68 @@
+import tseslint from 'typescript-eslint';
+
+/** The rooms of the house, and what each may import of ours (docs/decisions/0001-rooms.md): arrows point down only. */
+const rooms = {
+  core: [],
+  pki: ['core'],
+  kube: ['core'],
+  operator: ['core', 'pki', 'kube', 'webhook'],
+  webhook: ['core', 'pki', 'kube'],
+  sidecar: ['core', 'pki', 'kube'],
+};
+
+/** `operator` may reach the webhook from its composition root alone. */
+function roomRules(room, allowed, files) {
+  const forbidden = [...Object.keys(rooms), 'e2e'].filter((other) => other !== room && !allowed.includes(other));
+  return {
+    files,
+    rules: {
+      'no-restricted-imports': [
+        'error',
+        {
+          patterns: [
+            {
+              group: forbidden.flatMap((other) => [`#${other}/*`, `**/../${other}/*`]),
+              message: `The room ${room} imports only: ${allowed.join(', ') || 'nothing of ours'}.`,
+            },
+          ],
+          paths: [{ name: 'zod', importNames: ['z'], message: "Use `import * as z from 'zod'`: the other form bundles every locale." }],
+        },
+      ],
+    },
+  };
+}
+
+export default tseslint.config(
+  { ignores: ['node_modules/', 'dist/', 'coverage/'] },
+  { files: ['**/*.ts'], extends: [tseslint.configs.recommendedTypeChecked], languageOptions: { parserOptions: { projectService: true } } },
+  {
+    files: ['**/*.ts'],
+    rules: {
+      '@typescript-eslint/no-floating-promises': 'error',
+      '@typescript-eslint/no-misused-promises': 'error',
+      '@typescript-eslint/switch-exhaustiveness-check': 'error',
+      '@typescript-eslint/consistent-type-imports': 'error',
+      '@typescript-eslint/explicit-module-boundary-types': 'error',
+      '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true, allowBoolean: true }],
+      '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_' }],
+      complexity: ['error', 15],
+      'max-depth': ['error', 4],
+      'max-params': ['error', 5],
+      'max-lines': ['error', 500],
+      eqeqeq: 'error',
+    },
+  },
+  {
+    files: ['**/*.test.ts', '**/*.fake.ts', 'e2e/**/*.ts'],
+    rules: {
+      '@typescript-eslint/no-unsafe-assignment': 'off',
+      '@typescript-eslint/no-unsafe-member-access': 'off',
+      '@typescript-eslint/no-unsafe-argument': 'off',
+      '@typescript-eslint/require-await': 'off',
+      '@typescript-eslint/explicit-module-boundary-types': 'off',
+      '@typescript-eslint/no-non-null-assertion': 'off',
+    },
+  },
+  ...Object.entries(rooms).map(([room, allowed]) => roomRules(room, allowed, [`${room}/**/*.ts`])),
+  roomRules('operator', ['core', 'pki', 'kube'], ['operator/**/!(main).ts']),
+);

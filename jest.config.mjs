@@ -1,0 +1,25 @@
+/**
+ * Three projects, by what they need: `unit` runs anywhere, `netns` needs root and network namespaces,
+ * `e2e` needs the real cluster (`npm run cluster -- up`).
+ */
+const common = {
+  testEnvironment: 'node',
+  extensionsToTreatAsEsm: ['.ts'],
+  transform: {
+    '^.+\\.ts$': ['@swc/jest', { jsc: { parser: { syntax: 'typescript' }, target: 'es2023' }, module: { type: 'es6' } }],
+  },
+  modulePathIgnorePatterns: ['<rootDir>/dist/'],
+};
+
+export default {
+  projects: [
+    {
+      ...common,
+      displayName: 'unit',
+      testMatch: ['<rootDir>/**/*.test.ts'],
+      testPathIgnorePatterns: ['/node_modules/', '\\.netns\\.test\\.ts$', '<rootDir>/e2e/suite/'],
+    },
+    { ...common, displayName: 'netns', testMatch: ['<rootDir>/**/*.netns.test.ts'] },
+    { ...common, displayName: 'e2e', testMatch: ['<rootDir>/e2e/suite/**/*.test.ts'] },
+  ],
+};
