@@ -1,0 +1,77 @@
+import { mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { stringify } from 'yaml';
+
+import { customResourceDefinition } from './crd/definition.ts';
+import { DEFINITIONS } from './crd/definitions.ts';
+
+/**
+ * Writes what is generated from the models: the CustomResourceDefinitions, in `crds/` for people and in the chart.
+ * With `--check` nothing is written, and the exit code says whether all is up to date.
+ */
+
+const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..');
+const FOLDERS = ['crds', 'charts/mesh/files/crds'] as const;
+const HEADER = '# Generated from core/model by `npm run generate`. Do not edit.\n';
+
+/** Generated files: path from the root of the repository -> content. */
+export function generated(): Map<string, string> {
+  const files = new Map<string, string>();
+  for (const definition of DEFINITIONS) {
+    const text = HEADER + stringify(customResourceDefinition(definition), { lineWidth: 110, aliasDuplicateObjects: false });
+    for (const folder of FOLDERS) files.set(`${folder}/${definition.plural}.yaml`, text);
+  }
+  return files;
+}
+
+/** What differs between the generated files and those on disk, one sentence each. */
+export function differences(root: string, files: ReadonlyMap<string, string>): string[] {
+  const changed = [...files].flatMap(([path, text]) => {
+    const found = readIfThere(join(root, path));
+    if (found === text) return [];
+    return [found === undefined ? `${path} is missing` : `${path} is not what core/model says`];
+  });
+  return [...changed, ...leftOver(root, files).map((path) => `${path} is generated from nothing any more`)];
+}
+
+function leftOver(root: string, files: ReadonlyMap<string, string>): string[] {
+  return FOLDERS.flatMap((folder) => listIfThere(join(root, folder)).map((name) => `${folder}/${name}`)).filter(
+    (path) => path.endsWith('.yaml') && !files.has(path),
+  );
+}
+
+function readIfThere(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return undefined;
+  }
+}
+
+function listIfThere(path: string): string[] {
+  try {
+    return readdirSync(path);
+  } catch {
+    return [];
+  }
+}
+
+function main(argv: readonly string[]): number {
+  const files = generated();
+  const found = differences(ROOT, files);
+  if (argv.includes('--check')) {
+    for (const line of found) console.error(line);
+    if (found.length > 0) console.error('Run `npm run generate` and commit what it writes.');
+    return found.length > 0 ? 1 : 0;
+  }
+  for (const path of leftOver(ROOT, files)) rmSync(join(ROOT, path));
+  for (const [path, text] of files) {
+    mkdirSync(dirname(join(ROOT, path)), { recursive: true });
+    writeFileSync(join(ROOT, path), text);
+  }
+  console.log(found.length > 0 ? `written: ${found.length} of ${files.size} files` : 'everything was up to date');
+  return 0;
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) process.exitCode = main(process.argv.slice(2));

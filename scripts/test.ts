@@ -1,0 +1,26 @@
+/**
+ * `npm test`: every test there is. What this machine cannot run is named as skipped, with the reason.
+ * `npm test -- --fast` leaves out the real-cluster suite; `npm test -- --keep` leaves the cluster up afterwards.
+ */
+import { clusterObstacle, netnsObstacle } from './machine.ts';
+import { runSteps } from './steps.ts';
+
+const fast = process.argv.includes('--fast');
+const keep = process.argv.includes('--keep');
+const jest = ['node', 'scripts/run.mjs', 'jest'] as const;
+const noCluster = fast ? 'left out by --fast' : clusterObstacle();
+
+const passed = runSteps([
+  { name: 'types, lint, format, generated files', command: ['node_modules/.bin/tsx', 'scripts/check.ts'] },
+  { name: 'unit and integration tests', command: [...jest, '--selectProjects', 'unit'] },
+  {
+    name: 'redirection in network namespaces',
+    command: [...jest, '--selectProjects', 'netns', '--runInBand'],
+    skip: netnsObstacle(),
+  },
+  { name: 'a real cluster, up', command: ['node_modules/.bin/tsx', 'e2e/cluster/main.ts', 'up'], skip: noCluster },
+  { name: 'images', command: ['node_modules/.bin/tsx', 'e2e/images.ts'], skip: noCluster },
+  { name: 'end to end on the real cluster', command: [...jest, '--selectProjects', 'e2e', '--runInBand'], skip: noCluster },
+  { name: 'the cluster, down', command: ['node_modules/.bin/tsx', 'e2e/cluster/main.ts', 'down'], skip: noCluster ?? (keep ? 'left up by --keep' : undefined), always: true },
+]);
+process.exitCode = passed ? 0 : 1;
