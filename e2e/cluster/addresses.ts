@@ -1,0 +1,61 @@
+import { BlockList, isIPv4 } from 'node:net';
+import { output } from './command.ts';
+
+/** The prefix of every interface, namespace, cgroup and node name that the cluster makes, so that it can be recognised. */
+export const prefix = 'mesh-e2e';
+
+/** The host's end of the link into the node's network namespace. */
+export const hostLink = 'mesh-e2e-host';
+/** The node's end of that link. */
+export const nodeLink = 'mesh-e2e-node';
+
+/** Addresses of the cluster. The node has a range of its own, so nothing of the host's own network is touched. */
+export const addresses = {
+  link: '10.213.0.0/24',
+  host: '10.213.0.1',
+  node: '10.213.0.2',
+  pods: '10.214.0.0/16',
+  services: '10.215.0.0/16',
+  apiService: '10.215.0.1',
+  dnsService: '10.215.0.10',
+} as const;
+
+/** The address of the API server, as the host, the node and the pods all reach it. */
+export const apiServerUrl = `https://${addresses.node}:6443`;
+
+/** The DNS suffix of the cluster. */
+export const clusterDomain = 'cluster.local';
+
+/**
+ * Looks whether the machine already routes one of the cluster's ranges somewhere else.
+ * @returns a sentence for each collision; none when the ranges are free.
+ */
+export async function collisions(): Promise<string[]> {
+  const routes = JSON.parse(await output('ip', ['-j', '-4', 'route', 'show', 'table', 'all'])) as {
+    dst: string;
+    dev?: string;
+  }[];
+  const ours = [addresses.link, addresses.pods, addresses.services];
+  const found: string[] = [];
+  for (const { dst, dev } of routes) {
+    if (dev === hostLink || dst === 'default') continue;
+    for (const range of ours) {
+      if (overlap(range, dst)) found.push(`The range ${range} of the test cluster collides with the route ${dst} (${dev ?? 'no device'}).`);
+    }
+  }
+  return found;
+}
+
+/** Two ranges overlap exactly when one contains the first address of the other. */
+function overlap(a: string, b: string): boolean {
+  return contains(a, b) || contains(b, a);
+}
+
+function contains(range: string, other: string): boolean {
+  const [network, bits] = range.split('/') as [string, string | undefined];
+  const address = other.split('/')[0] ?? '';
+  if (!isIPv4(network) || !isIPv4(address)) return false;
+  const list = new BlockList();
+  list.addSubnet(network, Number(bits ?? 32), 'ipv4');
+  return list.check(address, 'ipv4');
+}

@@ -1,0 +1,31 @@
+import type { Steps } from './steps.ts';
+
+/** What `status` found. */
+export interface ClusterStatus {
+  up: boolean;
+  /** Lines for a human reader. */
+  lines: string[];
+}
+
+/** A way to have a real Kubernetes cluster on this machine. */
+export interface ClusterBackend {
+  /** Shown to the user: which kind of cluster this is. */
+  readonly name: string;
+  /** Brings the cluster up and returns when its node is ready; returns at once when it is up already. */
+  up(steps: Steps): Promise<void>;
+  /** Takes it down and leaves nothing behind; harmless when there is none. */
+  down(steps: Steps): Promise<void>;
+  status(): Promise<ClusterStatus>;
+  /**
+   * Makes an image usable by pods.
+   * @param archive path of an OCI or Docker archive
+   * @returns the names under which pods may use it
+   */
+  loadImage(archive: string): Promise<string[]>;
+  /** Names of all images that pods may use without a registry. */
+  images(): Promise<string[]>;
+  /** Stops one component of the control plane or the node, for chaos tests. */
+  stop(component: string): Promise<void>;
+  /** Starts it again, with the same arguments, and returns when it answers. */
+  start(component: string): Promise<void>;
+}
