@@ -1,0 +1,57 @@
+/** Which way a connection goes, seen from this pod. */
+export type Direction = 'inbound' | 'outbound';
+
+/** How the bytes travel: mutual TLS of the mesh, plaintext taken in by a permissive service, or passed through to the outside. */
+export type Security = 'mtls' | 'plaintext' | 'passthrough';
+
+export interface ConnectionLabels {
+  readonly direction: Direction;
+  readonly security: Security;
+  /** SPIFFE ID of the peer; empty for plaintext and for the outside. */
+  readonly peer: string;
+}
+
+export interface ClosedConnection extends ConnectionLabels {
+  /** Both sides ended in peace, one side reset it, or the mesh cut it. */
+  readonly end: 'finished' | 'reset' | 'cut';
+  readonly durationMs: number;
+  /** Bytes of the application, from the client to the server. */
+  readonly bytesToServer: number;
+  readonly bytesToClient: number;
+}
+
+/** What the data plane counts. The process that composes it turns these calls into metrics; none may throw. */
+export interface DataPlaneMetrics {
+  /** A connection was let through and carries bytes from now on. */
+  connectionOpened(labels: ConnectionLabels): void;
+  /** Called once for every `connectionOpened`. */
+  connectionClosed(connection: ClosedConnection): void;
+  /** A connection was never let through; `reason` is one of a fixed list (connection/refusal.ts). */
+  connectionRefused(direction: Direction, reason: string): void;
+  /** An open connection was ended by the mesh because it is allowed no longer; `connectionClosed` follows. */
+  connectionCut(direction: Direction, reason: string): void;
+  /** A TLS handshake with a peer was completed. */
+  handshake(direction: Direction, milliseconds: number): void;
+  /** From the application's connection to the peer's consent, all attempts together. */
+  dialed(milliseconds: number, attempts: number): void;
+  /** One attempt to reach an endpoint failed and another follows. */
+  retried(reason: string): void;
+  endpointEjected(): void;
+  endpointRestored(): void;
+  /** The kernel gave us no connection although one was waiting (`EMFILE`, `ENFILE`, ...). */
+  acceptFailed(code: string): void;
+}
+
+/** Counts nothing. */
+export const noMetrics: DataPlaneMetrics = {
+  connectionOpened: () => undefined,
+  connectionClosed: () => undefined,
+  connectionRefused: () => undefined,
+  connectionCut: () => undefined,
+  handshake: () => undefined,
+  dialed: () => undefined,
+  retried: () => undefined,
+  endpointEjected: () => undefined,
+  endpointRestored: () => undefined,
+  acceptFailed: () => undefined,
+};
