@@ -19,7 +19,9 @@ const HEADER = '# Generated from core/model by `npm run generate`. Do not edit.\
 export function generated(): Map<string, string> {
   const files = new Map<string, string>();
   for (const definition of DEFINITIONS) {
-    const text = HEADER + stringify(customResourceDefinition(definition), { lineWidth: 110, aliasDuplicateObjects: false });
+    const text =
+      HEADER +
+      stringify(customResourceDefinition(definition), { lineWidth: 110, aliasDuplicateObjects: false });
     for (const folder of FOLDERS) files.set(`${folder}/${definition.plural}.yaml`, text);
   }
   return files;
@@ -36,9 +38,9 @@ export function differences(root: string, files: ReadonlyMap<string, string>): s
 }
 
 function leftOver(root: string, files: ReadonlyMap<string, string>): string[] {
-  return FOLDERS.flatMap((folder) => listIfThere(join(root, folder)).map((name) => `${folder}/${name}`)).filter(
-    (path) => path.endsWith('.yaml') && !files.has(path),
-  );
+  return FOLDERS.flatMap((folder) =>
+    listIfThere(join(root, folder)).map((name) => `${folder}/${name}`),
+  ).filter((path) => path.endsWith('.yaml') && !files.has(path));
 }
 
 function readIfThere(path: string): string | undefined {
@@ -70,7 +72,9 @@ function main(argv: readonly string[]): number {
     mkdirSync(dirname(join(ROOT, path)), { recursive: true });
     writeFileSync(join(ROOT, path), text);
   }
-  console.log(found.length > 0 ? `written: ${found.length} of ${files.size} files` : 'everything was up to date');
+  console.log(
+    found.length > 0 ? `written: ${found.length} of ${files.size} files` : 'everything was up to date',
+  );
   return 0;
 }
 

@@ -1,7 +1,11 @@
 import { intentionSpecSchema } from '#core/model/intention.ts';
 import { meshConfigSpecSchema } from '#core/model/mesh-config.ts';
 import { meshServiceSpecSchema } from '#core/model/mesh-service.ts';
-import { intentionStatusSchema, meshConfigStatusSchema, meshServiceStatusSchema } from '#core/model/status.ts';
+import {
+  intentionStatusSchema,
+  meshConfigStatusSchema,
+  meshServiceStatusSchema,
+} from '#core/model/status.ts';
 import type { Column, Definition } from './definition.ts';
 
 const AGE: Column = {
@@ -24,7 +28,12 @@ const INTENTION: Definition = {
   columns: [
     { name: 'Source', type: 'string', path: '.spec.source.service', description: 'Service that calls.' },
     { name: 'Action', type: 'string', path: '.spec.action', description: 'allow or deny.' },
-    { name: 'Destination', type: 'string', path: '.spec.destination.service', description: 'Service that is called.' },
+    {
+      name: 'Destination',
+      type: 'string',
+      path: '.spec.destination.service',
+      description: 'Service that is called.',
+    },
     {
       name: 'Precedence',
       type: 'integer',
@@ -37,9 +46,27 @@ const INTENTION: Definition = {
       path: '.status.enforcedBy',
       description: 'Sidecars that enforce this version of the rule, of those that should.',
     },
-    { name: 'Hits', type: 'integer', path: '.status.hits', description: 'Connections this rule has decided.', wide: true },
-    { name: 'Last-Used', type: 'date', path: '.status.lastUsed', description: 'When it decided one last.', wide: true },
-    { name: 'Mode', type: 'string', path: '.spec.mode', description: 'enforce (also when empty) or audit.', wide: true },
+    {
+      name: 'Hits',
+      type: 'integer',
+      path: '.status.hits',
+      description: 'Connections this rule has decided.',
+      wide: true,
+    },
+    {
+      name: 'Last-Used',
+      type: 'date',
+      path: '.status.lastUsed',
+      description: 'When it decided one last.',
+      wide: true,
+    },
+    {
+      name: 'Mode',
+      type: 'string',
+      path: '.spec.mode',
+      description: 'enforce (also when empty) or audit.',
+      wide: true,
+    },
     {
       name: 'Source-Namespace',
       type: 'string',
@@ -75,17 +102,45 @@ const MESH_SERVICE: Definition = {
       path: '.status.instances.ready',
       description: 'Pods of this service that take connections.',
     },
-    { name: 'Total', type: 'integer', path: '.status.instances.total', description: 'All pods of this service.' },
+    {
+      name: 'Total',
+      type: 'integer',
+      path: '.status.instances.total',
+      description: 'All pods of this service.',
+    },
     {
       name: 'ServiceAccounts',
       type: 'string',
       path: '.spec.serviceAccounts',
       description: 'ServiceAccounts that may hold this identity; empty: the one of the same name.',
     },
-    { name: 'Virtual-IPs', type: 'string', path: '.status.virtualIPs', description: 'Cluster IPs that lead here.' },
-    { name: 'mTLS', type: 'string', path: '.spec.mtls', description: 'strict (also when empty) or permissive.', wide: true },
-    { name: 'Proxy', type: 'string', path: '.spec.proxy', description: 'What terminates mutual TLS.', wide: true },
-    { name: 'SPIFFE-ID', type: 'string', path: '.status.spiffeId', description: 'The identity in certificates.', wide: true },
+    {
+      name: 'Virtual-IPs',
+      type: 'string',
+      path: '.status.virtualIPs',
+      description: 'Cluster IPs that lead here.',
+    },
+    {
+      name: 'mTLS',
+      type: 'string',
+      path: '.spec.mtls',
+      description: 'strict (also when empty) or permissive.',
+      wide: true,
+    },
+    {
+      name: 'Proxy',
+      type: 'string',
+      path: '.spec.proxy',
+      description: 'What terminates mutual TLS.',
+      wide: true,
+    },
+    {
+      name: 'SPIFFE-ID',
+      type: 'string',
+      path: '.status.spiffeId',
+      description: 'The identity in certificates.',
+      wide: true,
+    },
     AGE,
   ],
 };
@@ -95,15 +150,38 @@ const MESH_CONFIG: Definition = {
   plural: 'meshconfigs',
   shortNames: ['mcfg'],
   scope: 'Cluster',
-  description: 'What holds for the whole mesh. There is one, named "mesh"; the Helm chart\'s values write it.',
+  description:
+    'What holds for the whole mesh. There is one, named "mesh"; the Helm chart\'s values write it.',
   spec: meshConfigSpecSchema,
   status: meshConfigStatusSchema,
   specRequired: false,
   columns: [
-    { name: 'Trust-Domain', type: 'string', path: '.spec.trustDomain', description: 'Trust domain of every identity.' },
-    { name: 'Default', type: 'string', path: '.spec.defaultAction', description: 'What happens where no intention matches.' },
-    { name: 'Leaf-TTL', type: 'string', path: '.spec.leafTTL', description: 'Life of a workload certificate.', wide: true },
-    { name: 'CA', type: 'string', path: '.spec.ca.provider', description: 'Who holds the root key.', wide: true },
+    {
+      name: 'Trust-Domain',
+      type: 'string',
+      path: '.spec.trustDomain',
+      description: 'Trust domain of every identity.',
+    },
+    {
+      name: 'Default',
+      type: 'string',
+      path: '.spec.defaultAction',
+      description: 'What happens where no intention matches.',
+    },
+    {
+      name: 'Leaf-TTL',
+      type: 'string',
+      path: '.spec.leafTTL',
+      description: 'Life of a workload certificate.',
+      wide: true,
+    },
+    {
+      name: 'CA',
+      type: 'string',
+      path: '.spec.ca.provider',
+      description: 'Who holds the root key.',
+      wide: true,
+    },
     AGE,
   ],
 };

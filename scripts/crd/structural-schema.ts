@@ -19,7 +19,8 @@ function clean(schema: Schema): Schema {
   const entries = Object.entries(schema).flatMap(([key, value]): [string, unknown][] => {
     if (key === '$schema' || key === 'pattern') return [];
     // A number without limits in zod has those of a safe integer, which are noise here.
-    if ((key === 'minimum' || key === 'maximum') && Math.abs(Number(value)) === Number.MAX_SAFE_INTEGER) return [];
+    if ((key === 'minimum' || key === 'maximum') && Math.abs(Number(value)) === Number.MAX_SAFE_INTEGER)
+      return [];
     // "No other field" is what the API server does by itself (it prunes); saying it beside properties is refused.
     if (key === 'additionalProperties' && value === false) return [];
     if (key === 'anyOf' && schema['x-kubernetes-int-or-string'] === true) return [];
@@ -29,11 +30,16 @@ function clean(schema: Schema): Schema {
   });
   const cleaned = Object.fromEntries(entries);
   for (const word of ['anyOf', 'oneOf', 'allOf', '$ref']) {
-    if (word in cleaned) throw new Error(`a structural schema has no ${word}: write the fields side by side, optional`);
+    if (word in cleaned)
+      throw new Error(`a structural schema has no ${word}: write the fields side by side, optional`);
   }
   // What it is, in words, comes first: that is how people read it.
   const { description, type, ...rest } = cleaned;
-  return { ...(description === undefined ? {} : { description }), ...(type === undefined ? {} : { type }), ...rest };
+  return {
+    ...(description === undefined ? {} : { description }),
+    ...(type === undefined ? {} : { type }),
+    ...rest,
+  };
 }
 
 function mapValues<T, U>(object: Record<string, T>, map: (value: T) => U): Record<string, U> {
