@@ -10,6 +10,8 @@ export interface ResourceType<T extends KubeObject = KubeObject> {
   readonly plural: string;
   readonly kind: string;
   readonly namespaced: boolean;
+  /** Brings what an older API version sends into the shape of `T`; applied to every object that is read. */
+  readonly decode?: (wire: T) => T;
   /** Never set: carries the object's type. */
   readonly object?: T;
 }
@@ -76,7 +78,11 @@ export interface KubeApi {
     fieldManager: string,
     options?: RequestOptions & { readonly subresource?: 'status' },
   ): Promise<T>;
-  delete<T extends KubeObject>(type: ResourceType<T>, name: ObjectName, options?: RequestOptions): Promise<void>;
+  delete<T extends KubeObject>(
+    type: ResourceType<T>,
+    name: ObjectName,
+    options?: RequestOptions,
+  ): Promise<void>;
   /** A plain request for what is no resource: `/version`, `/apis`, `/readyz`. */
   raw(path: string, options?: RequestOptions): Promise<unknown>;
 }

@@ -1,0 +1,39 @@
+import { pino } from 'pino';
+
+/** Where a part of the mesh says what it does: fields for machines, a sentence for people, no secrets. */
+export interface Logger {
+  debug(fields: object, message: string): void;
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+  error(fields: object, message: string): void;
+  /** A logger that adds `fields` to every line. */
+  child(fields: object): Logger;
+}
+
+export const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const;
+export type LogLevel = (typeof LOG_LEVELS)[number];
+
+/**
+ * One JSON object per line on standard output: `{"level":"info","time":"...","name":...,"msg":...}`. Errors go in the
+ * field `err`. Written synchronously, so that the last words of a process are not lost.
+ */
+export function jsonLog(name: string, level: LogLevel): Logger {
+  return pino(
+    {
+      level,
+      base: { name },
+      timestamp: pino.stdTimeFunctions.isoTime,
+      formatters: { level: (label) => ({ level: label }) },
+    },
+    pino.destination({ dest: 1, sync: true }),
+  );
+}
+
+/** Says nothing. */
+export const silentLog: Logger = {
+  debug: () => undefined,
+  info: () => undefined,
+  warn: () => undefined,
+  error: () => undefined,
+  child: () => silentLog,
+};
