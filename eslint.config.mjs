@@ -25,7 +25,6 @@ function roomRules(room, allowed, files) {
               message: `The room ${room} imports only: ${allowed.join(', ') || 'nothing of ours'}.`,
             },
           ],
-          paths: [{ name: 'zod', importNames: ['z'], message: "Use `import * as z from 'zod'`: the other form bundles every locale." }],
         },
       ],
     },
@@ -45,6 +44,13 @@ export default tseslint.config(
       '@typescript-eslint/explicit-module-boundary-types': 'error',
       '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true, allowBoolean: true }],
       '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_' }],
+      'no-restricted-syntax': [
+        'error',
+        {
+          selector: "ImportDeclaration[source.value='zod'] > ImportSpecifier",
+          message: "Use `import * as z from 'zod'`: the other form bundles every locale.",
+        },
+      ],
       complexity: ['error', 15],
       'max-depth': ['error', 4],
       'max-params': ['error', 5],
