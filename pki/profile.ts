@@ -1,0 +1,217 @@
+import 'reflect-metadata';
+
+import { randomBytes, webcrypto } from 'node:crypto';
+
+import * as x509 from '@peculiar/x509';
+
+import type { ServiceIdentity, SpiffeId, TrustDomain } from '#core/spiffe-id.ts';
+
+import { readPrivateKey, sha256Hex, spkiDer } from './keys.ts';
+import type { KeyPair } from './keys.ts';
+import { pemBlock, toPem } from './pem.ts';
+
+/**
+ * The certificates of the mesh, one function for each kind (RFC 5280, SPIFFE X509-SVID). They are Consul's, with these
+ * differences: serials are random, 128 bits, instead of counted; a root too begins a minute ago, so that a node whose clock
+ * is behind believes a fresh mesh; names for people end in `.mesh`.
+ */
+
+/** Certificates begin this long before they are made, for clocks that are behind. */
+export const BACKDATE_MS = 60_000;
+export const ROOT_LIFE_MS = 10 * 365 * 24 * 3600 * 1000;
+
+const CLIENT_AUTH = '1.3.6.1.5.5.7.3.2';
+const SERVER_AUTH = '1.3.6.1.5.5.7.3.1';
+const usage = x509.KeyUsageFlags;
+
+/** Someone who can sign: an authority's certificate with its key, ready for use. */
+export interface Signer {
+  readonly certificatePem: string;
+  readonly certificate: x509.X509Certificate;
+  readonly key: webcrypto.CryptoKey;
+  /** What signs with `key`. */
+  readonly crypto: webcrypto.Crypto;
+  /** Milliseconds since 1970. */
+  readonly notAfter: number;
+}
+
+/** What is the same for every certificate that is made. Times in milliseconds since 1970. */
+export interface Life {
+  readonly now: number;
+  readonly ttlMs: number;
+}
+
+/**
+ * Makes a signer of an authority's certificate and key.
+ *
+ * @param crypto what signs: Node's own by default
+ * @throws RangeError when one of them cannot be read, is no EC P-256 authority, or they do not belong together.
+ */
+export async function readSigner(
+  certificatePem: string,
+  keyPem: string,
+  crypto: webcrypto.Crypto = webcrypto,
+): Promise<Signer> {
+  const der = pemBlock('CERTIFICATE', certificatePem);
+  const keys = readPrivateKey(keyPem);
+  let certificate: x509.X509Certificate;
+  try {
+    certificate = new x509.X509Certificate(der);
+  } catch {
+    throw new RangeError('the certificate cannot be read');
+  }
+  if (keys.privateKey.asymmetricKeyDetails?.namedCurve !== 'prime256v1')
+    throw new RangeError('the key is not EC P-256');
+  if (!spkiDer(keys.publicKey).equals(Buffer.from(certificate.publicKey.rawData))) {
+    throw new RangeError('the certificate does not belong to the key');
+  }
+  if (!certificate.getExtension(x509.BasicConstraintsExtension)?.ca) {
+    throw new RangeError('the certificate is no authority (CA:TRUE is missing)');
+  }
+  return {
+    certificatePem: toPem('CERTIFICATE', der),
+    certificate,
+    key: await signingKey(keys, crypto),
+    crypto,
+    notAfter: certificate.notAfter.getTime(),
+  };
+}
+
+/** A new self-signed root of a trust domain. */
+export async function issueRoot(keys: KeyPair, domain: TrustDomain, now: number): Promise<string> {
+  const spki = spkiDer(keys.publicKey);
+  const name = commonName(`mesh-${randomBytes(4).toString('hex')}.ca.${shortDomain(domain)}.mesh`);
+  const keyId = sha256Hex(spki);
+  const certificate = await x509.X509CertificateGenerator.create(
+    {
+      ...times({ now, ttlMs: ROOT_LIFE_MS }),
+      serialNumber: randomSerial(),
+      subject: name,
+      issuer: name,
+      publicKey: spki,
+      signingKey: await signingKey(keys, webcrypto),
+      extensions: [
+        new x509.BasicConstraintsExtension(true, undefined, true),
+        new x509.KeyUsagesExtension(usage.digitalSignature | usage.keyCertSign | usage.cRLSign, true),
+        new x509.SubjectAlternativeNameExtension([{ type: 'url', value: `spiffe://${domain}` }], false),
+        new x509.SubjectKeyIdentifierExtension(keyId, false),
+        new x509.AuthorityKeyIdentifierExtension(keyId, false),
+      ],
+    },
+    webcrypto,
+  );
+  return pem(certificate);
+}
+
+/** A workload's leaf: both ends of mutual TLS, one SPIFFE ID and no other name. */
+export async function issueLeaf(
+  signer: Signer,
+  leaf: Life & {
+    readonly spki: Uint8Array;
+    readonly spiffeId: SpiffeId;
+    readonly who: ServiceIdentity;
+    readonly trustDomain: TrustDomain;
+  },
+): Promise<string> {
+  return issue(signer, leaf, {
+    subject: leafCommonName(leaf.who, leaf.trustDomain),
+    names: [{ type: 'url', value: leaf.spiffeId }],
+    keyUsage: usage.digitalSignature | usage.keyEncipherment | usage.dataEncipherment | usage.keyAgreement,
+    extendedKeyUsage: [CLIENT_AUTH, SERVER_AUTH],
+  });
+}
+
+/** The certificate of an HTTPS server of the mesh, by host name. No workload identity: its holder is no service's peer. */
+export async function issueServing(
+  signer: Signer,
+  serving: Life & { readonly spki: Uint8Array; readonly dnsNames: readonly string[] },
+): Promise<string> {
+  return issue(signer, serving, {
+    subject: serving.dnsNames.find((name) => name.length <= 64) ?? 'mesh',
+    names: serving.dnsNames.map((value) => ({ type: 'dns', value })),
+    keyUsage: usage.digitalSignature,
+    extendedKeyUsage: [SERVER_AUTH],
+  });
+}
+
+interface Contents {
+  readonly subject: string;
+  readonly names: x509.JsonGeneralNames;
+  readonly keyUsage: x509.KeyUsageFlags;
+  readonly extendedKeyUsage: readonly string[];
+}
+
+async function issue(
+  signer: Signer,
+  life: Life & { readonly spki: Uint8Array },
+  contents: Contents,
+): Promise<string> {
+  const authorityKeyId = sha256Hex(Buffer.from(signer.certificate.publicKey.rawData));
+  const certificate = await x509.X509CertificateGenerator.create(
+    {
+      ...times(life, signer.notAfter),
+      serialNumber: randomSerial(),
+      subject: commonName(contents.subject),
+      issuer: signer.certificate.subjectName,
+      publicKey: life.spki,
+      signingKey: signer.key,
+      extensions: [
+        new x509.BasicConstraintsExtension(false, undefined, true),
+        new x509.KeyUsagesExtension(contents.keyUsage, true),
+        new x509.ExtendedKeyUsageExtension([...contents.extendedKeyUsage], false),
+        new x509.SubjectAlternativeNameExtension(contents.names, false),
+        new x509.SubjectKeyIdentifierExtension(sha256Hex(life.spki), false),
+        new x509.AuthorityKeyIdentifierExtension(authorityKeyId, false),
+      ],
+    },
+    signer.crypto,
+  );
+  return pem(certificate);
+}
+
+/**
+ * The common name of a leaf, for people only: `<service>.svc.<namespace>.<td8>.mesh`, where td8 is the first eight letters
+ * and digits of the trust domain. Cut to the 64 characters X.520 allows; the SPIFFE ID is never cut.
+ */
+export function leafCommonName(who: ServiceIdentity, domain: TrustDomain): string {
+  const tail = `.${shortDomain(domain)}.mesh`;
+  const room = 64 - '.svc.'.length - tail.length;
+  const service = who.service.slice(0, Math.max(room >> 1, room - who.namespace.length));
+  return `${service}.svc.${who.namespace.slice(0, room - service.length)}${tail}`;
+}
+
+function shortDomain(domain: TrustDomain): string {
+  return domain.replace(/[^a-z0-9]/g, '').slice(0, 8);
+}
+
+function commonName(value: string): x509.Name {
+  return new x509.Name([{ CN: [{ utf8String: value }] }]);
+}
+
+/** Never longer than the signer's own life: a leaf whose issuer has ended convinces nobody. */
+function times(life: Life, signerNotAfter = Infinity): { readonly notBefore: Date; readonly notAfter: Date } {
+  const notAfter = Math.min(life.now + life.ttlMs, signerNotAfter);
+  if (notAfter <= life.now) throw new RangeError('the signer has ended; nothing can be signed by it');
+  return {
+    notBefore: new Date(wholeSecond(life.now - BACKDATE_MS)),
+    notAfter: new Date(wholeSecond(notAfter)),
+  };
+}
+
+function wholeSecond(ms: number): number {
+  return Math.floor(ms / 1000) * 1000;
+}
+
+/** 128 random bits. The library writes it as a positive integer, with a zero byte in front where the first bit is set. */
+function randomSerial(): string {
+  return randomBytes(16).toString('hex');
+}
+
+async function signingKey(keys: KeyPair, crypto: webcrypto.Crypto): Promise<webcrypto.CryptoKey> {
+  const pkcs8 = keys.privateKey.export({ format: 'der', type: 'pkcs8' });
+  return crypto.subtle.importKey('pkcs8', pkcs8, { name: 'ECDSA', namedCurve: 'P-256' }, false, ['sign']);
+}
+
+function pem(certificate: x509.X509Certificate): string {
+  return toPem('CERTIFICATE', new Uint8Array(certificate.rawData));
+}

@@ -1,0 +1,28 @@
+import { constants } from 'node:crypto';
+import type { SecureContextOptions } from 'node:tls';
+
+import type { Svid } from './svid.ts';
+import type { TrustBundle } from './trust-bundle.ts';
+
+/**
+ * Options of every TLS context of the mesh: both ends, first use and every exchange of certificates. It must be this one
+ * function, because `server.setSecureContext` forgets whatever is not repeated: a swap without `minVersion` takes TLS
+ * 1.2 again, and one without `secureOptions` takes resumed sessions, whose certificates nobody checks again.
+ *
+ * @param identity what this side shows; certificates with their key
+ * @param bundle whom this side believes; nobody when absent
+ */
+export function secureContextOptions(
+  identity: Pick<Svid, 'certChainPem' | 'keyPem'>,
+  bundle?: TrustBundle,
+): SecureContextOptions {
+  return {
+    cert: identity.certChainPem,
+    key: identity.keyPem,
+    // Never absent: without `ca`, Node believes every public web authority.
+    ca: bundle?.roots.map((root) => root.toString()) ?? [],
+    minVersion: 'TLSv1.3',
+    maxVersion: 'TLSv1.3',
+    secureOptions: constants.SSL_OP_NO_TICKET,
+  };
+}

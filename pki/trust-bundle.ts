@@ -1,0 +1,135 @@
+import type { X509Certificate } from 'node:crypto';
+
+import { meshSettings } from '#core/model/mesh-config.ts';
+import type { MeshConfig } from '#core/model/mesh-config.ts';
+import { trustDomain } from '#core/spiffe-id.ts';
+import type { TrustDomain } from '#core/spiffe-id.ts';
+
+import { certificatesPem, readCertificates } from './pem.ts';
+
+/** Whom this mesh believes: root certificates, each for one trust domain only. */
+export class TrustBundle {
+  readonly #domains: ReadonlyMap<TrustDomain, readonly X509Certificate[]>;
+
+  constructor(domains: ReadonlyMap<TrustDomain, readonly X509Certificate[]>) {
+    this.#domains = new Map([...domains].map(([domain, roots]) => [domain, distinct(roots)]));
+  }
+
+  /**
+   * A bundle of one trust domain.
+   *
+   * @throws RangeError when the PEM cannot be read.
+   */
+  static of(domain: TrustDomain, rootsPem: string): TrustBundle {
+    return new TrustBundle(new Map([[domain, readCertificates(rootsPem)]]));
+  }
+
+  /** Every root of every trust domain, for the `ca` of a TLS context. */
+  get roots(): readonly X509Certificate[] {
+    return distinct([...this.#domains.values()].flat());
+  }
+
+  /** {@link roots} as PEM. */
+  get pem(): string {
+    return certificatesPem(this.roots);
+  }
+
+  rootsOf(domain: TrustDomain): readonly X509Certificate[] {
+    return this.#domains.get(domain) ?? [];
+  }
+
+  get trustDomains(): readonly TrustDomain[] {
+    return [...this.#domains.keys()];
+  }
+
+  /** Whether both believe the same roots for the same trust domains, whatever their order. */
+  equals(other: TrustBundle): boolean {
+    return this.#fingerprint() === other.#fingerprint();
+  }
+
+  /**
+   * Why a certificate is not believed to speak for a trust domain; undefined when it is: some path leads from it over
+   * `intermediates` to a root of that very domain, every signature verifies, every link is an authority, and all are
+   * within their time. TLS has then still to check the purpose; a root of a federated domain can never vouch for ours.
+   *
+   * @param now milliseconds since 1970
+   */
+  fault(
+    leaf: X509Certificate,
+    domain: TrustDomain,
+    options: { readonly now: number; readonly intermediates?: readonly X509Certificate[] },
+  ): string | undefined {
+    const roots = this.rootsOf(domain);
+    if (roots.length === 0) return `no root certificate is known for trust domain ${domain}`;
+    if (!isWithin(leaf, options.now)) return 'the certificate is not valid at this time';
+    return leadsTo(leaf, roots, options.intermediates ?? [], options.now, MAX_DEPTH)
+      ? undefined
+      : `no valid path leads to a root certificate of trust domain ${domain}`;
+  }
+
+  #fingerprint(): string {
+    return [...this.#domains]
+      .flatMap(([domain, roots]) => roots.map((root) => `${domain} ${root.fingerprint256}`))
+      .sort()
+      .join('\n');
+  }
+}
+
+const MAX_DEPTH = 4;
+
+function leadsTo(
+  certificate: X509Certificate,
+  roots: readonly X509Certificate[],
+  intermediates: readonly X509Certificate[],
+  now: number,
+  depth: number,
+): boolean {
+  if (roots.some((root) => isWithin(root, now) && signed(root, certificate))) return true;
+  if (depth === 0) return false;
+  return intermediates.some((next, index) => {
+    const rest = intermediates.filter((_, other) => other !== index);
+    return isWithin(next, now) && signed(next, certificate) && leadsTo(next, roots, rest, now, depth - 1);
+  });
+}
+
+function signed(issuer: X509Certificate, subject: X509Certificate): boolean {
+  return issuer.ca && subject.checkIssued(issuer) && subject.verify(issuer.publicKey);
+}
+
+function isWithin(certificate: X509Certificate, now: number): boolean {
+  return Date.parse(certificate.validFrom) <= now && now <= Date.parse(certificate.validTo);
+}
+
+function distinct(roots: readonly X509Certificate[]): readonly X509Certificate[] {
+  return [...new Map(roots.map((root) => [root.fingerprint256, root])).values()];
+}
+
+/**
+ * The trust bundle that MeshConfig publishes: the mesh's own roots, and those of federated trust domains. What cannot
+ * be read, or is no authority, is left out and named in `faults`, so that one broken entry takes nobody else's trust away.
+ */
+export function trustBundleOf(config: MeshConfig): {
+  readonly bundle: TrustBundle;
+  readonly faults: readonly string[];
+} {
+  const faults: string[] = [];
+  const domains = new Map<TrustDomain, readonly X509Certificate[]>();
+  const add = (what: string, domain: TrustDomain, pem: string) => {
+    try {
+      const found = readCertificates(pem);
+      if (found.some((certificate) => !certificate.ca))
+        throw new RangeError('a certificate in it is no authority');
+      domains.set(domain, [...(domains.get(domain) ?? []), ...found]);
+    } catch (error) {
+      faults.push(`${what}: ${(error as Error).message}`);
+    }
+  };
+  const own = meshSettings(config.spec).trustDomain;
+  for (const root of config.status?.roots ?? []) add(`root ${root.id.slice(0, 16)}`, own, root.pem);
+  for (const { trustDomain: name, bundle } of config.spec?.federation ?? []) {
+    // A federated entry must not be a second door into our own trust domain.
+    if (name === own) faults.push(`federation: ${name} is this mesh's own trust domain`);
+    else add(`federation: ${name}`, trustDomain(name), bundle);
+  }
+  return { bundle: new TrustBundle(domains), faults };
+}
