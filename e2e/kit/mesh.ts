@@ -1,0 +1,58 @@
+import { helmPath } from '../helm.ts';
+import { kubeconfigPath } from '../cluster/paths.ts';
+import { run, runOk } from './run.ts';
+
+/** Where the suite installs the mesh. */
+export const MESH_NAMESPACE = 'mesh-system';
+
+export const OPERATOR_IMAGE = 'mesh.dev/operator:e2e';
+export const SIDECAR_IMAGE = 'mesh.dev/sidecar:e2e';
+
+/** The values with which the suite installs: the images that were built here, and nothing else. */
+export const SUITE_VALUES = [
+  `operator.image=${OPERATOR_IMAGE}`,
+  'operator.imagePullPolicy=Never',
+  `sidecar.image=${SIDECAR_IMAGE}`,
+  'sidecar.imagePullPolicy=Never',
+];
+
+/** Runs the real Helm against the test cluster; throws when it fails. */
+export async function helm(args: readonly string[], timeoutMs = 300_000): Promise<string> {
+  return runOk([await helmProgram(), ...args], { env: { KUBECONFIG: kubeconfigPath() }, timeoutMs });
+}
+
+/** Installs the mesh and waits until it is ready; does nothing when it is installed. */
+export async function installMesh(values: readonly string[] = []): Promise<void> {
+  if (await meshInstalled()) return;
+  await helm([
+    'install',
+    'mesh',
+    'charts/mesh',
+    '--namespace',
+    MESH_NAMESPACE,
+    '--create-namespace',
+    '--wait',
+    '--timeout',
+    '4m',
+    ...[...SUITE_VALUES, ...values].flatMap((value) => ['--set', value]),
+  ]);
+}
+
+/** Removes the mesh; does nothing when it is not installed. */
+export async function uninstallMesh(): Promise<void> {
+  if (!(await meshInstalled())) return;
+  await helm(['uninstall', 'mesh', '--namespace', MESH_NAMESPACE, '--wait', '--timeout', '3m']);
+}
+
+async function meshInstalled(): Promise<boolean> {
+  const { code } = await run([await helmProgram(), 'status', 'mesh', '--namespace', MESH_NAMESPACE], {
+    env: { KUBECONFIG: kubeconfigPath() },
+  });
+  return code === 0;
+}
+
+async function helmProgram(): Promise<string> {
+  const path = await helmPath();
+  if (path === undefined) throw new Error('Helm is missing: put `helm` on the PATH, or Go, with which it is installed');
+  return path;
+}

@@ -1,0 +1,62 @@
+import { eventually } from '../kit/eventually.ts';
+import { apply, exec, execOk, getJson, kubectl } from '../kit/kubectl.ts';
+import type { PodRef } from '../kit/kubectl.ts';
+import { readyPod } from '../kit/pods.ts';
+import { namespace, podTemplate, workload } from '../kit/workload.ts';
+
+const NS = 'e2e-permissive';
+const meshService = (mtls: 'strict' | 'permissive'): object => ({
+  apiVersion: 'mesh.dev/v1alpha1',
+  kind: 'MeshService',
+  metadata: { name: 'db', namespace: NS },
+  spec: { serviceAccounts: ['db'], mtls },
+});
+
+describe('migration', () => {
+  let db: PodRef & { readonly ip: string };
+  let outsider: PodRef;
+
+  beforeAll(async () => {
+    await apply(
+      namespace(NS),
+      meshService('permissive'),
+      ...workload({ namespace: NS, name: 'db', command: ['node', '/toolbox/tcp-server.mjs', '7000'], ports: [7000] }),
+      ...workload({ namespace: NS, name: 'outsider', command: ['sleep', 'infinity'], meshed: false }),
+    );
+    db = await readyPod(NS, 'db');
+    outsider = await readyPod(NS, 'outsider');
+  });
+
+  afterAll(() => kubectl(['delete', 'namespace', NS, '--wait=false']));
+
+  const plaintext = (wanted: number): Promise<true> =>
+    eventually(`plaintext ${wanted === 0 ? 'is taken' : 'is refused'}`, async () => {
+      const { code } = await exec(outsider, ['node', '/toolbox/try.mjs', db.ip, '7000']);
+      return code === wanted || undefined;
+    }, { timeoutMs: 20_000 });
+
+  test('permissive takes plaintext and counts it; strict refuses it', async () => {
+    await plaintext(0);
+    const metrics = await execOk(outsider, ['curl', '-sf', `http://${db.ip}:15020/metrics`]);
+    expect(metrics).toMatch(/^mesh_connections_opened_total\{[^}]*security="plaintext"[^}]*\} [1-9]/m);
+
+    await apply(meshService('strict'));
+    await plaintext(1);
+  });
+
+  test('a pod without the annotation is untouched, byte for byte', async () => {
+    const template = podTemplate({ namespace: NS, name: 'plain', command: ['sleep', 'infinity'], serviceAccount: 'outsider', meshed: false }) as { metadata: object; spec: object };
+    const pod = (name: string): object => ({ apiVersion: 'v1', kind: 'Pod', metadata: { ...template.metadata, name, namespace: NS }, spec: template.spec });
+    const view = async (name: string): Promise<string> => {
+      const { stdout } = { stdout: await kubectl(['create', '--dry-run=server', '-o', 'json', '-f', '-'], { input: JSON.stringify(pod(name)) }) };
+      const object = JSON.parse(stdout) as { metadata: Record<string, unknown>; spec: unknown };
+      for (const volatile of ['uid', 'creationTimestamp', 'managedFields', 'name']) delete object.metadata[volatile];
+      return JSON.stringify(object).replace(/outsider-token-[a-z0-9]+|kube-api-access-[a-z0-9]+/g, 'token');
+    };
+    const withMesh = await view('plain');
+    const configuration = await getJson<{ metadata: Record<string, unknown>; webhooks: unknown }>(['mutatingwebhookconfiguration', 'mesh']);
+    expect(configuration).toBeDefined();
+    expect(withMesh).not.toContain('mesh');
+    expect(withMesh).toContain('"sleep","infinity"');
+  });
+});
