@@ -11,7 +11,7 @@ export interface ResourceType<T extends KubeObject = KubeObject> {
   readonly kind: string;
   readonly namespaced: boolean;
   /** Brings what an older API version sends into the shape of `T`; applied to every object that is read. */
-  readonly decode?: (wire: T) => T;
+  decode?(wire: T): T;
   /** Never set: carries the object's type. */
   readonly object?: T;
 }
