@@ -6,7 +6,10 @@ const common = {
   testEnvironment: 'node',
   extensionsToTreatAsEsm: ['.ts'],
   transform: {
-    '^.+\\.ts$': ['@swc/jest', { jsc: { parser: { syntax: 'typescript' }, target: 'es2023' }, module: { type: 'es6' } }],
+    '^.+\\.ts$': [
+      '@swc/jest',
+      { jsc: { parser: { syntax: 'typescript' }, target: 'es2023' }, module: { type: 'es6' } },
+    ],
   },
   modulePathIgnorePatterns: ['<rootDir>/dist/'],
 };
@@ -20,6 +23,13 @@ export default {
       testPathIgnorePatterns: ['/node_modules/', '\\.netns\\.test\\.ts$', '<rootDir>/e2e/suite/'],
     },
     { ...common, displayName: 'netns', testMatch: ['<rootDir>/**/*.netns.test.ts'] },
-    { ...common, displayName: 'e2e', testMatch: ['<rootDir>/e2e/suite/**/*.test.ts'] },
+    {
+      ...common,
+      displayName: 'e2e',
+      testMatch: ['<rootDir>/e2e/suite/**/*.test.ts'],
+      globalSetup: '<rootDir>/e2e/setup/global-setup.ts',
+    },
   ],
+  // The end-to-end suite needs an order: installing first, uninstalling last. The others do not mind.
+  testSequencer: '<rootDir>/e2e/setup/by-name.mjs',
 };

@@ -5,7 +5,9 @@ export function netnsObstacle(): string | undefined {
   if (process.platform !== 'linux') return 'network namespaces exist on Linux only';
   if (process.getuid?.() !== 0) return 'needs root (network namespaces)';
   const missing = ['ip', 'nft', 'iptables'].filter((program) => !onPath(program));
-  return missing.length > 0 ? `not installed: ${missing.join(', ')} (Debian: iproute2 nftables iptables)` : undefined;
+  return missing.length > 0
+    ? `not installed: ${missing.join(', ')} (Debian: iproute2 nftables iptables)`
+    : undefined;
 }
 
 /** What keeps the real-cluster suite from running on this machine, as a sentence; undefined when nothing does. */

@@ -31,12 +31,17 @@ export function runSteps(steps: readonly Step[]): boolean {
     console.log(`\n=== ${step.name}`);
     const started = Date.now();
     const [program, ...args] = step.command;
-    const { status, error } = spawnSync(program, args, { stdio: 'inherit', env: { ...process.env, ...step.env } });
+    const { status, error } = spawnSync(program, args, {
+      stdio: 'inherit',
+      env: { ...process.env, ...step.env },
+    });
     if (error) console.error(`cannot run ${program}: ${error.message}`);
     const seconds = ((Date.now() - started) / 1000).toFixed(0);
     counts[status === 0 ? 'passed' : 'failed'] += 1;
     lines.push(`  ${status === 0 ? 'passed ' : 'FAILED '}  ${step.name} (${seconds} s)`);
   }
-  console.log(`\n${lines.join('\n')}\n${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped`);
+  console.log(
+    `\n${lines.join('\n')}\n${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped`,
+  );
   return counts.failed === 0;
 }

@@ -18,9 +18,22 @@ const passed = runSteps([
     command: [...jest, '--selectProjects', 'netns', '--runInBand'],
     skip: netnsObstacle(),
   },
-  { name: 'a real cluster, up', command: ['node_modules/.bin/tsx', 'e2e/cluster/main.ts', 'up'], skip: noCluster },
+  {
+    name: 'a real cluster, up',
+    command: ['node_modules/.bin/tsx', 'e2e/cluster/main.ts', 'up'],
+    skip: noCluster,
+  },
   { name: 'images', command: ['node_modules/.bin/tsx', 'e2e/images.ts'], skip: noCluster },
-  { name: 'end to end on the real cluster', command: [...jest, '--selectProjects', 'e2e', '--runInBand'], skip: noCluster },
-  { name: 'the cluster, down', command: ['node_modules/.bin/tsx', 'e2e/cluster/main.ts', 'down'], skip: noCluster ?? (keep ? 'left up by --keep' : undefined), always: true },
+  {
+    name: 'end to end on the real cluster',
+    command: [...jest, '--selectProjects', 'e2e', '--runInBand'],
+    skip: noCluster,
+  },
+  {
+    name: 'the cluster, down',
+    command: ['node_modules/.bin/tsx', 'e2e/cluster/main.ts', 'down'],
+    skip: noCluster ?? (keep ? 'left up by --keep' : undefined),
+    always: true,
+  },
 ]);
 process.exitCode = passed ? 0 : 1;

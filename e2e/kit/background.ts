@@ -12,10 +12,14 @@ export class Background {
   #ended = false;
 
   constructor(pod: PodRef, command: readonly string[]) {
-    this.#child = spawn('kubectl', ['exec', '-i', '-n', pod.namespace, pod.name, '-c', pod.container, '--', ...command], {
-      env: { ...process.env, KUBECONFIG: kubeconfigPath() },
-      stdio: ['pipe', 'pipe', 'pipe'],
-    });
+    this.#child = spawn(
+      'kubectl',
+      ['exec', '-i', '-n', pod.namespace, pod.name, '-c', pod.container, '--', ...command],
+      {
+        env: { ...process.env, KUBECONFIG: kubeconfigPath() },
+        stdio: ['pipe', 'pipe', 'pipe'],
+      },
+    );
     for (const stream of [this.#child.stdout, this.#child.stderr]) {
       stream?.setEncoding('utf8').on('data', (text: string) => (this.#output += text));
     }
@@ -39,7 +43,10 @@ export class Background {
   }
 
   /** Waits for an event of that name, optionally one that came after a moment (milliseconds since the epoch). */
-  event(name: string, { after = 0, timeoutMs = 30_000 } = {}): Promise<Record<string, unknown> & { at: number }> {
+  event(
+    name: string,
+    { after = 0, timeoutMs = 30_000 } = {},
+  ): Promise<Record<string, unknown> & { at: number }> {
     return eventually(
       `event ${name} of a program in a pod, which printed:\n${this.#output.slice(-500)}`,
       () => this.events.find((event) => event.event === name && event.at >= after),
@@ -53,7 +60,10 @@ export class Background {
 
   /** Waits for the program's end. */
   async end(timeoutMs = 30_000): Promise<string> {
-    await eventually('the end of a program in a pod', () => (this.#ended ? true : undefined), { timeoutMs, everyMs: 50 });
+    await eventually('the end of a program in a pod', () => (this.#ended ? true : undefined), {
+      timeoutMs,
+      everyMs: 50,
+    });
     return this.#output;
   }
 

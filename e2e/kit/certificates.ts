@@ -31,13 +31,20 @@ export async function meshCertificate(
 }
 
 /** A certificate with the right names in it, signed by an authority that nobody trusts. */
-export async function foreignCertificate(who: { readonly namespace: string; readonly service: string }): Promise<PeerCertificate> {
+export async function foreignCertificate(who: {
+  readonly namespace: string;
+  readonly service: string;
+}): Promise<PeerCertificate> {
   const keys = await generateKeys();
   const root = await issueRoot(keys, DOMAIN, Date.now());
   return issue(await readSigner(root, privateKeyPem(keys.privateKey)), who);
 }
 
-async function issue(signer: Signer, who: { namespace: string; service: string }, endedSecondsAgo?: number): Promise<PeerCertificate> {
+async function issue(
+  signer: Signer,
+  who: { namespace: string; service: string },
+  endedSecondsAgo?: number,
+): Promise<PeerCertificate> {
   const keys = await generateKeys();
   const identity = { namespace: namespaceName(who.namespace), service: serviceName(who.service) };
   const ttlMs = 3_600_000;

@@ -22,7 +22,12 @@ export async function eventually<T>(
       last = error;
     }
     if (Date.now() > deadline) {
-      const cause = last instanceof Error ? last.message : last === undefined ? 'no error, but not so' : JSON.stringify(last);
+      const cause =
+        last instanceof Error
+          ? last.message
+          : last === undefined
+            ? 'no error, but not so'
+            : JSON.stringify(last);
       throw new Error(`after ${timeoutMs / 1000} s still not: ${what}\n${cause}`);
     }
     await sleep(everyMs);

@@ -40,13 +40,23 @@ export async function getJson<T = Record<string, unknown>>(args: readonly string
 
 /** Runs a program in a pod's container. */
 export function exec(pod: PodRef, command: readonly string[], options: RunOptions = {}): Promise<RunResult> {
-  return tryKubectl(['exec', '-i', '-n', pod.namespace, pod.name, '-c', pod.container, '--', ...command], options);
+  return tryKubectl(
+    ['exec', '-i', '-n', pod.namespace, pod.name, '-c', pod.container, '--', ...command],
+    options,
+  );
 }
 
 /** Like {@link exec}; throws when the program fails. */
-export async function execOk(pod: PodRef, command: readonly string[], options: RunOptions = {}): Promise<string> {
+export async function execOk(
+  pod: PodRef,
+  command: readonly string[],
+  options: RunOptions = {},
+): Promise<string> {
   const { stdout, stderr, code } = await exec(pod, command, options);
-  if (code !== 0) throw new Error(`in ${pod.namespace}/${pod.name}: ${command.join(' ')} exited with ${code}\n${stdout}${stderr}`);
+  if (code !== 0)
+    throw new Error(
+      `in ${pod.namespace}/${pod.name}: ${command.join(' ')} exited with ${code}\n${stdout}${stderr}`,
+    );
   return stdout;
 }
 

@@ -5,16 +5,12 @@ import { run, runOk } from './run.ts';
 /** Where the suite installs the mesh. */
 export const MESH_NAMESPACE = 'mesh-system';
 
-export const OPERATOR_IMAGE = 'mesh.dev/operator:e2e';
-export const SIDECAR_IMAGE = 'mesh.dev/sidecar:e2e';
-
 /** The values with which the suite installs: the images that were built here, and nothing else. */
-export const SUITE_VALUES = [
-  `operator.image=${OPERATOR_IMAGE}`,
-  'operator.imagePullPolicy=Never',
-  `sidecar.image=${SIDECAR_IMAGE}`,
-  'sidecar.imagePullPolicy=Never',
-];
+const SUITE_VALUES = ['operator', 'sidecar'].flatMap((part) => [
+  `${part}.image.repository=mesh.dev/${part}`,
+  `${part}.image.tag=e2e`,
+  `${part}.image.pullPolicy=Never`,
+]);
 
 /** Runs the real Helm against the test cluster; throws when it fails. */
 export async function helm(args: readonly string[], timeoutMs = 300_000): Promise<string> {
@@ -53,6 +49,7 @@ async function meshInstalled(): Promise<boolean> {
 
 async function helmProgram(): Promise<string> {
   const path = await helmPath();
-  if (path === undefined) throw new Error('Helm is missing: put `helm` on the PATH, or Go, with which it is installed');
+  if (path === undefined)
+    throw new Error('Helm is missing: put `helm` on the PATH, or Go, with which it is installed');
   return path;
 }

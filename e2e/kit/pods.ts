@@ -20,7 +20,12 @@ export interface PodView {
     readonly phase: string;
     readonly podIP?: string;
     readonly conditions?: readonly { readonly type: string; readonly status: string }[];
-    readonly containerStatuses?: readonly { readonly name: string; readonly ready: boolean; readonly restartCount: number; readonly state: object }[];
+    readonly containerStatuses?: readonly {
+      readonly name: string;
+      readonly ready: boolean;
+      readonly restartCount: number;
+      readonly state: object;
+    }[];
   };
 }
 
@@ -32,7 +37,12 @@ export async function podsOf(namespace: string, app: string): Promise<readonly P
 }
 
 /** Waits until as many pods of an app are ready as wanted, and gives them. */
-export function readyPods(namespace: string, app: string, count = 1, timeoutMs = 120_000): Promise<readonly PodView[]> {
+export function readyPods(
+  namespace: string,
+  app: string,
+  count = 1,
+  timeoutMs = 120_000,
+): Promise<readonly PodView[]> {
   return eventually(
     `${count} ready pods of ${namespace}/${app}`,
     async () => {
@@ -44,10 +54,19 @@ export function readyPods(namespace: string, app: string, count = 1, timeoutMs =
 }
 
 /** Waits for the one ready pod of an app and gives a reference to its application container. */
-export async function readyPod(namespace: string, app: string): Promise<PodRef & { readonly ip: string; readonly uid: string }> {
+export async function readyPod(
+  namespace: string,
+  app: string,
+): Promise<PodRef & { readonly ip: string; readonly uid: string }> {
   const [pod] = await readyPods(namespace, app);
   if (!pod) throw new Error(`no pod of ${namespace}/${app}`);
-  return { namespace, name: pod.metadata.name, container: app, ip: pod.status.podIP ?? '', uid: pod.metadata.uid };
+  return {
+    namespace,
+    name: pod.metadata.name,
+    container: app,
+    ip: pod.status.podIP ?? '',
+    uid: pod.metadata.uid,
+  };
 }
 
 /** The sidecar container of the same pod. */

@@ -94,7 +94,8 @@ export function namespace(name: string, labels: Readonly<Record<string, string>>
 
 export interface IntentionOptions {
   readonly namespace: string;
-  readonly source: string | { readonly service?: string; readonly namespace?: string; readonly spiffeId?: string };
+  readonly source:
+    string | { readonly service?: string; readonly namespace?: string; readonly spiffeId?: string };
   readonly destination: string;
   readonly action: 'allow' | 'deny';
   readonly name?: string;

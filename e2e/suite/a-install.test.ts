@@ -10,7 +10,12 @@ describe('helm install mesh', () => {
   afterAll(() => kubectl(['delete', 'namespace', NS, '--wait=false', '--ignore-not-found']));
 
   test('the operator runs with two ready replicas and both webhooks are registered', async () => {
-    const operator = await getJson<{ status: { readyReplicas: number } }>(['deployment', 'mesh-operator', '-n', MESH_NAMESPACE]);
+    const operator = await getJson<{ status: { readyReplicas: number } }>([
+      'deployment',
+      'mesh-operator',
+      '-n',
+      MESH_NAMESPACE,
+    ]);
     expect(operator?.status.readyReplicas).toBe(2);
     await eventually('the webhooks are registered', async () => {
       const mutating = await getJson(['mutatingwebhookconfiguration', 'mesh']);
@@ -26,14 +31,27 @@ describe('helm install mesh', () => {
   test('kubectl get intentions and meshservices print the designed columns', async () => {
     await apply(
       namespace(NS),
-      ...workload({ namespace: NS, name: 'db', command: ['node', '/toolbox/tcp-server.mjs', '7000'], ports: [7000] }),
+      ...workload({
+        namespace: NS,
+        name: 'db',
+        command: ['node', '/toolbox/tcp-server.mjs', '7000'],
+        ports: [7000],
+      }),
       intention({ namespace: NS, source: 'web', destination: 'db', action: 'allow' }),
     );
     await readyPod(NS, 'db');
     const row = await eventually('the row is complete', async () => {
       const table = await kubectl(['get', 'intentions', '-n', NS]);
       const [header = '', line = ''] = table.split('\n');
-      expect(header.split(/\s{2,}/)).toEqual(['NAME', 'SOURCE', 'ACTION', 'DESTINATION', 'PRECEDENCE', 'ENFORCED', 'AGE']);
+      expect(header.split(/\s{2,}/)).toEqual([
+        'NAME',
+        'SOURCE',
+        'ACTION',
+        'DESTINATION',
+        'PRECEDENCE',
+        'ENFORCED',
+        'AGE',
+      ]);
       return /\s9\s/.test(line) ? line : undefined;
     });
     expect(row).toMatch(/^web-to-db\s+web\s+allow\s+db\s+9\s/);
@@ -51,7 +69,8 @@ describe('helm install mesh', () => {
 
   test('kubectl explain intention.spec reads well', async () => {
     const text = await kubectl(['explain', 'intention.spec']);
-    for (const field of ['action', 'destination', 'source', 'expiresAt', 'mode', 'description']) expect(text).toContain(field);
+    for (const field of ['action', 'destination', 'source', 'expiresAt', 'mode', 'description'])
+      expect(text).toContain(field);
     expect(text).toContain('What happens to connections from source to destination');
     expect(await kubectl(['explain', 'intention.spec.source'])).toContain('every service');
   });
@@ -60,7 +79,10 @@ describe('helm install mesh', () => {
     const status = await eventually('the condition Accepted', async () => {
       const object = await getJson<{
         metadata: { generation: number };
-        status?: { observedGeneration?: number; conditions?: { type: string; status: string; observedGeneration?: number }[] };
+        status?: {
+          observedGeneration?: number;
+          conditions?: { type: string; status: string; observedGeneration?: number }[];
+        };
       }>(['intention', 'web-to-db', '-n', NS]);
       return object?.status?.observedGeneration === object?.metadata.generation ? object?.status : undefined;
     });

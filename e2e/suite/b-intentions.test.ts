@@ -18,8 +18,18 @@ describe('intentions on real pods', () => {
   beforeAll(async () => {
     await apply(
       namespace(NS),
-      ...workload({ namespace: NS, name: 'db', command: ['node', '/toolbox/tcp-server.mjs', '7000', 'echo'], ports: [7000] }),
-      ...workload({ namespace: NS, name: 'site', command: ['node', '/example/hello.mjs', 'server'], ports: [8080] }),
+      ...workload({
+        namespace: NS,
+        name: 'db',
+        command: ['node', '/toolbox/tcp-server.mjs', '7000', 'echo'],
+        ports: [7000],
+      }),
+      ...workload({
+        namespace: NS,
+        name: 'site',
+        command: ['node', '/example/hello.mjs', 'server'],
+        ports: [8080],
+      }),
       ...workload({
         namespace: NS,
         name: 'postgresql',
@@ -53,11 +63,23 @@ describe('intentions on real pods', () => {
 
   test('an allow lets the next connection through; a deny refuses the next', async () => {
     await apply(intention({ namespace: NS, source: 'web', destination: 'db', action: 'allow' }));
-    await eventually('the connection works', async () => ((await exec(web, ping)).code === 0 ? true : undefined), { timeoutMs: 10_000 });
+    await eventually(
+      'the connection works',
+      async () => ((await exec(web, ping)).code === 0 ? true : undefined),
+      { timeoutMs: 10_000 },
+    );
 
     await apply(intention({ namespace: NS, source: 'web', destination: 'db', action: 'deny' }));
-    await eventually('the connection is refused', async () => ((await exec(web, ping)).code === 1 ? true : undefined), { timeoutMs: 10_000 });
-    const line = await logLine(sidecarOf(db), 'the rule that refused', ({ msg, rule }) => msg === 'connection refused' && rule !== undefined);
+    await eventually(
+      'the connection is refused',
+      async () => ((await exec(web, ping)).code === 1 ? true : undefined),
+      { timeoutMs: 10_000 },
+    );
+    const line = await logLine(
+      sidecarOf(db),
+      'the rule that refused',
+      ({ msg, rule }) => msg === 'connection refused' && rule !== undefined,
+    );
     expect(JSON.stringify(line)).toContain(`${NS}/web-to-db`);
   });
 
@@ -66,18 +88,30 @@ describe('intentions on real pods', () => {
       await apply(intention({ namespace: NS, source: 'web', destination, action: 'allow' }));
     }
     const idle = await openWhenAllowed(web, ['node', '/toolbox/hold.mjs', 'db', '7000', 'idle']);
-    const keepAlive = await openWhenAllowed(web, ['node', '/toolbox/hold.mjs', 'site', '8080', 'http'], 'first-answer');
+    const keepAlive = await openWhenAllowed(
+      web,
+      ['node', '/toolbox/hold.mjs', 'site', '8080', 'http'],
+      'first-answer',
+    );
     const psql = await openPsql(web);
 
     const denied = Math.max(
       ...(await Promise.all(
-        ['db', 'site', 'postgresql'].map((destination) => timedPatch('Intention', NS, `web-to-${destination}`, { spec: { action: 'deny' } })),
+        ['db', 'site', 'postgresql'].map((destination) =>
+          timedPatch('Intention', NS, `web-to-${destination}`, { spec: { action: 'deny' } }),
+        ),
       )),
     );
 
-    const ends = await Promise.all([idle.event('closed'), keepAlive.event('closed'), psql.end().then(() => ({ at: Date.now() }))]);
+    const ends = await Promise.all([
+      idle.event('closed'),
+      keepAlive.event('closed'),
+      psql.end().then(() => ({ at: Date.now() })),
+    ]);
     for (const { at } of ends) expect(at - denied).toBeLessThan(1000);
-    expect(psql.output).toMatch(/server closed the connection|terminat|connection to server was lost|Connection reset/i);
+    expect(psql.output).toMatch(
+      /server closed the connection|terminat|connection to server was lost|Connection reset/i,
+    );
     await logLine(sidecarOf(db), 'the cut', ({ msg }) => msg === 'connection cut');
   });
 
@@ -102,8 +136,16 @@ describe('intentions on real pods', () => {
     } finally {
       probe.stop();
     }
-    report('apply-to-enforced (allow), ms', { p50: percentile(toWorking, 50), p99: percentile(toWorking, 99), flips: 50 });
-    report('deny-to-refused, ms', { p50: percentile(toRefused, 50), p99: percentile(toRefused, 99), flips: 50 });
+    report('apply-to-enforced (allow), ms', {
+      p50: percentile(toWorking, 50),
+      p99: percentile(toWorking, 99),
+      flips: 50,
+    });
+    report('deny-to-refused, ms', {
+      p50: percentile(toRefused, 50),
+      p99: percentile(toRefused, 99),
+      flips: 50,
+    });
     report('deny-to-cut, ms', { p50: percentile(toCut, 50), p99: percentile(toCut, 99), flips: 50 });
     expect(percentile(toCut, 99)).toBeLessThan(1000);
   });
@@ -123,11 +165,24 @@ async function openWhenAllowed(pod: PodRef, command: readonly string[], proof = 
 
 async function openPsql(pod: PodRef): Promise<Background> {
   return eventually('a psql session', async () => {
-    const psql = new Background(pod, ['psql', '-h', 'postgresql', '-U', 'postgres', '-At', '-v', 'ON_ERROR_STOP=1']);
+    const psql = new Background(pod, [
+      'psql',
+      '-h',
+      'postgresql',
+      '-U',
+      'postgres',
+      '-At',
+      '-v',
+      'ON_ERROR_STOP=1',
+    ]);
     psql.write('select 40+2;\n');
-    const answered = await eventually('an answer of psql', () => (psql.output.includes('42') ? true : psql.ended ? false : undefined), {
-      timeoutMs: 10_000,
-    });
+    const answered = await eventually(
+      'an answer of psql',
+      () => (psql.output.includes('42') ? true : psql.ended ? false : undefined),
+      {
+        timeoutMs: 10_000,
+      },
+    );
     if (!answered) return undefined;
     // The session hangs in a query: its end is then the cut, not an end of input.
     psql.write('select pg_sleep(600);\n');

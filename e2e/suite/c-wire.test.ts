@@ -50,11 +50,33 @@ describe('on the wire between two pods', () => {
 
   afterAll(() => kubectl(['delete', 'namespace', NS, '--wait=false']));
 
-  test('the bytes are TLS 1.3 and the application\'s own words never appear', async () => {
+  test("the bytes are TLS 1.3 and the application's own words never appear", async () => {
     const capture = { ...db, container: 'capture' };
-    const wire = new Background(capture, ['tcpdump', '-i', 'eth0', '-U', '-s', '0', '-w', '/tmp/wire.pcap', 'tcp']);
-    const loopback = new Background(capture, ['tcpdump', '-i', 'lo', '-U', '-s', '0', '-w', '/tmp/lo.pcap', 'tcp']);
-    await eventually('both captures listen', () => (wire.output.includes('listening') && loopback.output.includes('listening') ? true : undefined));
+    const wire = new Background(capture, [
+      'tcpdump',
+      '-i',
+      'eth0',
+      '-U',
+      '-s',
+      '0',
+      '-w',
+      '/tmp/wire.pcap',
+      'tcp',
+    ]);
+    const loopback = new Background(capture, [
+      'tcpdump',
+      '-i',
+      'lo',
+      '-U',
+      '-s',
+      '0',
+      '-w',
+      '/tmp/lo.pcap',
+      'tcp',
+    ]);
+    await eventually('both captures listen', () =>
+      wire.output.includes('listening') && loopback.output.includes('listening') ? true : undefined,
+    );
 
     await eventually('the marker makes the round trip', async () => {
       const { stdout } = await exec(web, ['node', '/toolbox/try.mjs', 'db', '7000', `${MARKER}\n`]);
@@ -63,7 +85,8 @@ describe('on the wire between two pods', () => {
     await new Promise((resolve) => setTimeout(resolve, 1000));
     await execOk(capture, ['pkill', '-INT', 'tcpdump']).catch(() => undefined);
 
-    const hex = async (file: string): Promise<string> => execOk(capture, ['python3', '-c', `print(open('${file}','rb').read().hex())`]);
+    const hex = async (file: string): Promise<string> =>
+      execOk(capture, ['python3', '-c', `print(open('${file}','rb').read().hex())`]);
     const marker = Buffer.from(MARKER).toString('hex');
     const onWire = await hex('/tmp/wire.pcap');
     expect(onWire).toContain(TLS13_CHOSEN);

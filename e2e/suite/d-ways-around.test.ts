@@ -28,7 +28,11 @@ describe('every way around the mesh fails and is logged', () => {
       ...workload({
         namespace: NS,
         name: 'db',
-        command: ['sh', '-c', `node /toolbox/tcp-server.mjs ${UNDECLARED} echo & exec node /toolbox/tcp-server.mjs ${DECLARED} echo`],
+        command: [
+          'sh',
+          '-c',
+          `node /toolbox/tcp-server.mjs ${UNDECLARED} echo & exec node /toolbox/tcp-server.mjs ${DECLARED} echo`,
+        ],
         ports: [DECLARED],
         probe: false,
       }),
@@ -44,7 +48,9 @@ describe('every way around the mesh fails and is logged', () => {
   afterAll(() => kubectl(['delete', 'namespace', NS, '--wait=false']));
 
   async function asPeer(request: object, port = 20000): Promise<Answer> {
-    const { stdout, stderr } = await exec(outsider, ['node', '/toolbox/stream.mjs', db.ip, String(port)], { input: `${JSON.stringify(request)}\n` });
+    const { stdout, stderr } = await exec(outsider, ['node', '/toolbox/stream.mjs', db.ip, String(port)], {
+      input: `${JSON.stringify(request)}\n`,
+    });
     try {
       return JSON.parse(stdout) as Answer;
     } catch {
@@ -59,9 +65,14 @@ describe('every way around the mesh fails and is logged', () => {
   });
 
   const refusedBecause = (reason: string): Promise<unknown> =>
-    logLine(sidecarOf(db), `refused: ${reason}`, (line) => line.msg === 'connection refused' && line.reason === reason);
+    logLine(
+      sidecarOf(db),
+      `refused: ${reason}`,
+      (line) => line.msg === 'connection refused' && line.reason === reason,
+    );
 
-  const appConnections = async (): Promise<number> => (await logs(db)).split('"event":"connection"').length - 1;
+  const appConnections = async (): Promise<number> =>
+    (await logs(db)).split('"event":"connection"').length - 1;
 
   test('plaintext to the pod IP and the application port, from a pod without a sidecar', async () => {
     const { code, stdout } = await exec(outsider, ['node', '/toolbox/try.mjs', db.ip, String(DECLARED)]);
@@ -76,7 +87,9 @@ describe('every way around the mesh fails and is logged', () => {
   });
 
   test('TLS without a certificate', async () => {
-    const { stdout } = await exec(outsider, ['openssl', 's_client', '-connect', `${db.ip}:20000`, '-quiet'], { input: 'ping\n' });
+    const { stdout } = await exec(outsider, ['openssl', 's_client', '-connect', `${db.ip}:20000`, '-quiet'], {
+      input: 'ping\n',
+    });
     expect(stdout).not.toContain('ping');
     await refusedBecause('no-client-certificate');
     expect(await appConnections()).toBe(0);
@@ -96,7 +109,9 @@ describe('every way around the mesh fails and is logged', () => {
   });
 
   test('an expired certificate of the right authority', async () => {
-    const answer = await asPeer(stream(await meshCertificate({ namespace: NS, service: 'web' }, { endedSecondsAgo: 5 })));
+    const answer = await asPeer(
+      stream(await meshCertificate({ namespace: NS, service: 'web' }, { endedSecondsAgo: 5 })),
+    );
     expect(answer.verdict?.ok ?? false).toBe(false);
     await refusedBecause('expired-certificate');
     expect(await appConnections()).toBe(0);
@@ -104,7 +119,11 @@ describe('every way around the mesh fails and is logged', () => {
 
   test('the right authority, but a service that is denied', async () => {
     const answer = await asPeer(stream(await meshCertificate({ namespace: NS, service: 'thief' })));
-    expect(answer.verdict).toMatchObject({ ok: false, code: 'denied', reason: expect.stringContaining(`${NS}/thief-to-db`) });
+    expect(answer.verdict).toMatchObject({
+      ok: false,
+      code: 'denied',
+      reason: expect.stringContaining(`${NS}/thief-to-db`),
+    });
     await refusedBecause('denied');
     expect(await appConnections()).toBe(0);
   });
@@ -119,14 +138,44 @@ describe('every way around the mesh fails and is logged', () => {
 
   test("the sidecar's own ports from another pod: only health, metrics and probes answer", async () => {
     for (const port of [15000, 15001, 8500]) {
-      const { stdout } = await exec(outsider, ['curl', '-s', '-m', '3', '-o', '/dev/null', '-w', '%{http_code}', `http://${db.ip}:${port}/`]);
+      const { stdout } = await exec(outsider, [
+        'curl',
+        '-s',
+        '-m',
+        '3',
+        '-o',
+        '/dev/null',
+        '-w',
+        '%{http_code}',
+        `http://${db.ip}:${port}/`,
+      ]);
       expect(`${port}: ${stdout}`).toBe(`${port}: 000`);
     }
     const status = (path: string, method = 'GET'): Promise<string> =>
-      execOk(outsider, ['curl', '-s', '-m', '3', '-X', method, '-o', '/dev/null', '-w', '%{http_code}', `http://${db.ip}:15020${path}`]);
+      execOk(outsider, [
+        'curl',
+        '-s',
+        '-m',
+        '3',
+        '-X',
+        method,
+        '-o',
+        '/dev/null',
+        '-w',
+        '%{http_code}',
+        `http://${db.ip}:15020${path}`,
+      ]);
     expect(await status('/readyz')).toBe('200');
     expect(await status('/metrics')).toBe('200');
-    for (const path of ['/config', '/connections', '/policy', '/certificate', '/quit', '/probe/db/nothing', '/../config']) {
+    for (const path of [
+      '/config',
+      '/connections',
+      '/policy',
+      '/certificate',
+      '/quit',
+      '/probe/db/nothing',
+      '/../config',
+    ]) {
       expect(`${path}: ${await status(path)}`).toBe(`${path}: 404`);
     }
     expect(['404', '405']).toContain(await status('/quit', 'POST'));
@@ -134,7 +183,11 @@ describe('every way around the mesh fails and is logged', () => {
 
   test('after all this the application has seen no connection; the allowed service then reaches it', async () => {
     expect(await appConnections()).toBe(0);
-    expect(await asPeer(stream(allowed))).toMatchObject({ how: 'data', verdict: { ok: true }, data: 'ping\n' });
+    expect(await asPeer(stream(allowed))).toMatchObject({
+      how: 'data',
+      verdict: { ok: true },
+      data: 'ping\n',
+    });
     expect(await appConnections()).toBe(1);
   });
 });

@@ -31,7 +31,12 @@ describe('nobody becomes who they are not', () => {
     await apply(
       namespace(NS),
       ...workload({ namespace: NS, name: 'web', command: ['sleep', 'infinity'] }),
-      ...workload({ namespace: NS, name: 'db', command: ['node', '/toolbox/tcp-server.mjs', '7000'], ports: [7000] }),
+      ...workload({
+        namespace: NS,
+        name: 'db',
+        command: ['node', '/toolbox/tcp-server.mjs', '7000'],
+        ports: [7000],
+      }),
     );
     web = await readyPod(NS, 'web');
     await readyPod(NS, 'db');
@@ -44,7 +49,9 @@ describe('nobody becomes who they are not', () => {
 
   /** Asks from inside the web pod, so that the source address is the pod's own. */
   async function sign(request: { token?: string; body?: object; text?: string }): Promise<Answer> {
-    const { stdout, stderr } = await exec(web, ['node', '/toolbox/sign.mjs', URL], { input: `${JSON.stringify(request)}\n` });
+    const { stdout, stderr } = await exec(web, ['node', '/toolbox/sign.mjs', URL], {
+      input: `${JSON.stringify(request)}\n`,
+    });
     try {
       return JSON.parse(stdout) as Answer;
     } catch {
@@ -52,48 +59,107 @@ describe('nobody becomes who they are not', () => {
     }
   }
 
-  const boundToken = (pod: { name: string; uid: string } = web, account = 'web', audience = AUDIENCE): Promise<string> =>
+  const boundToken = (
+    pod: { name: string; uid: string } = web,
+    account = 'web',
+    audience = AUDIENCE,
+  ): Promise<string> =>
     kubectl([
       ...['create', 'token', account, '-n', NS, '--audience', audience],
       ...['--bound-object-kind', 'Pod', '--bound-object-name', pod.name, '--bound-object-uid', pod.uid],
     ]).then((text) => text.trim());
 
   /** A signing request made by openssl, which makes what no polite library would. */
-  async function csr({ uri, extensions = [], key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256'] }: { uri?: string; extensions?: string[]; key?: string[] } = {}): Promise<string> {
+  async function csr({
+    uri,
+    extensions = [],
+    key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256'],
+  }: { uri?: string; extensions?: string[]; key?: string[] } = {}): Promise<string> {
     const file = join(folder, 'request.pem');
     const all = [...(uri === undefined ? [] : [`subjectAltName=${uri}`]), ...extensions];
-    await runOk(['openssl', 'req', '-new', ...key, '-nodes', '-keyout', '/dev/null', '-subj', '/CN=x', '-out', file, ...all.flatMap((line) => ['-addext', line])]);
+    await runOk([
+      'openssl',
+      'req',
+      '-new',
+      ...key,
+      '-nodes',
+      '-keyout',
+      '/dev/null',
+      '-subj',
+      '/CN=x',
+      '-out',
+      file,
+      ...all.flatMap((line) => ['-addext', line]),
+    ]);
     return readFileSync(file, 'utf8');
   }
 
   const operatorReason = (reason: string): Promise<unknown> =>
-    eventually(`the operator's log gives the reason ${reason}`, async () => {
-      const { stdout } = await tryKubectl(['logs', '-n', MESH_NAMESPACE, '-l', 'app.kubernetes.io/component=operator', '--tail', '200']);
-      return stdout.includes(reason) ? true : undefined;
-    }, { timeoutMs: 15_000 });
+    eventually(
+      `the operator's log gives the reason ${reason}`,
+      async () => {
+        const { stdout } = await tryKubectl([
+          'logs',
+          '-n',
+          MESH_NAMESPACE,
+          '-l',
+          'app.kubernetes.io/component=operator',
+          '--tail',
+          '200',
+        ]);
+        return stdout.includes(reason) ? true : undefined;
+      },
+      { timeoutMs: 15_000 },
+    );
 
   test('an honest request from the same place is signed, so the refusals below are for their own reasons', async () => {
-    const answer = await sign({ token: await boundToken(), body: { csr: await csr({ uri: `URI:${WEB_ID}` }) } });
+    const answer = await sign({
+      token: await boundToken(),
+      body: { csr: await csr({ uri: `URI:${WEB_ID}` }) },
+    });
     expect(answer).toMatchObject({ status: 200 });
     expect((JSON.parse(answer.body) as { spiffeId: string }).spiffeId).toBe(WEB_ID);
   });
 
   test('a pod of ServiceAccount web that calls itself db', async () => {
-    expect(await sign({ token: await boundToken(), body: { csr: await csr(), service: 'db' } })).toMatchObject({ status: 403 });
+    expect(
+      await sign({ token: await boundToken(), body: { csr: await csr(), service: 'db' } }),
+    ).toMatchObject({ status: 403 });
   });
 
   test('a pod of ServiceAccount web that is annotated as db never gets ready', async () => {
-    const pod = podTemplate({ namespace: NS, name: 'imposter', command: ['sleep', 'infinity'], serviceAccount: 'web', annotations: { 'mesh/service': 'db' } });
+    const pod = podTemplate({
+      namespace: NS,
+      name: 'imposter',
+      command: ['sleep', 'infinity'],
+      serviceAccount: 'web',
+      annotations: { 'mesh/service': 'db' },
+    });
     const { metadata, spec } = pod as { metadata: object; spec: object };
-    await apply({ apiVersion: 'v1', kind: 'Pod', metadata: { ...metadata, name: 'imposter', namespace: NS }, spec });
+    await apply({
+      apiVersion: 'v1',
+      kind: 'Pod',
+      metadata: { ...metadata, name: 'imposter', namespace: NS },
+      spec,
+    });
     await operatorReason('service-account-not-allowed');
     const [imposter] = await podsOf(NS, 'imposter');
     expect(imposter?.status.conditions?.find(({ type }) => type === 'Ready')?.status).toBe('False');
   });
 
   test('the token of a deleted pod', async () => {
-    const pod = podTemplate({ namespace: NS, name: 'gone', command: ['sleep', 'infinity'], serviceAccount: 'web' }) as { metadata: object; spec: object };
-    await apply({ apiVersion: 'v1', kind: 'Pod', metadata: { ...pod.metadata, name: 'gone', namespace: NS }, spec: { ...pod.spec, terminationGracePeriodSeconds: 0 } });
+    const pod = podTemplate({
+      namespace: NS,
+      name: 'gone',
+      command: ['sleep', 'infinity'],
+      serviceAccount: 'web',
+    }) as { metadata: object; spec: object };
+    await apply({
+      apiVersion: 'v1',
+      kind: 'Pod',
+      metadata: { ...pod.metadata, name: 'gone', namespace: NS },
+      spec: { ...pod.spec, terminationGracePeriodSeconds: 0 },
+    });
     const gone = await eventually('the pod exists', async () => (await podsOf(NS, 'gone'))[0]);
     const token = await boundToken({ name: 'gone', uid: gone.metadata.uid });
     await kubectl(['delete', 'pod', 'gone', '-n', NS, '--grace-period=0', '--force']);
@@ -107,7 +173,12 @@ describe('nobody becomes who they are not', () => {
   });
 
   test('a token of the wrong audience, no token, and a token that is none', async () => {
-    expect(await sign({ token: await boundToken(web, 'web', 'https://kubernetes.default.svc'), body: { csr: await csr() } })).toMatchObject({ status: 401 });
+    expect(
+      await sign({
+        token: await boundToken(web, 'web', 'https://kubernetes.default.svc'),
+        body: { csr: await csr() },
+      }),
+    ).toMatchObject({ status: 401 });
     expect(await sign({ body: { csr: await csr() } })).toMatchObject({ status: 401 });
     expect(await sign({ token: 'x'.repeat(100), body: { csr: await csr() } })).toMatchObject({ status: 401 });
   });
@@ -128,10 +199,27 @@ describe('nobody becomes who they are not', () => {
     const pem = await csr();
     const der = Buffer.from(pem.replace(/-----[^-]+-----|\s/g, ''), 'base64');
     const longer = Buffer.concat([der, Buffer.from('trailing')]).toString('base64');
-    expect(await sign({ token, body: { csr: `-----BEGIN CERTIFICATE REQUEST-----\n${longer}\n-----END CERTIFICATE REQUEST-----\n` } })).toMatchObject({ status: 400 });
+    expect(
+      await sign({
+        token,
+        body: { csr: `-----BEGIN CERTIFICATE REQUEST-----\n${longer}\n-----END CERTIFICATE REQUEST-----\n` },
+      }),
+    ).toMatchObject({ status: 400 });
     expect((await sign({ token, body: { csr: 'A'.repeat(1 << 20) } })).status).toBe(413);
     expect((await sign({ token, text: '{"csr": ' })).status).toBe(400);
-    expect((await sign({ token, body: { csr: generateKeyPairSync('ec', { namedCurve: 'P-256' }).publicKey.export({ type: 'spki', format: 'pem' }) } })).status).toBe(400);
+    expect(
+      (
+        await sign({
+          token,
+          body: {
+            csr: generateKeyPairSync('ec', { namedCurve: 'P-256' }).publicKey.export({
+              type: 'spki',
+              format: 'pem',
+            }),
+          },
+        })
+      ).status,
+    ).toBe(400);
   });
 
   test('the answers to all of these tell the caller nothing but that it was refused', async () => {

@@ -38,7 +38,9 @@ describe('many replicas of one service', () => {
   afterAll(() => kubectl(['delete', 'namespace', NS, '--wait=false']));
 
   const works = (): Promise<true> =>
-    eventually('web reaches db', async () => ((await exec(web, ['curl', '-sf', '-m', '3', 'http://db:8080/'])).code === 0 ? true : undefined));
+    eventually('web reaches db', async () =>
+      (await exec(web, ['curl', '-sf', '-m', '3', 'http://db:8080/'])).code === 0 ? true : undefined,
+    );
 
   async function underLoad(change: () => Promise<void>): Promise<Summary> {
     const load = new Background(web, ['node', '/toolbox/load.mjs', 'http://db:8080/', '40']);
@@ -63,10 +65,14 @@ describe('many replicas of one service', () => {
     await kubectl(['scale', 'deployment/db', '-n', NS, '--replicas=5']);
     await readyPods(NS, 'db', 5);
     const answered = new Set<string>();
-    await eventually('all five answer', async () => {
-      answered.add((await exec(web, ['curl', '-sf', '-m', '3', 'http://db:8080/'])).stdout.trim());
-      return answered.size >= 5 && !answered.has('') ? true : undefined;
-    }, { everyMs: 20 });
+    await eventually(
+      'all five answer',
+      async () => {
+        answered.add((await exec(web, ['curl', '-sf', '-m', '3', 'http://db:8080/'])).stdout.trim());
+        return answered.size >= 5 && !answered.has('') ? true : undefined;
+      },
+      { everyMs: 20 },
+    );
     expect(answered.size).toBe(5);
   });
 
@@ -75,8 +81,14 @@ describe('many replicas of one service', () => {
     await readyPods(NS, 'db', 2);
     const summary = await underLoad(async () => {
       await kubectl(['rollout', 'restart', 'deployment/db', '-n', NS]);
-      await kubectl(['rollout', 'status', 'deployment/db', '-n', NS, '--timeout=120s'], { timeoutMs: 130_000 });
-      await eventually('the old pods are gone', async () => ((await podsOf(NS, 'db')).length === 2 ? true : undefined), { timeoutMs: 60_000 });
+      await kubectl(['rollout', 'status', 'deployment/db', '-n', NS, '--timeout=120s'], {
+        timeoutMs: 130_000,
+      });
+      await eventually(
+        'the old pods are gone',
+        async () => ((await podsOf(NS, 'db')).length === 2 ? true : undefined),
+        { timeoutMs: 60_000 },
+      );
     });
     expect(summary).toMatchObject({ failed: 0, failures: [] });
     expect(summary.ok).toBe(summary.sent);

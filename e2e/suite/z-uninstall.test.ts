@@ -15,7 +15,12 @@ describe('helm uninstall mesh', () => {
   test('leaves no webhook, resource definition, binding or Secret, and pods keep starting', async () => {
     await apply(
       namespace(NS),
-      ...workload({ namespace: NS, name: 'db', command: ['node', '/toolbox/tcp-server.mjs', '7000'], ports: [7000] }),
+      ...workload({
+        namespace: NS,
+        name: 'db',
+        command: ['node', '/toolbox/tcp-server.mjs', '7000'],
+        ports: [7000],
+      }),
       intention({ namespace: NS, source: '*', destination: 'db', action: 'allow' }),
     );
     await readyPod(NS, 'db');
@@ -25,21 +30,41 @@ describe('helm uninstall mesh', () => {
     for (const kind of ['mutatingwebhookconfigurations', 'validatingwebhookconfigurations']) {
       expect(await getJson([kind, 'mesh'])).toBeUndefined();
     }
-    await eventually('everything the mesh made is gone', async () => {
-      const left = [
-        await kubectl(['get', 'crds', '-o', 'name']).then((text) => text.split('\n').filter((name) => name.endsWith('.mesh.dev'))),
-        await kubectl(['get', 'clusterroles,clusterrolebindings', '-o', 'name']).then((text) => text.split('\n').filter((name) => /\/mesh-/.test(name))),
-        await kubectl(['get', 'rolebindings', '-A', '-o', 'name']).then((text) => text.split('\n').filter((name) => /\/mesh-/.test(name))),
-        await kubectl(['get', 'secrets,leases', '-n', MESH_NAMESPACE, '-o', 'name']).then((text) => text.split('\n').filter((name) => /mesh-/.test(name) && !/token/.test(name))),
-      ].flat();
-      if (left.length > 0) throw new Error(`left: ${left.join(', ')}`);
-      return true;
-    }, { timeoutMs: 60_000 });
+    await eventually(
+      'everything the mesh made is gone',
+      async () => {
+        const left = [
+          await kubectl(['get', 'crds', '-o', 'name']).then((text) =>
+            text.split('\n').filter((name) => name.endsWith('.mesh.dev')),
+          ),
+          await kubectl(['get', 'clusterroles,clusterrolebindings', '-o', 'name']).then((text) =>
+            text.split('\n').filter((name) => /\/mesh-/.test(name)),
+          ),
+          await kubectl(['get', 'rolebindings', '-A', '-o', 'name']).then((text) =>
+            text.split('\n').filter((name) => /\/mesh-/.test(name)),
+          ),
+          await kubectl(['get', 'secrets,leases', '-n', MESH_NAMESPACE, '-o', 'name']).then((text) =>
+            text.split('\n').filter((name) => /mesh-/.test(name) && !/token/.test(name)),
+          ),
+        ].flat();
+        if (left.length > 0) throw new Error(`left: ${left.join(', ')}`);
+        return true;
+      },
+      { timeoutMs: 60_000 },
+    );
 
     // A new pod that still asks for the mesh starts, without a sidecar: the mesh is no longer there to refuse or to serve it.
     await apply(...workload({ namespace: NS, name: 'later', command: ['sleep', 'infinity'] }));
     const later = await readyPod(NS, 'later');
-    const { stdout } = await tryKubectl(['get', 'pod', later.name, '-n', NS, '-o', 'jsonpath={.spec.containers[*].name}']);
+    const { stdout } = await tryKubectl([
+      'get',
+      'pod',
+      later.name,
+      '-n',
+      NS,
+      '-o',
+      'jsonpath={.spec.containers[*].name}',
+    ]);
     expect(stdout).toBe('later');
     // Namespaces can be deleted: no finalizer waits for the mesh.
     await kubectl(['delete', 'namespace', NS, '--timeout=120s'], { timeoutMs: 130_000 });
