@@ -1,0 +1,154 @@
+import type { OwnerReference } from '#core/resource.ts';
+import type { TrustDomain } from '#core/spiffe-id.ts';
+import type { KubeApi } from '#kube/api.ts';
+import type { Clock } from '#kube/clock.ts';
+import { isAlreadyExists, isNotFound, KubeConnectionError, KubeError } from '#kube/errors.ts';
+import type { Logger } from '#kube/log.ts';
+import { SECRETS } from '#kube/types.ts';
+import type { Secret } from '#kube/types.ts';
+import { generateKeys, privateKeyPem } from '#pki/keys.ts';
+import { issueLeaf, issueRoot, issueServing } from '#pki/profile.ts';
+import type { Signer } from '#pki/profile.ts';
+
+import { CA_SECRET_NAME, caSecret, readCaSecret } from './builtin-state.ts';
+import { CaStateError } from './provider.ts';
+import type { CaProvider, CaRoot, CertificateRequest, SignedCertificate } from './provider.ts';
+
+export interface BuiltinProviderParts {
+  readonly api: KubeApi;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** The mesh's own namespace. */
+  readonly namespace: string;
+  readonly trustDomain: TrustDomain;
+  /** What takes the Secret with it when it is deleted: the chart's ClusterRole. */
+  readonly owner?: OwnerReference;
+  /**
+   * Roots that workloads already believe (MeshConfig `status.roots`). When there are some and the Secret is gone, its key
+   * is lost, and a new root would silently cut every workload off; so that is refused.
+   */
+  readonly publishedRoots?: () => Promise<number>;
+}
+
+const FIRST_RETRY_MS = 500;
+const LAST_RETRY_MS = 15_000;
+
+/** The mesh's own authority: one root, EC P-256, ten years, its key in a Secret of the mesh's namespace. */
+export class BuiltinProvider implements CaProvider {
+  readonly name = 'builtin';
+  readonly #parts: BuiltinProviderParts;
+  #signer: Signer | undefined;
+
+  constructor(parts: BuiltinProviderParts) {
+    this.#parts = parts;
+  }
+
+  /**
+   * Reads the root, or makes it with one create: of two replicas that race, the server lets one win and the other reads the
+   * winner's. Waits for an API server that is not there.
+   */
+  async start(signal?: AbortSignal): Promise<void> {
+    for (let wait = FIRST_RETRY_MS; !this.#signer; wait = Math.min(wait * 2, LAST_RETRY_MS)) {
+      try {
+        this.#signer = await this.#load();
+      } catch (error) {
+        if (!isTransient(error) || signal?.aborted) throw error;
+        this.#parts.log.warn(
+          { err: error, retryMs: wait },
+          'the certificate authority waits for the API server',
+        );
+        await this.#parts.clock.sleep(wait, signal);
+      }
+    }
+  }
+
+  roots(): Promise<readonly CaRoot[]> {
+    return Promise.resolve([{ pem: this.#ready().certificatePem, active: true }]);
+  }
+
+  async sign(request: CertificateRequest): Promise<SignedCertificate> {
+    const signer = this.#ready();
+    const life = { now: this.#parts.clock.now(), ttlMs: request.ttlMs };
+    const leafPem =
+      request.kind === 'workload'
+        ? await issueLeaf(signer, { ...request, ...life })
+        : await issueServing(signer, { ...request, ...life });
+    return { leafPem, intermediatesPem: '' };
+  }
+
+  /** Compares with the Secret: a replica that signs with a root the others do not have must not stay unnoticed. */
+  async fault(): Promise<string | undefined> {
+    if (!this.#signer) return 'the certificate authority is not ready yet';
+    const { namespace, trustDomain, clock } = this.#parts;
+    if (clock.now() > this.#signer.notAfter) return 'the root certificate has ended';
+    let secret: Secret;
+    try {
+      secret = await this.#get();
+    } catch (error) {
+      // An API server that is away takes nothing from us: the key is in memory.
+      return isNotFound(error)
+        ? `Secret ${namespace}/${CA_SECRET_NAME} is gone; restore it before the operator restarts`
+        : undefined;
+    }
+    try {
+      const stored = await readCaSecret(secret, trustDomain, clock.now());
+      if (stored.certificatePem === this.#signer.certificatePem) return undefined;
+      return `Secret ${namespace}/${CA_SECRET_NAME} holds another root than this operator signs with; restart the operator`;
+    } catch (error) {
+      return (error as Error).message;
+    }
+  }
+
+  async #load(): Promise<Signer> {
+    const { trustDomain, clock } = this.#parts;
+    let secret: Secret;
+    try {
+      secret = await this.#get();
+    } catch (error) {
+      if (!isNotFound(error)) throw error;
+      secret = await this.#create();
+    }
+    return readCaSecret(secret, trustDomain, clock.now());
+  }
+
+  async #create(): Promise<Secret> {
+    const { api, clock, log, namespace, trustDomain, owner, publishedRoots } = this.#parts;
+    if (((await publishedRoots?.()) ?? 0) > 0) {
+      throw new CaStateError(
+        `the mesh's certificate authority cannot start: Secret ${namespace}/${CA_SECRET_NAME} is gone, but workloads believe its root. ` +
+          'Restore it from a backup. Only if none exists: delete the MeshConfig, restart the operator, which then makes a new root, ' +
+          'and restart every meshed pod.',
+      );
+    }
+    const keys = await generateKeys();
+    const certificatePem = await issueRoot(keys, trustDomain, clock.now());
+    try {
+      const made = await api.create(
+        SECRETS,
+        caSecret(namespace, { certificatePem, keyPem: privateKeyPem(keys.privateKey) }, owner),
+      );
+      log.info({ secret: `${namespace}/${CA_SECRET_NAME}`, trustDomain }, 'made a new root certificate');
+      return made;
+    } catch (error) {
+      if (!isAlreadyExists(error)) throw error;
+      return this.#get();
+    }
+  }
+
+  #get(): Promise<Secret> {
+    return this.#parts.api.get(SECRETS, { name: CA_SECRET_NAME, namespace: this.#parts.namespace });
+  }
+
+  #ready(): Signer {
+    if (!this.#signer) throw new Error('the certificate authority is used before start()');
+    return this.#signer;
+  }
+}
+
+/** Whether asking again can help: the server is away, busy or broken, but has not said no. */
+function isTransient(error: unknown): boolean {
+  return (
+    error instanceof KubeConnectionError ||
+    (error instanceof KubeError && (error.status === 429 || error.status >= 500))
+  );
+}
