@@ -10,12 +10,15 @@ let driver: Promise<string> | undefined;
  * @throws CommandError when it fails
  */
 export async function buildah(args: string[], options: CommandOptions = {}): Promise<string> {
-  return output('buildah', [...(await storage()), ...args], options);
+  return output('buildah', [...(await storage()), ...args], { title: `buildah ${args[0] ?? ''}`, ...options });
 }
 
-/** Whether an image of that name is in our storage. */
-export async function hasImage(name: string): Promise<boolean> {
-  return (await run('buildah', [...(await storage()), 'inspect', '--type', 'image', name])).code === 0;
+/** What our storage knows of an image; undefined when it has none of that name. */
+export async function inspectImage(name: string): Promise<{ id: string; labels: Record<string, string> } | undefined> {
+  const { code, stdout } = await run('buildah', [...(await storage()), 'inspect', '--type', 'image', name]);
+  if (code !== 0) return undefined;
+  const image = JSON.parse(stdout) as { FromImageID: string; OCIv1: { config?: { Labels?: Record<string, string> } } };
+  return { id: image.FromImageID, labels: image.OCIv1.config?.Labels ?? {} };
 }
 
 /** The folder of our storage. */

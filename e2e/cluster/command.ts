@@ -9,6 +9,8 @@ export interface CommandOptions {
   cwd?: string;
   /** Replaces the environment; left out, the command inherits ours. */
   env?: NodeJS.ProcessEnv;
+  /** What to call it in an error message, where the program and its first argument say too little. */
+  title?: string;
   /** Text for its standard input. */
   input?: string;
 }
@@ -67,7 +69,7 @@ export async function output(program: string, args: string[], options: CommandOp
   if (result.code === 0) return result.stdout;
   const where = options.log === undefined ? '' : `\nThe whole log: ${options.log}`;
   const said = options.log === undefined ? lastLines(result.stderr || result.stdout) : lastLinesOf(options.log);
-  throw new CommandError(`${program} ${args[0] ?? ''} ended with exit code ${result.code}:\n${said}${where}`);
+  throw new CommandError(`${options.title ?? `${program} ${args[0] ?? ''}`} ended with exit code ${result.code}:\n${said}${where}`);
 }
 
 /** The last lines of a log file, for an error message; empty when it cannot be read. */

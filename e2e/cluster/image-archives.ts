@@ -21,6 +21,8 @@ export function archiveOf(name: string): string {
  * @throws CommandError when containerd refuses it
  */
 export async function loadArchive(node: NodeInit, archive: string): Promise<string[]> {
+  const known = await alreadyImported(node, archive);
+  if (known !== undefined) return known;
   const names = await importArchive(node, archive);
   const first = names[0];
   if (first === undefined) throw new Error(`The archive ${archive} holds no image.`);
@@ -36,15 +38,20 @@ export async function loadArchive(node: NodeInit, archive: string): Promise<stri
 
 /** Imports every kept archive that containerd has not, or has in an older version. */
 export async function importKeptArchives(node: NodeInit, steps: Steps): Promise<void> {
-  const present = new Set(await imageNames(node));
-  const imported = readImported();
   for (const file of readdirSync(imagesDir()).filter((name) => name.endsWith('.tar'))) {
     const path = join(imagesDir(), file);
-    const before = imported[path];
-    if (before?.stamp === stamp(path) && before.names.every((name) => present.has(name))) continue;
+    if ((await alreadyImported(node, path)) !== undefined) continue;
     steps.say(`importing the image archive ${file}`);
     remember(path, await importArchive(node, path));
   }
+}
+
+/** The names of an archive's images, when containerd has them from this very archive. */
+async function alreadyImported(node: NodeInit, archive: string): Promise<string[] | undefined> {
+  const before = readImported()[archive];
+  if (before?.stamp !== stamp(archive)) return undefined;
+  const present = new Set(await imageNames(node));
+  return before.names.every((name) => present.has(name)) ? before.names : undefined;
 }
 
 function remember(path: string, names: string[]): void {

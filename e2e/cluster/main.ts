@@ -1,5 +1,7 @@
 import { Command } from 'commander';
+import { ensureBaseImages } from './base-image.ts';
 import type { ClusterBackend } from './backend.ts';
+import { buildImage } from './build-image.ts';
 import { chooseBackend } from './choose.ts';
 import { Steps } from './steps.ts';
 
@@ -26,16 +28,45 @@ program.command('images').description('list the images that pods can use').actio
 program.command('stop <component>').description('stop one component').action(withBackend((backend, name) => backend.stop(name ?? '')));
 program.command('start <component>').description('start it again').action(withBackend((backend, name) => backend.start(name ?? '')));
 
+program
+  .command('base-image')
+  .description('make the base images that Dockerfiles name, for machines without a registry')
+  .option('--force', 'make them again, with the latest updates', false)
+  .action(guarded((options: { force: boolean }) => ensureBaseImages(steps, options.force)));
+program
+  .command('build [context]')
+  .description('build an image and make it usable by pods')
+  .requiredOption('-f, --file <dockerfile>', 'the Dockerfile')
+  .requiredOption('-t, --tag <name>', "the image's name, such as mesh.dev/sidecar:e2e")
+  .option('--build-arg <NAME=value...>', 'values for ARG lines')
+  .option('--target <stage>', 'the stage to build')
+  .option('--no-cache', 'build from the first line, even when nothing has changed')
+  .action(guarded(build));
+
+async function build(context: string | undefined, options: { file: string; tag: string; buildArg?: string[]; target?: string; cache: boolean }): Promise<void> {
+  const { file, tag: name, buildArg: args = [], target, cache } = options;
+  const request = { file, name, context: context ?? '.', noCache: !cache, args, ...(target === undefined ? {} : { target }) };
+  const { archive, built } = await buildImage(request, steps);
+  const backend = await chooseBackend();
+  const { up } = await backend.status();
+  if (up) console.log((await backend.loadImage(archive)).join('\n'));
+  steps.say(`${name}: ${built ? 'built' : 'unchanged'}${up ? ' and loaded' : '; the next `up` loads it'}`);
+}
+
 /** Commands fail with one sentence, not with a stack. */
-function withBackend(action: (backend: ClusterBackend, argument?: string) => Promise<void>) {
-  return async (argument?: unknown): Promise<void> => {
+function guarded<A extends unknown[]>(action: (...args: A) => Promise<void>) {
+  return async (...args: A): Promise<void> => {
     try {
-      await action(await chooseBackend(), typeof argument === 'string' ? argument : undefined);
+      await action(...args);
     } catch (error) {
       console.error(error instanceof Error ? error.message : error);
       process.exitCode = 1;
     }
   };
+}
+
+function withBackend(action: (backend: ClusterBackend, argument?: string) => Promise<void>) {
+  return guarded(async (argument?: unknown) => action(await chooseBackend(), typeof argument === 'string' ? argument : undefined));
 }
 
 await program.parseAsync();

@@ -109,7 +109,7 @@ export async function stopNode(node: NodeInit | undefined): Promise<void> {
  * @throws CommandError when it fails
  */
 export async function inNode(node: NodeInit, program: string, args: string[], options: CommandOptions = {}): Promise<string> {
-  return output('nsenter', [...enter(node), program, ...args], { env: nodeEnvironment(), ...options });
+  return output('nsenter', [...enter(node), program, ...args], { env: nodeEnvironment(), title: `${program} ${args[0] ?? ''}`, ...options });
 }
 
 /** Like {@link inNode}, for commands whose failure is an answer. */

@@ -11,7 +11,7 @@ const needed = [
   // Building Kubernetes.
   ...['golang-1.19-go', 'golang-github-modern-go-reflect2-dev', 'dpkg-dev', 'ca-certificates'],
   // Building images.
-  ...['buildah', 'debootstrap'],
+  ...['buildah', 'mmdebstrap'],
 ];
 
 /**

@@ -1,0 +1,71 @@
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { debianImage, ensureBaseImages, nodeImage } from './base-image.ts';
+import { contextHash } from './build-context.ts';
+import { buildah, inspectImage, policyFile, pushArchive } from './buildah.ts';
+import { archiveOf } from './image-archives.ts';
+import { withLock } from './lock.ts';
+import { withArguments, withPassthrough } from './passthrough.ts';
+import { imagesDir, logsDir } from './paths.ts';
+import type { Steps } from './steps.ts';
+
+/** What is to be built. */
+export interface BuildRequest {
+  /** Path of the Dockerfile. */
+  file: string;
+  /** The image's name with its tag, such as `mesh.dev/sidecar:e2e`. */
+  name: string;
+  /** The build's folder. */
+  context: string;
+  /** Builds even when nothing has changed, and from the first line. */
+  noCache?: boolean;
+  /** `--build-arg` values, each `NAME=value`. */
+  args?: string[];
+  /** The stage to build; the last one by default. */
+  target?: string;
+}
+
+/** The outcome of a build. */
+export interface BuildResult {
+  /** The archive to load. */
+  archive: string;
+  /** False when nothing had changed since the last build. */
+  built: boolean;
+}
+
+/**
+ * Builds an image with buildah, in a chroot, so that it works where no container engine can run.
+ * @throws CommandError with the end of the build's log
+ */
+export async function buildImage(request: BuildRequest, steps: Steps): Promise<BuildResult> {
+  return withLock(() => build(request, steps), `build-${archiveOf(request.name).split('/').at(-1)}.lock`);
+}
+
+async function build({ file, name, context, noCache = false, args = [], target }: BuildRequest, steps: Steps): Promise<BuildResult> {
+  await ensureBaseImages(steps);
+  const archive = archiveOf(name);
+  const hashFile = `${archive}.hash`;
+  const bases = await Promise.all([debianImage, nodeImage].map((base) => inspectImage(base)));
+  const hash = contextHash(resolve(context), [readFileSync(file, 'utf8'), name, target ?? '', ...args, ...bases.map((base) => base?.id ?? '')]);
+  if (!noCache && existsSync(archive) && existsSync(hashFile) && readFileSync(hashFile, 'utf8') === hash) return { archive, built: false };
+
+  steps.say(`building ${name}`);
+  mkdirSync(imagesDir(), { recursive: true });
+  const options = ['--isolation', 'chroot', '--layers', '--pull-never', '--signature-policy', policyFile()];
+  if (noCache) options.push('--no-cache');
+  for (const arg of args) options.push('--build-arg', arg);
+  if (target !== undefined) options.push('--target', target);
+  const log = join(logsDir(), `build-${archive.split('/').at(-1)?.replace(/\.tar$/, '')}.log`);
+  writeFileSync(log, '');
+  await withPassthrough(async ({ source, target: mounted, env }) => {
+    const dockerfile = join(source, 'Dockerfile');
+    writeFileSync(dockerfile, withArguments(readFileSync(file, 'utf8'), Object.keys(env)));
+    const values = Object.entries(env).flatMap(([variable, value]) => ['--build-arg', `${variable}=${value}`]);
+    const place = ['--volume', `${source}:${mounted}:ro`, '--file', dockerfile, '--tag', name];
+    await buildah(['build', ...options, ...values, ...place, context], { log });
+  });
+  await pushArchive(name, archive);
+  writeFileSync(`${hashFile}.partial`, hash);
+  renameSync(`${hashFile}.partial`, hashFile);
+  return { archive, built: true };
+}
