@@ -2,7 +2,6 @@ import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs'
 import { delimiter, join } from 'node:path';
 
 import { run } from './cluster/command.ts';
-import { withLock } from './cluster/lock.ts';
 import { cacheDir, logsDir } from './cluster/paths.ts';
 
 /** The Helm that is installed where the machine has none. */
@@ -19,9 +18,7 @@ export const NO_HELM =
  * @returns its path; undefined, after a sentence on standard error, when there is neither Helm nor a Go that can build it
  */
 export async function helmPath(): Promise<string | undefined> {
-  const found = foundHelm();
-  if (found !== undefined) return found;
-  return withLock(async () => foundHelm() ?? (await installHelm()), 'helm.lock');
+  return foundHelm() ?? (await installHelm());
 }
 
 /** The path of Helm if it is there already; installs nothing. */
