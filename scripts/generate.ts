@@ -3,26 +3,41 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { stringify } from 'yaml';
 
-import { customResourceDefinition } from './crd/definition.ts';
-import { DEFINITIONS } from './crd/definitions.ts';
+import { CLUSTER_PERMISSIONS, NAMESPACE_PERMISSIONS } from '#operator/permissions.ts';
+import { customResourceDefinition } from './generated/definition.ts';
+import { DEFINITIONS } from './generated/definitions.ts';
+import { permissionRules } from './generated/permission-rules.ts';
 
 /**
- * Writes what is generated from the models: the CustomResourceDefinitions, in `crds/` for people and in the chart.
+ * Writes what is generated: the CustomResourceDefinitions from the models, in `crds/` for people and in the chart, and what
+ * the operator may do from its own list, in the chart.
  * With `--check` nothing is written, and the exit code says whether all is up to date.
  */
 
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..');
-const FOLDERS = ['crds', 'charts/mesh/files/crds'] as const;
-const HEADER = '# Generated from core/model by `npm run generate`. Do not edit.\n';
+const CRD_FOLDERS = ['crds', 'charts/mesh/files/crds'] as const;
+const RULES_FOLDER = 'charts/mesh/files/permissions';
+const FOLDERS = [...CRD_FOLDERS, RULES_FOLDER] as const;
+
+function header(source: string): string {
+  return `# Generated from ${source} by \`npm run generate\`. Do not edit.\n`;
+}
 
 /** Generated files: path from the root of the repository -> content. */
 export function generated(): Map<string, string> {
   const files = new Map<string, string>();
   for (const definition of DEFINITIONS) {
     const text =
-      HEADER +
+      header('core/model') +
       stringify(customResourceDefinition(definition), { lineWidth: 110, aliasDuplicateObjects: false });
-    for (const folder of FOLDERS) files.set(`${folder}/${definition.plural}.yaml`, text);
+    for (const folder of CRD_FOLDERS) files.set(`${folder}/${definition.plural}.yaml`, text);
+  }
+  const rules = { cluster: CLUSTER_PERMISSIONS, namespace: NAMESPACE_PERMISSIONS };
+  for (const [name, permissions] of Object.entries(rules)) {
+    files.set(
+      `${RULES_FOLDER}/${name}.yaml`,
+      header('operator/permissions.ts') + permissionRules(permissions),
+    );
   }
   return files;
 }
@@ -32,7 +47,7 @@ export function differences(root: string, files: ReadonlyMap<string, string>): s
   const changed = [...files].flatMap(([path, text]) => {
     const found = readIfThere(join(root, path));
     if (found === text) return [];
-    return [found === undefined ? `${path} is missing` : `${path} is not what core/model says`];
+    return [found === undefined ? `${path} is missing` : `${path} is out of date`];
   });
   return [...changed, ...leftOver(root, files).map((path) => `${path} is generated from nothing any more`)];
 }
