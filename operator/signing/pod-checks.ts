@@ -1,0 +1,107 @@
+import { isIP } from 'node:net';
+
+import { LABELS } from '#core/constants.ts';
+import type { Pod } from '#kube/types.ts';
+
+import type { Check } from './checks.ts';
+import type { Caller } from './token-checks.ts';
+
+/** What is asked about the pod a token names: is it there, is it that very pod, and does it speak itself? */
+export interface PodFacts {
+  readonly caller: Caller;
+  /** As the API server has it now; undefined when it has none of that name. */
+  readonly pod: Pod | undefined;
+  /** Where the request came from. */
+  readonly sourceAddress: string;
+  /** `log` where the network changes source addresses on the way to the operator. */
+  readonly sourceAddressCheck: 'enforce' | 'log';
+}
+
+const exists: Check<PodFacts> = ({ caller, pod }) =>
+  pod
+    ? undefined
+    : {
+        reason: 'pod-gone',
+        message: `there is no pod ${caller.namespace}/${caller.podName}; its token outlived it`,
+      };
+
+const isTheSame: Check<PodFacts> = ({ caller, pod }) =>
+  pod?.metadata.uid === caller.podUid
+    ? undefined
+    : {
+        reason: 'pod-uid',
+        message: `pod ${caller.namespace}/${caller.podName} has UID ${pod?.metadata.uid ?? ''}, the token is for ${caller.podUid}: another pod of the same name`,
+      };
+
+const runsAs: Check<PodFacts> = ({ caller, pod }) => {
+  const account = pod?.spec?.serviceAccountName ?? 'default';
+  return account === caller.serviceAccount
+    ? undefined
+    : {
+        reason: 'pod-service-account',
+        message: `the pod runs as ServiceAccount ${account}, the token is for ${caller.serviceAccount}`,
+      };
+};
+
+/** A pod that is being deleted may still renew: it serves until it is drained. */
+const hasNotEnded: Check<PodFacts> = ({ pod }) =>
+  pod?.status?.phase === 'Succeeded' || pod?.status?.phase === 'Failed'
+    ? { reason: 'pod-ended', message: `the pod has ended (${pod.status.phase})` }
+    : undefined;
+
+const isInjected: Check<PodFacts> = ({ pod }) =>
+  pod?.metadata.labels?.[LABELS.injected]
+    ? undefined
+    : {
+        reason: 'pod-not-injected',
+        message: `the pod has no label ${LABELS.injected}: the mesh did not inject it`,
+      };
+
+const speaksItself: Check<PodFacts> = (facts) => {
+  if (facts.sourceAddressCheck === 'log' || sourceAddressFault(facts) === undefined) return undefined;
+  return { reason: 'source-address', message: sourceAddressFault(facts) ?? '' };
+};
+
+/** In the order they are asked. */
+export const POD_CHECKS: readonly Check<PodFacts>[] = [
+  exists,
+  isTheSame,
+  runsAs,
+  hasNotEnded,
+  isInjected,
+  speaksItself,
+];
+
+/** How the source address does not fit the pod; undefined when it does, or when nothing can be said about it. */
+export function sourceAddressFault({
+  pod,
+  sourceAddress,
+}: Pick<PodFacts, 'pod' | 'sourceAddress'>): string | undefined {
+  if (sourceAddressUnknown(pod) !== undefined) return undefined;
+  const own = podAddresses(pod);
+  return own.includes(plainAddress(sourceAddress))
+    ? undefined
+    : `the request came from ${sourceAddress}, the pod's addresses are ${own.join(', ')}`;
+}
+
+/** Why the source address says nothing about this pod; undefined when it does. */
+export function sourceAddressUnknown(pod: Pod | undefined): string | undefined {
+  if (pod?.spec?.hostNetwork) return "the pod uses its node's network";
+  return podAddresses(pod).length === 0 ? 'the pod has no address yet' : undefined;
+}
+
+function podAddresses(pod: Pod | undefined): readonly string[] {
+  const { podIP, podIPs } = pod?.status ?? {};
+  const all = [...(podIPs ?? []).map(({ ip }) => ip), podIP];
+  return [
+    ...new Set(all.filter((ip): ip is string => typeof ip === 'string' && ip !== '').map(plainAddress)),
+  ];
+}
+
+/** One spelling for each address: IPv4 out of IPv6, IPv6 in its short form. */
+export function plainAddress(address: string): string {
+  const [bare = ''] = address.split('%');
+  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(bare)?.[1];
+  if (mapped) return mapped;
+  return isIP(bare) === 6 ? new URL(`http://[${bare}]`).hostname.slice(1, -1) : bare;
+}

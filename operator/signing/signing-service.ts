@@ -1,0 +1,233 @@
+import { randomBytes } from 'node:crypto';
+
+import type { MeshSettings } from '#core/model/mesh-config.ts';
+import type { MeshService } from '#core/model/mesh-service.ts';
+import type { KubeObject } from '#core/resource.ts';
+import { serviceSpiffeId } from '#core/spiffe-id.ts';
+import type { KubeApi, ObjectName, ResourceType } from '#kube/api.ts';
+import type { Clock } from '#kube/clock.ts';
+import { isNotFound, KubeConnectionError, KubeError } from '#kube/errors.ts';
+import { MESH_SERVICES, PODS } from '#kube/types.ts';
+import type { Pod } from '#kube/types.ts';
+import { checkCsr } from '#pki/csr-check.ts';
+
+import { rfc3339 } from '../ca/authority.ts';
+import type { Authority, IssuedLeaf } from '../ca/authority.ts';
+import { SigningAudit } from './audit.ts';
+import type { AuditParts, RequestTrace } from './audit.ts';
+import { firstRefusal } from './checks.ts';
+import { plainAddress, POD_CHECKS, sourceAddressFault, sourceAddressUnknown } from './pod-checks.ts';
+import { answer } from './refusal.ts';
+import type { Refusal, RefusalAnswer } from './refusal.ts';
+import { readBearer, readBody } from './request.ts';
+import type { SigningBody } from './request.ts';
+import { claimedService, SERVICE_CHECKS } from './service-checks.ts';
+import { TokenBuckets } from './token-buckets.ts';
+import { TokenReviewer } from './token-reviewer.ts';
+
+export interface SigningParts extends AuditParts {
+  readonly api: KubeApi;
+  readonly clock: Clock;
+  readonly authority: Pick<Authority, 'signLeaf' | 'roots' | 'bundlePem'>;
+  readonly settings: () => MeshSettings;
+  readonly meshNamespace: string;
+  /** `log` where the network changes source addresses between pods and the operator. Default `enforce`. */
+  readonly sourceAddressCheck?: 'enforce' | 'log';
+  readonly limits?: Partial<SigningLimits>;
+}
+
+export interface SigningLimits {
+  /** Requests worked on at once; more are sent away for a moment. */
+  readonly concurrent: number;
+  readonly addressBurst: number;
+  readonly addressPerSecond: number;
+  readonly podBurst: number;
+  readonly podPerSecond: number;
+  /** Addresses, and pods, that are remembered. */
+  readonly maxKeys: number;
+  /** For each question to the API server. */
+  readonly apiTimeoutMs: number;
+}
+
+/** An address may be a whole node's, where the network hides pods behind it; a pod renews every few seconds at the very most. */
+const LIMITS: SigningLimits = {
+  concurrent: 64,
+  addressBurst: 200,
+  addressPerSecond: 20,
+  podBurst: 10,
+  podPerSecond: 0.5,
+  maxKeys: 16_384,
+  apiTimeoutMs: 5_000,
+};
+
+export interface SignRequest {
+  readonly sourceAddress: string;
+  /** The header, whole. */
+  readonly authorization: string | undefined;
+  /** Reads the body, at most `MAX_BODY_BYTES` of it; asked only when the address is within its limit. */
+  readonly body: () => Promise<Uint8Array | Refusal>;
+}
+
+export interface SignResponse {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: object;
+}
+
+/** Asks every question there is about a request for a certificate, and signs when every answer is right. */
+export class SigningService {
+  readonly #parts: SigningParts;
+  readonly #limits: SigningLimits;
+  readonly #audit: SigningAudit;
+  readonly #reviewer: TokenReviewer;
+  readonly #addresses: TokenBuckets;
+  readonly #pods: TokenBuckets;
+  #busy = 0;
+
+  constructor(parts: SigningParts) {
+    this.#parts = parts;
+    this.#limits = { ...LIMITS, ...parts.limits };
+    const { addressBurst, addressPerSecond, podBurst, podPerSecond, maxKeys } = this.#limits;
+    this.#audit = new SigningAudit(parts);
+    this.#reviewer = new TokenReviewer(parts);
+    this.#addresses = new TokenBuckets({ burst: addressBurst, perSecond: addressPerSecond, maxKeys });
+    this.#pods = new TokenBuckets({ burst: podBurst, perSecond: podPerSecond, maxKeys });
+  }
+
+  /** Never throws: what goes wrong is in the log, the asker gets an answer that gives nothing away. */
+  async sign(request: SignRequest): Promise<SignResponse> {
+    const begun = performance.now();
+    const trace: RequestTrace = {
+      requestId: randomBytes(6).toString('hex'),
+      sourceAddress: plainAddress(request.sourceAddress),
+    };
+    let outcome: IssuedLeaf | Refusal;
+    let error: unknown;
+    try {
+      outcome = await this.#admit(request, trace);
+    } catch (thrown) {
+      error = thrown;
+      outcome = failure(thrown);
+    }
+    const seconds = (performance.now() - begun) / 1000;
+    if ('reason' in outcome) {
+      this.#audit.refused(trace, outcome, seconds, error);
+      return answer(outcome, trace.requestId) satisfies RefusalAnswer;
+    }
+    this.#audit.issued(trace, outcome, seconds);
+    return {
+      status: 200,
+      headers: {},
+      body: {
+        certificate: outcome.chainPem,
+        bundle: this.#parts.authority.bundlePem,
+        spiffeId: outcome.spiffeId,
+        notAfter: rfc3339(outcome.notAfter),
+      },
+    };
+  }
+
+  /** Cheap questions first; a place among the busy ones only once the body has arrived, so that slow senders hold none. */
+  async #admit(request: SignRequest, trace: RequestTrace): Promise<IssuedLeaf | Refusal> {
+    const wait = this.#addresses.take(trace.sourceAddress, this.#parts.clock.now());
+    if (wait > 0)
+      return { reason: 'rate-address', message: 'too many requests from this address', retryAfterMs: wait };
+    const bytes = await request.body();
+    if ('reason' in bytes) return bytes;
+    if (this.#busy >= this.#limits.concurrent)
+      return { reason: 'busy', message: 'too many requests at once' };
+    this.#busy += 1;
+    try {
+      const body = readBody(bytes);
+      return 'reason' in body ? body : await this.#decide(request, body, trace);
+    } finally {
+      this.#busy -= 1;
+    }
+  }
+
+  async #decide(request: SignRequest, body: SigningBody, trace: RequestTrace): Promise<IssuedLeaf | Refusal> {
+    const { authority, clock, meshNamespace, settings } = this.#parts;
+    if (authority.roots().length === 0)
+      return { reason: 'authority-not-ready', message: 'the authority has no root yet' };
+    const bearer = readBearer(request.authorization);
+    if ('reason' in bearer) return bearer;
+    const { trustDomain } = settings();
+    const caller = await this.#reviewer.caller(bearer.token, `mesh-ca.${trustDomain}`, this.#deadline());
+    if ('reason' in caller) return caller;
+    trace.caller = caller;
+    const wait = this.#pods.take(caller.podUid, clock.now());
+    if (wait > 0)
+      return { reason: 'rate-pod', message: 'too many requests from this pod', retryAfterMs: wait };
+
+    const pod = await this.#find(PODS, { namespace: caller.namespace, name: caller.podName });
+    const facts = {
+      caller,
+      pod,
+      sourceAddress: trace.sourceAddress,
+      sourceAddressCheck: this.#parts.sourceAddressCheck ?? 'enforce',
+    };
+    const podRefusal = firstRefusal(POD_CHECKS, facts);
+    if (podRefusal || !pod) return podRefusal ?? { reason: 'pod-gone', message: 'the pod is gone' };
+    trace.pod = { apiVersion: 'v1', kind: 'Pod', ...pod };
+    this.#noteSourceAddress(trace, pod);
+    // Only now: the parser meets nothing from strangers, and the pod's people are told what is wrong.
+    const csr = await checkCsr(body.csr);
+    if (!csr.ok) return { reason: csr.reason, message: csr.message };
+
+    const who = claimedService(pod, body.service);
+    if ('reason' in who) return who;
+    trace.who = who;
+    const service = await this.#find<MeshService>(MESH_SERVICES, {
+      namespace: who.namespace,
+      name: who.service,
+    });
+    const spiffeId = serviceSpiffeId(settings(), who);
+    const refusal = firstRefusal(SERVICE_CHECKS, {
+      caller,
+      who,
+      service,
+      meshNamespace,
+      csr: csr.csr,
+      spiffeId,
+      trustDomain,
+    });
+    return refusal ?? authority.signLeaf(who, csr.csr.spki);
+  }
+
+  #noteSourceAddress(trace: RequestTrace, pod: Pod): void {
+    const facts = { pod, sourceAddress: trace.sourceAddress };
+    const note = sourceAddressUnknown(pod) ?? sourceAddressFault(facts);
+    if (note)
+      this.#parts.log.debug({ requestId: trace.requestId, note }, 'the source address was not checked');
+  }
+
+  async #find<T extends KubeObject>(type: ResourceType<T>, name: ObjectName): Promise<T | undefined> {
+    try {
+      return await this.#parts.api.get(type, name, { signal: this.#deadline() });
+    } catch (error) {
+      if (isNotFound(error)) return undefined;
+      throw error;
+    }
+  }
+
+  #deadline(): AbortSignal {
+    return AbortSignal.timeout(this.#limits.apiTimeoutMs);
+  }
+}
+
+const ABORTED: ReadonlySet<string> = new Set(['TimeoutError', 'AbortError']);
+
+function failure(error: unknown): Refusal {
+  const message = error instanceof Error ? error.message : String(error);
+  const isApi =
+    error instanceof KubeError ||
+    error instanceof KubeConnectionError ||
+    ABORTED.has((error as Error | null)?.name ?? '');
+  return isApi
+    ? {
+        reason: 'api-unavailable',
+        message: `the API server could not be asked: ${message}`,
+        retryAfterMs: 2000,
+      }
+    : { reason: 'signing-failed', message };
+}
