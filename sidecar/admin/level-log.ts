@@ -1,0 +1,92 @@
+import { writeSync } from 'node:fs';
+
+import type { LogLevel, Logger } from '#kube/log.ts';
+
+const WEIGHT: Readonly<Record<LogLevel, number>> = { debug: 20, info: 30, warn: 40, error: 50, silent: 100 };
+
+/** Writes one line. Throws nothing. */
+export type WriteLine = (line: string) => void;
+
+/**
+ * The sidecar's own logger: lines as `kube/log.ts` writes them, with a level that can be changed while it runs. Written
+ * here because pino costs every pod two megabytes and keeps the level of a child apart from its parent's.
+ */
+export class LevelLog {
+  #level: LogLevel;
+  readonly #write: WriteLine;
+
+  /** @param write default: standard output, synchronously, so that the last words of a process are not lost */
+  constructor(level: LogLevel, write: WriteLine = writeToStdout) {
+    this.#level = level;
+    this.#write = write;
+  }
+
+  get level(): LogLevel {
+    return this.#level;
+  }
+
+  /** Takes effect at once, for every logger made by this one. */
+  setLevel(level: LogLevel): void {
+    this.#level = level;
+  }
+
+  /** A logger whose lines carry `fields`. */
+  logger(fields: object): Logger {
+    const at = (level: LogLevel) => (own: object, message: string) => this.#line(level, fields, own, message);
+    return {
+      debug: at('debug'),
+      info: at('info'),
+      warn: at('warn'),
+      error: at('error'),
+      child: (more) => this.logger({ ...fields, ...more }),
+    };
+  }
+
+  #line(level: LogLevel, fields: object, own: object, message: string): void {
+    if (WEIGHT[level] < WEIGHT[this.#level]) return;
+    const line = { level, time: new Date().toISOString(), ...fields, ...own, msg: message };
+    this.#write(`${toJson(line)}\n`);
+  }
+}
+
+function toJson(line: object): string {
+  try {
+    return JSON.stringify(line, replacer);
+  } catch {
+    return JSON.stringify({
+      level: 'error',
+      time: new Date().toISOString(),
+      msg: 'a log line could not be written as JSON',
+    });
+  }
+}
+
+function replacer(_key: string, value: unknown): unknown {
+  if (value instanceof Error) {
+    const { code } = value as NodeJS.ErrnoException;
+    return {
+      type: value.name,
+      message: value.message,
+      ...(code === undefined ? {} : { code }),
+      stack: value.stack,
+    };
+  }
+  if (typeof value === 'bigint') return value.toString();
+  if (value instanceof Map) return Object.fromEntries(value);
+  return value;
+}
+
+const STDOUT = 1;
+const MAX_TRIES = 50;
+
+function writeToStdout(line: string): void {
+  let rest = Buffer.from(line);
+  // A pipe whose reader is slow answers EAGAIN; a log must neither grow our memory without end nor stop the traffic.
+  for (let tries = 0; rest.length > 0 && tries < MAX_TRIES; tries++) {
+    try {
+      rest = rest.subarray(writeSync(STDOUT, rest));
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') return;
+    }
+  }
+}

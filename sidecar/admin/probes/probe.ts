@@ -1,0 +1,121 @@
+/** A probe of one of the pod's containers as Kubernetes wrote it, which the kubelet now sends to us and we pass on. */
+export type Probe =
+  | {
+      readonly kind: 'http';
+      readonly scheme: 'http' | 'https';
+      readonly port: number;
+      /** Path and query, beginning with a slash. */
+      readonly path: string;
+      readonly headers: readonly (readonly [name: string, value: string])[];
+      readonly timeoutMs: number;
+    }
+  | { readonly kind: 'tcp'; readonly port: number; readonly timeoutMs: number }
+  | { readonly kind: 'grpc'; readonly port: number; readonly service: string; readonly timeoutMs: number };
+
+/** What probing found: as the kubelet would have. */
+export interface ProbeResult {
+  readonly ok: boolean;
+  /** A sentence for people, shown by `kubectl describe pod`. */
+  readonly message: string;
+}
+
+const KEY = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?\/(liveness|readiness|startup)$/;
+const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,256}$/;
+const FIELD_VALUE = /^[^\x00-\x08\x0a-\x1f\x7f]{0,8192}$/;
+const MAX_PROBES = 256;
+
+/**
+ * Reads the map `<container>/<liveness|readiness|startup>` -> probe, as JSON.
+ *
+ * @throws RangeError with one line per fault.
+ */
+export function parseProbes(text: string): ReadonlyMap<string, Probe> {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    throw new RangeError(
+      'no JSON; write an object such as {"app/readiness":{"httpGet":{"path":"/","port":8080}}}',
+    );
+  }
+  if (!isRecord(value))
+    throw new RangeError('write an object such as {"app/readiness":{"httpGet":{"path":"/","port":8080}}}');
+  const probes = new Map<string, Probe>();
+  const faults: string[] = [];
+  const entries = Object.entries(value);
+  if (entries.length > MAX_PROBES) faults.push(`${entries.length} probes: at most ${MAX_PROBES}`);
+  for (const [key, raw] of entries.slice(0, MAX_PROBES)) {
+    const probe = KEY.test(key) ? parseProbe(raw) : 'write <container>/liveness, /readiness or /startup';
+    if (typeof probe === 'string') faults.push(`${JSON.stringify(key.slice(0, 100))}: ${probe}`);
+    else probes.set(key, probe);
+  }
+  if (faults.length > 0) throw new RangeError(faults.join('\n'));
+  return probes;
+}
+
+function parseProbe(raw: unknown): Probe | string {
+  if (!isRecord(raw)) return 'a probe is an object';
+  const timeoutSeconds = raw.timeoutSeconds ?? 1;
+  if (typeof timeoutSeconds !== 'number' || !(timeoutSeconds > 0 && timeoutSeconds <= 3600))
+    return 'timeoutSeconds: a number from 1 to 3600';
+  const timeoutMs = timeoutSeconds * 1000;
+  const { httpGet, tcpSocket, grpc } = raw;
+  if ([httpGet, tcpSocket, grpc].filter((action) => action !== undefined).length !== 1)
+    return 'exactly one of httpGet, tcpSocket and grpc';
+  if (isRecord(httpGet)) return parseHttp(httpGet, timeoutMs);
+  const action = tcpSocket ?? grpc;
+  if (!isRecord(action)) return 'an action is an object';
+  if (!isPort(action.port)) return 'port: a number from 1 to 65535';
+  if (tcpSocket !== undefined) return { kind: 'tcp', port: action.port, timeoutMs };
+  const service = action.service ?? '';
+  if (typeof service !== 'string' || service.length > 256)
+    return 'grpc service: a text of at most 256 characters';
+  return { kind: 'grpc', port: action.port, service, timeoutMs };
+}
+
+function parseHttp(raw: Record<string, unknown>, timeoutMs: number): Probe | string {
+  if (!isPort(raw.port)) return 'port: a number from 1 to 65535';
+  const scheme = raw.scheme ?? 'HTTP';
+  if (scheme !== 'HTTP' && scheme !== 'HTTPS') return 'scheme: HTTP or HTTPS';
+  const path = raw.path === undefined || raw.path === '' ? '/' : raw.path;
+  if (typeof path !== 'string' || path.length > 4096) return 'path: a text of at most 4096 characters';
+  const headers = parseHeaders(raw.httpHeaders ?? []);
+  if (typeof headers === 'string') return headers;
+  return {
+    kind: 'http',
+    scheme: scheme === 'HTTPS' ? 'https' : 'http',
+    port: raw.port,
+    path: asPath(path),
+    headers,
+    timeoutMs,
+  };
+}
+
+function parseHeaders(raw: unknown): [string, string][] | string {
+  if (!Array.isArray(raw)) return 'httpHeaders: a list';
+  const headers: [string, string][] = [];
+  for (const header of raw as unknown[]) {
+    if (!isRecord(header) || typeof header.name !== 'string' || typeof header.value !== 'string') {
+      return 'httpHeaders: a list of {name, value}';
+    }
+    if (!TOKEN.test(header.name) || !FIELD_VALUE.test(header.value)) {
+      return `httpHeaders: ${JSON.stringify(header.name.slice(0, 80))} cannot be sent`;
+    }
+    headers.push([header.name, header.value]);
+  }
+  return headers;
+}
+
+/** The path as the kubelet would ask for it: beginning with a slash, unusual characters percent-encoded. */
+function asPath(path: string): string {
+  const url = new URL(path.startsWith('/') ? `http://localhost${path}` : `http://localhost/${path}`);
+  return url.pathname + url.search;
+}
+
+function isPort(value: unknown): value is number {
+  return typeof value === 'number' && Number.isInteger(value) && value >= 1 && value <= 65535;
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

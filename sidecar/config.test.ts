@@ -1,0 +1,123 @@
+import { ConfigError, readConfig } from './config.ts';
+
+const good = {
+  MESH_SERVICE: 'web',
+  POD_NAME: 'web-5d8f-abc',
+  POD_NAMESPACE: 'shop',
+  POD_UID: '0b1c2d3e-0000-4000-8000-000000000001',
+  POD_IPS: '10.1.0.7,fd00::7',
+  POD_SERVICE_ACCOUNT: 'web',
+  MESH_NAMESPACE: 'mesh-system',
+  MESH_TRUST_DOMAIN: 'cluster.local',
+  MESH_OPERATOR_URL: 'https://mesh-operator.mesh-system.svc:8443',
+};
+
+function faults(env: Record<string, string | undefined>): readonly string[] {
+  try {
+    readConfig(env);
+  } catch (error) {
+    if (error instanceof ConfigError) return error.faults;
+    throw error;
+  }
+  return [];
+}
+
+test('what injection always sets is enough', () => {
+  expect(readConfig(good)).toMatchObject({
+    service: 'web',
+    podIps: ['10.1.0.7', 'fd00::7'],
+    operatorUrl: 'https://mesh-operator.mesh-system.svc:8443',
+    transparent: true,
+    upstreams: [],
+    drainMs: 5_000,
+    graceMs: 30_000,
+    style: 'native',
+    logLevel: 'info',
+    caTokenFile: '/var/run/secrets/mesh.dev/ca/token',
+  });
+});
+
+test('everything can be set', () => {
+  const config = readConfig({
+    ...good,
+    MESH_TRANSPARENT: 'false',
+    MESH_UPSTREAMS: 'db:9191, cache.other:6380:6379',
+    MESH_PROBES: '{"app/readiness":{"httpGet":{"port":8080,"path":"/ready"},"timeoutSeconds":3}}',
+    MESH_CONTAINER_PORTS: '{"http":8080}',
+    MESH_LOG_LEVEL: 'debug',
+    MESH_DRAIN_SECONDS: '7',
+    MESH_GRACE_SECONDS: '60',
+    MESH_STYLE: 'ordinary',
+  });
+  expect(config).toMatchObject({
+    transparent: false,
+    drainMs: 7_000,
+    graceMs: 60_000,
+    style: 'ordinary',
+    logLevel: 'debug',
+  });
+  expect(config.upstreams).toEqual([
+    { localPort: 9191, service: { namespace: 'shop', service: 'db' } },
+    { localPort: 6380, service: { namespace: 'other', service: 'cache' }, port: 6379 },
+  ]);
+  expect(config.containerPorts.get('http')).toBe(8080);
+  expect(config.probes.get('app/readiness')).toMatchObject({
+    kind: 'http',
+    path: '/ready',
+    timeoutMs: 3_000,
+  });
+});
+
+test('a pod of one address, written by an older Kubernetes', () => {
+  expect(readConfig({ ...good, POD_IPS: '', POD_IP: '10.1.0.7' }).podIps).toEqual(['10.1.0.7']);
+});
+
+test('nothing can be changed afterwards', () => {
+  const config = readConfig(good);
+  expect(() => Object.assign(config, { service: 'db' })).toThrow(TypeError);
+});
+
+test('all faults are told at once, each with its variable', () => {
+  const found = faults({
+    ...good,
+    MESH_SERVICE: 'Web',
+    POD_UID: undefined,
+    POD_IPS: '10.1.0.7,nowhere',
+    MESH_OPERATOR_URL: 'http://mesh-operator',
+    MESH_TRANSPARENT: 'yes',
+    MESH_UPSTREAMS: 'db,cache:x',
+    MESH_PROBES: '{"app/readiness":{}, "nothing":{}}',
+    MESH_CONTAINER_PORTS: '[1]',
+    MESH_LOG_LEVEL: 'loud',
+    MESH_DRAIN_SECONDS: '1.5',
+    MESH_STYLE: 'modern',
+  });
+  const variables = new Set(found.map((fault) => fault.split(/[: ]/)[0]));
+  expect([...variables].sort()).toEqual([
+    'MESH_CONTAINER_PORTS',
+    'MESH_DRAIN_SECONDS',
+    'MESH_LOG_LEVEL',
+    'MESH_OPERATOR_URL',
+    'MESH_PROBES',
+    'MESH_SERVICE',
+    'MESH_STYLE',
+    'MESH_TRANSPARENT',
+    'MESH_UPSTREAMS',
+    'POD_IPS',
+    'POD_UID',
+  ]);
+  expect(found).toContain('POD_UID is not set');
+  expect(found.find((fault) => fault.startsWith('MESH_SERVICE'))).toContain('write "web"');
+  expect(found.filter((fault) => fault.startsWith('MESH_PROBES'))).toHaveLength(2);
+});
+
+test('an empty environment names every variable that is needed', () => {
+  expect(faults({}).filter((fault) => fault.endsWith('is not set'))).toHaveLength(9);
+});
+
+test.each(['https://host/path', 'https://user@host:1', 'ftp://host', 'host:8443', 'https://host?x'])(
+  'operator address %s is refused',
+  (url) => {
+    expect(faults({ ...good, MESH_OPERATOR_URL: url })).toHaveLength(1);
+  },
+);

@@ -1,0 +1,183 @@
+import { request as httpsRequest } from 'node:https';
+import type { IncomingMessage } from 'node:http';
+import { text } from 'node:stream/consumers';
+
+import type { TrustBundle } from '#pki/trust-bundle.ts';
+
+/** What the operator answers to a certificate request. Nothing of it is believed yet, see `leaf-check.ts`. */
+export interface SignedAnswer {
+  /** Leaf, then intermediates. */
+  readonly certificate: string;
+}
+
+/** The operator did not give a certificate. */
+export class SigningError extends Error {
+  override readonly name = 'SigningError';
+  /** The operator's code, or `unreachable`, `timeout`, `bad-answer`, `no-token`. Constant words, fit for metrics. */
+  readonly code: string;
+  readonly retryAfterMs: number | undefined;
+
+  constructor(
+    code: string,
+    message: string,
+    options: { readonly retryAfterMs?: number | undefined; readonly cause?: unknown } = {},
+  ) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.code = code;
+    this.retryAfterMs = options.retryAfterMs;
+  }
+}
+
+export interface SigningRequest {
+  readonly csr: string;
+  readonly service: string;
+  /** Whom to believe that it is the operator. */
+  readonly roots: TrustBundle;
+}
+
+/** Asks for a certificate. Rejects with {@link SigningError} only. */
+export type Sign = (request: SigningRequest, signal?: AbortSignal) => Promise<SignedAnswer>;
+
+export interface SigningClientOptions {
+  /** `https://host:port` of the operator. */
+  readonly url: string;
+  /** Reads the token anew: the kubelet replaces it. */
+  readonly readToken: () => Promise<string>;
+  /** For the whole exchange, milliseconds. Default 10 s. */
+  readonly timeoutMs?: number;
+}
+
+const MAX_ANSWER_BYTES = 256 * 1024;
+
+/** A client of `POST /v1/sign`. Each request is a connection of its own: there is one in hours, and the operator may have moved. */
+export function signingClient({ url, readToken, timeoutMs = 10_000 }: SigningClientOptions): Sign {
+  return async ({ csr, service, roots }, signal) => {
+    let token: string;
+    try {
+      token = (await readToken()).trim();
+    } catch (error) {
+      throw new SigningError('no-token', `the token for the operator cannot be read (${errorCode(error)})`, {
+        cause: error,
+      });
+    }
+    const body = JSON.stringify({ csr, service });
+    const deadline = AbortSignal.timeout(timeoutMs);
+    try {
+      const response = await post(new URL('/v1/sign', url), {
+        token,
+        body,
+        roots,
+        signal: signal ? AbortSignal.any([signal, deadline]) : deadline,
+      });
+      return readAnswer(response);
+    } catch (error) {
+      if (error instanceof SigningError) throw error;
+      if (deadline.aborted)
+        throw new SigningError('timeout', `the operator did not answer within ${timeoutMs} ms`);
+      throw new SigningError(
+        'unreachable',
+        `the operator at ${url} cannot be reached (${errorCode(error)})`,
+        { cause: error },
+      );
+    }
+  };
+}
+
+interface Response {
+  readonly status: number;
+  readonly retryAfter: string | undefined;
+  readonly body: string;
+}
+
+function post(
+  url: URL,
+  options: {
+    readonly token: string;
+    readonly body: string;
+    readonly roots: TrustBundle;
+    readonly signal: AbortSignal;
+  },
+): Promise<Response> {
+  return new Promise((resolve, reject) => {
+    const request = httpsRequest(
+      url,
+      {
+        method: 'POST',
+        // No agent: no kept connection and no kept TLS session, so that the server's certificate is checked each time.
+        agent: false,
+        ca: options.roots.roots.map((root) => root.toString()),
+        minVersion: 'TLSv1.3',
+        rejectUnauthorized: true,
+        signal: options.signal,
+        headers: {
+          authorization: `Bearer ${options.token}`,
+          'content-type': 'application/json',
+          'content-length': Buffer.byteLength(options.body),
+        },
+      },
+      (response) => {
+        readBody(response)
+          .then((body) =>
+            resolve({ status: response.statusCode ?? 0, retryAfter: response.headers['retry-after'], body }),
+          )
+          .catch(reject)
+          .finally(() => request.destroy());
+      },
+    );
+    request.on('error', reject);
+    request.end(options.body);
+  });
+}
+
+async function readBody(response: IncomingMessage): Promise<string> {
+  let size = 0;
+  response.on('data', (chunk: Buffer) => {
+    size += chunk.length;
+    if (size > MAX_ANSWER_BYTES)
+      response.destroy(
+        new SigningError('bad-answer', `the operator's answer is longer than ${MAX_ANSWER_BYTES} bytes`),
+      );
+  });
+  return text(response);
+}
+
+function readAnswer({ status, retryAfter, body }: Response): SignedAnswer {
+  const value = parseJson(body);
+  if (status === 200) {
+    if (typeof value.certificate !== 'string')
+      throw new SigningError('bad-answer', "the operator's answer holds no certificate");
+    return { certificate: value.certificate };
+  }
+  const error = isRecord(value.error) ? value.error : {};
+  const code =
+    typeof error.code === 'string' && /^[a-z][-a-z0-9_]{0,40}$/i.test(error.code)
+      ? error.code
+      : `http-${status}`;
+  const message = typeof error.message === 'string' ? error.message.slice(0, 500) : 'no reason given';
+  throw new SigningError(code, `the operator refused (${status}): ${message}`, {
+    retryAfterMs: retryAfterMs(retryAfter),
+  });
+}
+
+function parseJson(body: string): Record<string, unknown> {
+  try {
+    const value: unknown = JSON.parse(body);
+    return isRecord(value) ? value : {};
+  } catch {
+    return {};
+  }
+}
+
+/** Seconds form of Retry-After (RFC 9110, 10.2.3); a date is not used between our own. */
+function retryAfterMs(header: string | undefined): number | undefined {
+  return header !== undefined && /^\d{1,6}$/.test(header) ? Number(header) * 1000 : undefined;
+}
+
+function errorCode(error: unknown): string {
+  const { code, message } = error as NodeJS.ErrnoException;
+  return code ?? message;
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
