@@ -39,13 +39,17 @@ const MAX_LENGTH = 2048;
  */
 export function trustDomain(text: string): TrustDomain {
   if (!TRUST_DOMAIN.test(text)) {
-    throw new RangeError(`trust domain ${JSON.stringify(text)}: write a lower-case DNS name such as "cluster.local"`);
+    throw new RangeError(
+      `trust domain ${JSON.stringify(text)}: write a lower-case DNS name such as "cluster.local"`,
+    );
   }
   return text as TrustDomain;
 }
 
 /** Reads a SPIFFE ID with a path; undefined when `text` is anything else. Never throws: the text comes from a peer. */
-export function parseSpiffeId(text: string): { id: SpiffeId; trustDomain: TrustDomain; path: string } | undefined {
+export function parseSpiffeId(
+  text: string,
+): { id: SpiffeId; trustDomain: TrustDomain; path: string } | undefined {
   if (text.length > MAX_LENGTH || !text.startsWith('spiffe://')) return undefined;
   const rest = text.slice('spiffe://'.length);
   const slash = rest.indexOf('/');
@@ -53,7 +57,8 @@ export function parseSpiffeId(text: string): { id: SpiffeId; trustDomain: TrustD
   const domain = rest.slice(0, slash);
   const segments = rest.slice(slash + 1).split('/');
   if (!TRUST_DOMAIN.test(domain)) return undefined;
-  if (!segments.every((segment) => PATH_SEGMENT.test(segment) && segment !== '.' && segment !== '..')) return undefined;
+  if (!segments.every((segment) => PATH_SEGMENT.test(segment) && segment !== '.' && segment !== '..'))
+    return undefined;
   return { id: text as SpiffeId, trustDomain: domain as TrustDomain, path: rest.slice(slash) };
 }
 

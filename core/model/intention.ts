@@ -18,13 +18,17 @@ const sourceSchema = z
       .regex(new RegExp(LABEL_OR_WILDCARD_PATTERN))
       .max(63)
       .optional()
-      .describe('Logical name of the calling service, or "*" for every service. Write this or spiffeId, not both.'),
+      .describe(
+        'Logical name of the calling service, or "*" for every service. Write this or spiffeId, not both.',
+      ),
     namespace: z
       .string()
       .regex(new RegExp(LABEL_OR_WILDCARD_PATTERN))
       .max(63)
       .optional()
-      .describe('Namespace of the calling service, or "*" for every namespace (then service must be "*" too). Default: the namespace of this object.'),
+      .describe(
+        'Namespace of the calling service, or "*" for every namespace (then service must be "*" too). Default: the namespace of this object.',
+      ),
     spiffeId: z
       .string()
       .regex(new RegExp(SPIFFE_ID_PATTERN))
@@ -60,7 +64,9 @@ export const intentionSpecSchema = z
     mode: z
       .enum(['enforce', 'audit'])
       .optional()
-      .describe('"enforce" (default): the rule decides. "audit": the rule is reported where it would have decided otherwise, and never decides.'),
+      .describe(
+        '"enforce" (default): the rule decides. "audit": the rule is reported where it would have decided otherwise, and never decides.',
+      ),
     expiresAt: z.iso
       .datetime()
       .optional()

@@ -12,7 +12,11 @@ import type { Action } from './intention.ts';
 export const LEAF_TTL_LIMITS = { min: '10s', max: '8760h' } as const;
 
 const federatedSchema = z.strictObject({
-  trustDomain: z.string().regex(new RegExp(TRUST_DOMAIN_PATTERN)).max(255).describe('The foreign trust domain.'),
+  trustDomain: z
+    .string()
+    .regex(new RegExp(TRUST_DOMAIN_PATTERN))
+    .max(255)
+    .describe('The foreign trust domain.'),
   bundle: z.string().max(65536).describe('Its root certificates, PEM.'),
 });
 
@@ -23,7 +27,9 @@ export const meshConfigSpecSchema = z
       .regex(new RegExp(TRUST_DOMAIN_PATTERN))
       .max(255)
       .optional()
-      .describe('Trust domain of every identity of this mesh. Default "cluster.local". Cannot be changed later.'),
+      .describe(
+        'Trust domain of every identity of this mesh. Default "cluster.local". Cannot be changed later.',
+      ),
     datacenter: z
       .string()
       .regex(new RegExp(DNS_LABEL_PATTERN))
@@ -43,11 +49,18 @@ export const meshConfigSpecSchema = z
     ca: z
       .strictObject({
         provider: z.enum(['builtin']).describe('Who holds the root key.'),
-        config: z.record(z.string().max(253), z.string().max(16384)).optional().describe('Settings of the provider.'),
+        config: z
+          .record(z.string().max(253), z.string().max(16384))
+          .optional()
+          .describe('Settings of the provider.'),
       })
       .optional()
       .describe('Certificate authority. Default: the builtin provider.'),
-    federation: z.array(federatedSchema).max(32).optional().describe('Foreign trust domains whose identities intentions may name.'),
+    federation: z
+      .array(federatedSchema)
+      .max(32)
+      .optional()
+      .describe('Foreign trust domains whose identities intentions may name.'),
   })
   .describe('What holds for the whole mesh.');
 
@@ -92,7 +105,8 @@ export const MESH_DEFAULTS = {
  */
 export function meshSettings(spec: MeshConfigSpec | undefined): MeshSettings {
   const leafTtlMs = parseDuration(spec?.leafTTL ?? MESH_DEFAULTS.leafTTL);
-  if (leafTtlMs === undefined) throw new RangeError(`leafTTL ${JSON.stringify(spec?.leafTTL)}: write a duration such as "24h"`);
+  if (leafTtlMs === undefined)
+    throw new RangeError(`leafTTL ${JSON.stringify(spec?.leafTTL)}: write a duration such as "24h"`);
   return {
     trustDomain: trustDomain(spec?.trustDomain ?? MESH_DEFAULTS.trustDomain),
     datacenter: spec?.datacenter ?? MESH_DEFAULTS.datacenter,

@@ -13,7 +13,12 @@ const port = z.int().min(1).max(65535);
 const SERVICE_ACCOUNT_PATTERN = /^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$/;
 
 const portSchema = z.strictObject({
-  name: z.string().regex(new RegExp(DNS_LABEL_PATTERN)).max(63).optional().describe('A name for people and for other objects to refer to.'),
+  name: z
+    .string()
+    .regex(new RegExp(DNS_LABEL_PATTERN))
+    .max(63)
+    .optional()
+    .describe('A name for people and for other objects to refer to.'),
   port: port.describe('The port the application listens on inside its pod.'),
   protocol: z.enum(['tcp', 'http']).optional().describe('"tcp" (default) or "http".'),
 });
@@ -21,7 +26,7 @@ const portSchema = z.strictObject({
 const upstreamSchema = z.strictObject({
   service: label.describe('Logical name of the service to reach.'),
   namespace: label.optional().describe('Its namespace. Default: the namespace of this object.'),
-  localPort: port.describe('The loopback port of this service\'s pods that leads there.'),
+  localPort: port.describe("The loopback port of this service's pods that leads there."),
   port: port.optional().describe('The port of the destination service. Default: its first port.'),
 });
 
@@ -31,17 +36,27 @@ export const meshServiceSpecSchema = z
       .array(z.string().regex(SERVICE_ACCOUNT_PATTERN).max(253))
       .max(64)
       .optional()
-      .describe('ServiceAccounts of this namespace whose pods may hold this identity. Default: the ServiceAccount of the same name.'),
+      .describe(
+        'ServiceAccounts of this namespace whose pods may hold this identity. Default: the ServiceAccount of the same name.',
+      ),
     ports: z
       .array(portSchema)
       .max(64)
       .optional()
-      .describe('Ports other services may connect to. Default: the target ports of the Kubernetes Service of the same name.'),
-    upstreams: z.array(upstreamSchema).max(64).optional().describe('Local ports that lead to other services.'),
+      .describe(
+        'Ports other services may connect to. Default: the target ports of the Kubernetes Service of the same name.',
+      ),
+    upstreams: z
+      .array(upstreamSchema)
+      .max(64)
+      .optional()
+      .describe('Local ports that lead to other services.'),
     mtls: z
       .enum(['strict', 'permissive'])
       .optional()
-      .describe('"strict" (default): only mutual TLS is taken. "permissive": plaintext is taken too and counted; for migration.'),
+      .describe(
+        '"strict" (default): only mutual TLS is taken. "permissive": plaintext is taken too and counted; for migration.',
+      ),
     proxy: z
       .enum(['builtin', 'native', 'haproxy', 'envoy'])
       .optional()

@@ -26,7 +26,9 @@ export function sameEdge(a: Rule, b: Rule): boolean {
 }
 
 function sourceText(rule: Rule): string {
-  return rule.source.kind === 'spiffe' ? `~${rule.source.id}` : `${rule.source.namespace}/${rule.source.service}`;
+  return rule.source.kind === 'spiffe'
+    ? `~${rule.source.id}`
+    : `${rule.source.namespace}/${rule.source.service}`;
 }
 
 function compareText(a: string, b: string): number {

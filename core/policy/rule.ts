@@ -101,7 +101,8 @@ function readEdge(raw: RawEdge, home: string, meshNamespace: string): Edge | und
 function readSource(raw: RawEdge['source'], home: string): RuleSource | undefined {
   if (!raw) return undefined;
   if (raw.spiffeId !== undefined) {
-    if (raw.service !== undefined || raw.namespace !== undefined || typeof raw.spiffeId !== 'string') return undefined;
+    if (raw.service !== undefined || raw.namespace !== undefined || typeof raw.spiffeId !== 'string')
+      return undefined;
     return { kind: 'spiffe', id: raw.spiffeId };
   }
   const namespace = raw.namespace ?? home;
@@ -111,7 +112,8 @@ function readSource(raw: RawEdge['source'], home: string): RuleSource | undefine
 }
 
 function unreadable(ref: RuleRef, intention: RawIntention, home: string, meshNamespace: string): Rule {
-  const spec = typeof intention.spec === 'object' && intention.spec !== null ? (intention.spec as RawEdge) : {};
+  const spec =
+    typeof intention.spec === 'object' && intention.spec !== null ? (intention.spec as RawEdge) : {};
   const edge = readEdge(spec, home, meshNamespace) ?? {
     source: { kind: 'service', namespace: WILDCARD, service: WILDCARD } as const,
     destination: { namespace: home === meshNamespace ? WILDCARD : home, service: WILDCARD },

@@ -1,0 +1,188 @@
+import type { Fault } from '../fault.ts';
+import { quoted } from '../fault.ts';
+import { WILDCARD, nameFault } from '../names.ts';
+import { sameEdge } from '../policy/order.ts';
+import type { RawIntention, Rule } from '../policy/rule.ts';
+import { UNREADABLE_PRECEDENCE, toRule } from '../policy/rule.ts';
+import { parseSpiffeId } from '../spiffe-id.ts';
+import { intentionSpecSchema } from './intention.ts';
+import { schemaFaults } from './schema-faults.ts';
+
+export interface IntentionContext {
+  /** The mesh's own namespace, where rules for all namespaces live. */
+  readonly meshNamespace: string;
+  /** This mesh's trust domain, when it is known. */
+  readonly trustDomain?: string;
+  /** Milliseconds since the epoch: an expiry before it is a fault. Leave out to look at rules that may have ended. */
+  readonly now?: number;
+  /** The other Intentions of the namespace, for duplicates. */
+  readonly others?: readonly RawIntention[];
+}
+
+/** Everything that is wrong with an Intention, each with what to write instead. Nothing in `spec` is believed. Never throws. */
+export function intentionFaults(intention: RawIntention, context: IntentionContext): readonly Fault[] {
+  const { spec } = intention;
+  if (!isRecord(spec))
+    return [{ field: 'spec', message: 'is missing; write source, destination and action' }];
+  const home = intention.metadata.namespace ?? '';
+  const own = [
+    ...sourceFaults(spec.source, context),
+    ...destinationFaults(spec.destination, home, context.meshNamespace),
+    ...expiryFaults(spec.expiresAt, context.now),
+  ];
+  const fields = new Set(own.map(({ field }) => field));
+  const faults = [
+    ...own,
+    ...schemaFaults(intentionSpecSchema, spec, 'spec').filter(({ field }) => !fields.has(field)),
+  ];
+  return faults.length > 0 ? faults : duplicateFaults(intention, context);
+}
+
+/** The other readable Intentions that are about the same source and destination, those being deleted left out. */
+export function sameEdgeIntentions(
+  intention: RawIntention,
+  others: readonly RawIntention[],
+  meshNamespace: string,
+): readonly Rule[] {
+  const rule = toRule(intention, meshNamespace);
+  if (rule.precedence === UNREADABLE_PRECEDENCE) return [];
+  return others
+    .filter(
+      ({ metadata }) => metadata.deletionTimestamp === undefined && metadata.name !== intention.metadata.name,
+    )
+    .map((other) => toRule(other, meshNamespace))
+    .filter((other) => other.precedence !== UNREADABLE_PRECEDENCE && sameEdge(rule, other));
+}
+
+function sourceFaults(source: unknown, { trustDomain }: IntentionContext): Fault[] {
+  if (!isRecord(source)) return [];
+  const { service, namespace, spiffeId } = source;
+  if (spiffeId !== undefined) return spiffeFaults(spiffeId, source, trustDomain);
+  if (service === undefined) {
+    return [
+      {
+        field: 'spec.source',
+        message:
+          'names nobody; write service (and namespace) for a service of this mesh, or spiffeId for one of a federated trust domain',
+      },
+    ];
+  }
+  const faults = [
+    ...namedFault('spec.source.service', 'service name', service),
+    ...namedFault('spec.source.namespace', 'namespace', namespace),
+  ];
+  if (faults.length === 0 && namespace === WILDCARD && service !== WILDCARD) {
+    faults.push({
+      field: 'spec.source.service',
+      message: `${quoted(service)} of every namespace cannot be named; write service "*" for all services of all namespaces, or one namespace`,
+    });
+  }
+  return faults;
+}
+
+function spiffeFaults(
+  spiffeId: unknown,
+  source: Record<string, unknown>,
+  trustDomain: string | undefined,
+): Fault[] {
+  const field = 'spec.source.spiffeId';
+  const faults: Fault[] = [];
+  if (source.service !== undefined || source.namespace !== undefined) {
+    faults.push({
+      field: 'spec.source',
+      message:
+        'has both spiffeId and service or namespace; write one of them: service for this mesh, spiffeId for a federated trust domain',
+    });
+  }
+  if (typeof spiffeId !== 'string') return faults;
+  const id = parseSpiffeId(spiffeId);
+  if (!id) {
+    faults.push({
+      field,
+      message: `${quoted(spiffeId)} is no SPIFFE ID; write spiffe://<trust domain in lower case>/<path>, without "..", "%", a port or a slash at the end`,
+    });
+  } else if (id.trustDomain === trustDomain) {
+    faults.push({
+      field,
+      message: `${quoted(spiffeId)} is of this mesh's own trust domain; ${ownServiceAdvice(id.path)}`,
+    });
+  }
+  return faults;
+}
+
+function ownServiceAdvice(path: string): string {
+  const [, namespace, service] = /^\/ns\/([^/]+)\/dc\/[^/]+\/svc\/([^/]+)$/.exec(path) ?? [];
+  if (namespace === undefined || service === undefined) return 'write service and namespace instead';
+  return `write service: ${service} and namespace: ${namespace} instead`;
+}
+
+function destinationFaults(destination: unknown, home: string, meshNamespace: string): Fault[] {
+  if (!isRecord(destination)) return [];
+  const { service, namespace } = destination;
+  const faults = [
+    ...namedFault('spec.destination.service', 'service name', service),
+    ...namedFault('spec.destination.namespace', 'namespace', namespace),
+  ];
+  if (faults.length > 0 || typeof namespace !== 'string' || namespace === home) return faults;
+  const field = 'spec.destination.namespace';
+  if (namespace !== WILDCARD) {
+    return [
+      {
+        field,
+        message: `a rule lives in the namespace of its destination; leave this out, or create the Intention in namespace ${quoted(namespace)}`,
+      },
+    ];
+  }
+  if (home !== meshNamespace) {
+    return [
+      {
+        field,
+        message: `"*" is allowed only in the mesh's own namespace; leave this out for this namespace, or create the Intention in namespace ${quoted(meshNamespace)}`,
+      },
+    ];
+  }
+  if (service === WILDCARD) return [];
+  return [
+    {
+      field: 'spec.destination.service',
+      message: `${quoted(service)} of every namespace cannot be named; write service "*", or a rule in each namespace`,
+    },
+  ];
+}
+
+function expiryFaults(expiresAt: unknown, now: number | undefined): Fault[] {
+  if (typeof expiresAt !== 'string' || now === undefined) return [];
+  const time = Date.parse(expiresAt);
+  if (Number.isNaN(time) || time > now) return [];
+  return [
+    {
+      field: 'spec.expiresAt',
+      message: `${quoted(expiresAt)} is in the past, the rule would never count; write a time after ${new Date(now).toISOString()}`,
+    },
+  ];
+}
+
+function duplicateFaults(
+  intention: RawIntention,
+  { others = [], meshNamespace, now }: IntentionContext,
+): Fault[] {
+  const [twin] = sameEdgeIntentions(intention, others, meshNamespace);
+  if (!twin) return [];
+  const ended = now !== undefined && twin.expiresAt !== undefined && twin.expiresAt <= now;
+  return [
+    {
+      field: 'spec',
+      message: `the Intention ${twin.ref.key} (${twin.action}${ended ? ', expired' : ''}) is about the same source and destination; change or delete that one`,
+    },
+  ];
+}
+
+function namedFault(field: string, what: string, value: unknown): Fault[] {
+  if (typeof value !== 'string') return [];
+  const message = nameFault(what, value, true);
+  return message === undefined ? [] : [{ field, message }];
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

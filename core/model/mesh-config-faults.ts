@@ -1,0 +1,120 @@
+import { MESH_CONFIG_NAME } from '../constants.ts';
+import { parseDuration } from '../duration.ts';
+import type { Fault } from '../fault.ts';
+import { quoted } from '../fault.ts';
+import { certificatesFault } from '../pem.ts';
+import type { ObjectMeta } from '../resource.ts';
+import type { MeshConfigSpec } from './mesh-config.ts';
+import { LEAF_TTL_LIMITS, MESH_DEFAULTS, meshConfigSpecSchema } from './mesh-config.ts';
+import { schemaFaults } from './schema-faults.ts';
+
+export interface RawMeshConfig {
+  readonly metadata: ObjectMeta;
+  readonly spec?: unknown;
+}
+
+const SHORT_LEAF_MS = 3_600_000;
+
+/**
+ * Everything that is wrong with a MeshConfig, each with what to write instead. Nothing in `spec` is believed. Never throws,
+ * and never repeats a bundle: it may hold a key by mistake.
+ *
+ * @param old the object as it was, when this is a change
+ */
+export function meshConfigFaults(config: RawMeshConfig, old?: RawMeshConfig): readonly Fault[] {
+  const spec = config.spec ?? {};
+  const schema = schemaFaults(meshConfigSpecSchema, spec, 'spec');
+  const faults = [...nameFaults(config.metadata), ...schema];
+  if (schema.length > 0) return faults;
+  const checked = spec as MeshConfigSpec;
+  return [...faults, ...immutableFaults(checked, old), ...leafFaults(checked), ...federationFaults(checked)];
+}
+
+/** What is allowed and yet probably not meant. */
+export function meshConfigWarnings({ leafTTL, defaultAction }: MeshConfigSpec): readonly string[] {
+  const ttl = parseDuration(leafTTL ?? MESH_DEFAULTS.leafTTL) ?? 0;
+  return [
+    ...(ttl < SHORT_LEAF_MS
+      ? [
+          `spec.leafTTL ${quoted(leafTTL)} is short: every pod asks for a new certificate that often, and an operator outage longer than that stops traffic`,
+        ]
+      : []),
+    ...(defaultAction === 'allow'
+      ? ['spec.defaultAction "allow": what no intention is about is open to every service of the mesh']
+      : []),
+  ];
+}
+
+function nameFaults({ name }: ObjectMeta): Fault[] {
+  if (name === MESH_CONFIG_NAME) return [];
+  return [
+    {
+      field: 'metadata.name',
+      message: `${quoted(name)}: there is one MeshConfig, named "${MESH_CONFIG_NAME}"; change that one`,
+    },
+  ];
+}
+
+/** Both are part of every identity: with another value every certificate would be void at once. */
+function immutableFaults(spec: MeshConfigSpec, old: RawMeshConfig | undefined): Fault[] {
+  const before = meshConfigSpecSchema.safeParse(old?.spec ?? {});
+  if (old === undefined || !before.success) return [];
+  return (['trustDomain', 'datacenter'] as const).flatMap((key) => {
+    const was = before.data[key] ?? MESH_DEFAULTS[key];
+    const will = spec[key] ?? MESH_DEFAULTS[key];
+    if (was === will) return [];
+    return [
+      {
+        field: `spec.${key}`,
+        message: `is part of every identity and cannot change from ${quoted(was)} to ${quoted(will)}; write ${quoted(was)}`,
+      },
+    ];
+  });
+}
+
+function leafFaults({ leafTTL }: MeshConfigSpec): Fault[] {
+  if (leafTTL === undefined) return [];
+  const field = 'spec.leafTTL';
+  const ttl = parseDuration(leafTTL);
+  if (ttl === undefined)
+    return [{ field, message: `${quoted(leafTTL)} is no duration; write such as "24h" or "90m"` }];
+  const min = parseDuration(LEAF_TTL_LIMITS.min) ?? 0;
+  const max = parseDuration(LEAF_TTL_LIMITS.max) ?? Infinity;
+  if (ttl >= min && ttl <= max) return [];
+  return [
+    {
+      field,
+      message: `${quoted(leafTTL)} is out of bounds; write a duration from ${LEAF_TTL_LIMITS.min} to ${LEAF_TTL_LIMITS.max}`,
+    },
+  ];
+}
+
+function federationFaults({
+  federation = [],
+  trustDomain = MESH_DEFAULTS.trustDomain,
+}: MeshConfigSpec): Fault[] {
+  return federation.flatMap((foreign, index): Fault[] => {
+    const place = `spec.federation[${index}]`;
+    const twin = federation.findIndex((other) => other.trustDomain === foreign.trustDomain);
+    const bundle = certificatesFault(foreign.bundle);
+    return [
+      ...(foreign.trustDomain === trustDomain
+        ? [
+            {
+              field: `${place}.trustDomain`,
+              message: `${quoted(trustDomain)} is this mesh's own trust domain; write the name of a foreign one`,
+            },
+          ]
+        : []),
+      ...(twin < index
+        ? [
+            {
+              field: `${place}.trustDomain`,
+              message: `${quoted(foreign.trustDomain)} is there already; put all its certificates into one bundle`,
+            },
+          ]
+        : []),
+      ...(bundle === undefined ? [] : [{ field: `${place}.bundle`, message: bundle }]),
+    ];
+  });
+}

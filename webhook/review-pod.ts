@@ -1,0 +1,77 @@
+import type { Logger } from '#kube/log.ts';
+import type { AdmissionRequest, Verdict } from './admission.ts';
+import type { ClusterView } from './cluster-view.ts';
+import type { InjectionContext } from './injection/context.ts';
+import { inject } from './injection/inject.ts';
+import { podLabel, podSchema } from './injection/pod.ts';
+import type { WebhookMetrics } from './metrics.ts';
+
+/** What injection is told by the operator's settings and by what the API server can do. */
+export type InjectionSettings = Pick<
+  InjectionContext,
+  'meshNamespace' | 'excludedNamespaces' | 'image' | 'pullPolicy' | 'style' | 'defaults' | 'operatorUrl'
+>;
+
+export interface PodReviewer {
+  readonly view: ClusterView;
+  /** Asked for every pod: the style changes when the API server is upgraded. */
+  readonly injection: () => InjectionSettings;
+  readonly log: Logger;
+  readonly metrics: WebhookMetrics;
+}
+
+/** Answers the admission of a pod: a patch, or why not. */
+export function reviewPod(
+  request: AdmissionRequest,
+  { view, injection, log, metrics }: PodReviewer,
+): Verdict {
+  const { kind, operation, subResource, namespace } = request;
+  if (kind.group !== '' || kind.kind !== 'Pod' || operation !== 'CREATE' || subResource)
+    return { allowed: true };
+  if (!namespace) return refusal(400, 'BadRequest', 'a pod has a namespace');
+  const parsed = podSchema.safeParse(request.object);
+  if (!parsed.success) {
+    const [issue] = parsed.error.issues;
+    metrics.injection('error', 'unreadable');
+    return refusal(
+      400,
+      'BadRequest',
+      `no pod: ${(issue?.path ?? []).map(String).join('.')}: ${issue?.message ?? ''}`,
+    );
+  }
+  const settings = view.settings();
+  if (!settings) {
+    metrics.injection('error', 'not-ready');
+    return refusal(
+      503,
+      'ServiceUnavailable',
+      'the mesh has not read its MeshConfig yet; the pod can be created in a moment',
+    );
+  }
+  const pod = parsed.data;
+  const outcome = inject(pod, {
+    ...injection(),
+    namespace,
+    namespaceLabels: view.namespaceLabels(namespace) ?? {},
+    trustDomain: settings.trustDomain,
+    nonce: request.uid,
+  });
+  const who = { namespace, pod: podLabel(pod) };
+  if ('refused' in outcome) {
+    metrics.injection('refused', outcome.reason);
+    log.warn({ ...who, reason: outcome.reason, message: outcome.refused }, 'injection refused');
+    return refusal(422, 'Invalid', outcome.refused);
+  }
+  if ('unchanged' in outcome) {
+    metrics.injection('unchanged', outcome.reason);
+    log.debug({ ...who, reason: outcome.reason }, 'pod left alone');
+    return { allowed: true };
+  }
+  metrics.injection('injected', 'asked');
+  log.info({ ...who, service: outcome.service, warnings: outcome.warnings }, 'sidecar injected');
+  return { allowed: true, patch: outcome.patch, warnings: outcome.warnings };
+}
+
+function refusal(code: number, reason: string, message: string): Verdict {
+  return { allowed: false, code, reason, message };
+}

@@ -1,0 +1,46 @@
+import type { Logger } from '#kube/log.ts';
+import type { AdmissionRequest, Verdict } from './admission.ts';
+import type { ClusterView } from './cluster-view.ts';
+import type { WebhookMetrics } from './metrics.ts';
+import { readObject } from './validation/object.ts';
+import { isValidated, validate } from './validation/validate.ts';
+
+export interface ResourceReviewer {
+  readonly view: ClusterView;
+  readonly meshNamespace: string;
+  /** Milliseconds since the epoch. */
+  readonly now: () => number;
+  readonly log: Logger;
+  readonly metrics: WebhookMetrics;
+}
+
+/** Answers the admission of an Intention, MeshService or MeshConfig: stored, or refused with everything that is wrong. */
+export function reviewResource(request: AdmissionRequest, reviewer: ResourceReviewer): Verdict {
+  const { resource, operation, subResource } = request;
+  const written = operation === 'CREATE' || operation === 'UPDATE';
+  if (!isValidated(resource) || !written || subResource) return { allowed: true };
+  const namespace = request.namespace ?? undefined;
+  const object = readObject(request.object, namespace);
+  const old = operation === 'UPDATE' ? readObject(request.oldObject, namespace) : undefined;
+  if (!object || (operation === 'UPDATE' && !old)) {
+    reviewer.metrics.validation(resource.resource, 'error');
+    return {
+      allowed: false,
+      code: 400,
+      reason: 'BadRequest',
+      message: 'the request holds no object with a name',
+    };
+  }
+  const { view, meshNamespace } = reviewer;
+  const outcome = validate(resource.resource, object, old, { view, meshNamespace, now: reviewer.now() });
+  if (outcome.allowed) {
+    reviewer.metrics.validation(resource.resource, 'allowed');
+    return { allowed: true, warnings: outcome.warnings };
+  }
+  reviewer.metrics.validation(resource.resource, 'refused');
+  reviewer.log.info(
+    { resource: resource.resource, namespace, name: object.metadata.name, message: outcome.refused },
+    'resource refused',
+  );
+  return { allowed: false, code: 422, reason: 'Invalid', message: outcome.refused };
+}
