@@ -1,0 +1,32 @@
+type Json = Record<string, unknown>;
+
+/** JSON merge patch (RFC 7386). */
+export function mergePatch(target: unknown, patch: unknown): unknown {
+  if (!isObject(patch)) return patch;
+  const result: Json = isObject(target) ? { ...target } : {};
+  for (const [key, value] of Object.entries(patch)) {
+    if (value === null) delete result[key];
+    else result[key] = mergePatch(result[key], value);
+  }
+  return result;
+}
+
+/**
+ * Server-side apply, simplified: objects are merged, lists replaced whole, and what the same manager applied before and
+ * leaves out now is removed.
+ */
+export function applyPatch(target: unknown, applied: unknown, before: unknown): unknown {
+  if (!isObject(applied)) return applied;
+  const result: Json = isObject(target) ? { ...target } : {};
+  const earlier = isObject(before) ? before : {};
+  for (const key of Object.keys(earlier)) {
+    if (!(key in applied)) delete result[key];
+  }
+  for (const [key, value] of Object.entries(applied))
+    result[key] = applyPatch(result[key], value, earlier[key]);
+  return result;
+}
+
+function isObject(value: unknown): value is Json {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

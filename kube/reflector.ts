@@ -1,0 +1,315 @@
+import type { KubeObject } from '#core/resource.ts';
+import { objectKey } from '#core/resource.ts';
+import type { KubeApi, ResourceType, Selection, WatchEvent } from './api.ts';
+import { Backoff } from './backoff.ts';
+import { ChangeNotifier } from './change-notifier.ts';
+import type { OnChange } from './change-notifier.ts';
+import type { Clock } from './clock.ts';
+import { Deadline } from './deadline.ts';
+import { KubeError, isGone } from './errors.ts';
+import type { Logger } from './log.ts';
+import { SilentWatchError, restartReason } from './reflector-failure.ts';
+import type { RestartReason } from './reflector-failure.ts';
+
+export interface ReflectorOptions<T extends KubeObject, Kept = T> {
+  readonly api: KubeApi;
+  readonly type: ResourceType<T>;
+  readonly selection?: Selection;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /**
+   * Called after changes with all objects and the keys (`namespace/name`) that were added, changed or removed; a key that is
+   * not in `items` was removed. Changes of one tick come in one call. Called once when first synced, even if there is nothing.
+   * When it throws, the error is logged and the same keys come again with the next change, or after ten seconds.
+   */
+  readonly onChange?: OnChange<Kept>;
+  /**
+   * Maps an object to the compact form that is kept in memory. Default: the object without `managedFields`. It should not
+   * throw; an object for which it does is logged and left out of `items`.
+   */
+  readonly transform?: (object: T) => Kept;
+  /**
+   * The longest wait while the first list is refused with 403, in milliseconds: for a process that knows that its access is
+   * being granted right now. Default: as after any failure.
+   */
+  readonly forbiddenCapMs?: number;
+  /** Objects per list request; default 500. */
+  readonly pageSize?: number;
+  /** Uniform in [0, 1); for tests. */
+  readonly random?: () => number;
+}
+
+export interface ReflectorStats {
+  /** How often it had to list or watch again, by reason. */
+  readonly restarts: Readonly<Partial<Record<RestartReason, number>>>;
+  readonly lists: number;
+  readonly events: number;
+  /** Whether a watch is under way (the server may not have answered yet); false while waiting to try again. */
+  readonly watching: boolean;
+  /** When the state was last known to be the server's (list, event or bookmark), in milliseconds since the epoch. */
+  readonly lastSyncAt: number | undefined;
+  /** When an object last changed. */
+  readonly lastEventAt: number | undefined;
+}
+
+/** One object of a list that is new or changed; without `kept` it could not be read. */
+interface Listed<Kept> {
+  readonly version: string;
+  readonly kept?: { readonly object: Kept };
+}
+
+const BACKOFF = { baseMs: 200, capMs: 30_000 };
+/** A watch that delivered and held this long was healthy: the next failure starts from the shortest wait. */
+const HEALTHY_AFTER_MS = 10_000;
+const WATCH_SECONDS = { min: 240, max: 480 };
+/** Servers that send bookmarks do so about once a minute; without them only the watch's own end can be awaited. */
+const SILENCE_WITH_BOOKMARKS_MS = 150_000;
+const SILENCE_GRACE_MS = 30_000;
+
+/**
+ * Holds a copy of all objects of a type (or a selection of them) and keeps it like the server's: lists in pages, then watches
+ * with bookmarks. No failure ends it: it waits with jitter and tries again until `stop()`, and keeps the last state meanwhile.
+ *
+ *     const reflector = new Reflector({ api, type: PODS, clock, log, onChange: (pods, changed) => ... });
+ *     reflector.start();
+ *     await reflector.synced;
+ *     reflector.items.get('shop/web-1');
+ */
+export class Reflector<T extends KubeObject, Kept = T> {
+  /** Resolves when the first list is in `items` and `onChange` was called with it. Never rejects, and stays open if `stop` comes first. */
+  readonly synced: Promise<void>;
+  readonly #options: ReflectorOptions<T, Kept>;
+  readonly #transform: (object: T) => Kept;
+  readonly #random: () => number;
+  readonly #backoff: Backoff;
+  readonly #log: Logger;
+  readonly #items = new Map<string, Kept>();
+  /** resourceVersion by key: tells what changed while nobody watched. */
+  readonly #versions = new Map<string, string>();
+  readonly #notifier: ChangeNotifier<Kept>;
+  readonly #stopping = new AbortController();
+  readonly #restarts: Partial<Record<RestartReason, number>> = {};
+  #running: Promise<void> | undefined;
+  /** Where the watch goes on; undefined when a list is needed first. */
+  #resourceVersion: string | undefined;
+  #lists = 0;
+  #events = 0;
+  #watching = false;
+  #watchedSince = 0;
+  /** Whether the present watch has delivered anything. */
+  #heard = false;
+  #bookmarksSeen = false;
+  #pagesExpired = false;
+  #lastSyncAt: number | undefined;
+  #lastEventAt: number | undefined;
+
+  constructor(options: ReflectorOptions<T, Kept>) {
+    this.#options = options;
+    this.#transform = options.transform ?? (withoutManagedFields as unknown as (object: T) => Kept);
+    this.#random = options.random ?? Math.random;
+    this.#backoff = new Backoff({ ...BACKOFF, random: this.#random });
+    this.#log = options.log.child({ resource: options.type.plural, ...options.selection });
+    this.#notifier = new ChangeNotifier({
+      items: this.#items,
+      clock: options.clock,
+      log: this.#log,
+      ...(options.onChange ? { onChange: options.onChange } : {}),
+    });
+    this.synced = this.#notifier.first;
+  }
+
+  /** What is known of the objects, by `namespace/name` (bare name when cluster-scoped). Live: it changes as events come. */
+  get items(): ReadonlyMap<string, Kept> {
+    return this.#items;
+  }
+
+  /** Whether the first list has come. */
+  get hasSynced(): boolean {
+    return this.#lists > 0;
+  }
+
+  /** When the state was last known to be the server's, in milliseconds since the epoch. */
+  get lastSyncAt(): number | undefined {
+    return this.#lastSyncAt;
+  }
+
+  get stats(): ReflectorStats {
+    return {
+      restarts: { ...this.#restarts },
+      lists: this.#lists,
+      events: this.#events,
+      watching: this.#watching,
+      lastSyncAt: this.#lastSyncAt,
+      lastEventAt: this.#lastEventAt,
+    };
+  }
+
+  /** Begins; a second call does nothing. */
+  start(): void {
+    this.#running ??= this.#run();
+  }
+
+  /** Ends watch and waiting; `onChange` is not called after it. Idempotent. */
+  async stop(): Promise<void> {
+    this.#stopping.abort(new Error('the reflector was stopped'));
+    this.#notifier.stop();
+    await this.#running;
+  }
+
+  async #run(): Promise<void> {
+    const { clock } = this.#options;
+    const signal = this.#stopping.signal;
+    while (!signal.aborted) {
+      let wait: number;
+      try {
+        if (this.#resourceVersion === undefined) await this.#list();
+        await this.#watch();
+        wait = this.#afterEnd('closed', undefined);
+      } catch (error) {
+        if (signal.aborted) break;
+        if (isGone(error)) this.#resourceVersion = undefined;
+        wait = this.#afterEnd(restartReason(error), error);
+      }
+      await clock.sleep(wait, signal);
+    }
+    this.#watching = false;
+  }
+
+  #afterEnd(reason: RestartReason, error: unknown): number {
+    this.#restarts[reason] = (this.#restarts[reason] ?? 0) + 1;
+    const lasted = this.#options.clock.now() - this.#watchedSince;
+    if (this.#watching && lasted >= HEALTHY_AFTER_MS && (!error || this.#heard)) this.#backoff.reset();
+    this.#watching = false;
+    const cap =
+      reason === 'forbidden' && !this.hasSynced ? (this.#options.forbiddenCapMs ?? Infinity) : Infinity;
+    const wait = Math.min(
+      cap,
+      this.#backoff.next(error instanceof KubeError ? error.retryAfterMs : undefined),
+    );
+    const fields = {
+      reason,
+      attempt: this.#backoff.attempts,
+      retryInMs: Math.round(wait),
+      ...(error ? { err: error } : {}),
+    };
+    // A long outage is told once, and then now and again.
+    if (error && !isGone(error) && this.#backoff.attempts % 10 === 1)
+      this.#log.warn(fields, 'watching the API server failed; trying again');
+    else this.#log.debug(fields, 'watch ended; trying again');
+    return wait;
+  }
+
+  async #list(): Promise<void> {
+    const listed = new Map<string, Listed<Kept> | undefined>();
+    const { api, type, selection, pageSize = 500 } = this.#options;
+    const options = { signal: this.#stopping.signal };
+    // Pages that expire before they are read (a slow or very busy server) are avoided by reading all at once.
+    const limit = this.#pagesExpired ? {} : { limit: pageSize };
+    this.#pagesExpired = false;
+    let page = await api.list(type, { ...selection, ...limit }, options);
+    for (;;) {
+      for (const object of page.items) listed.set(objectKey(object), this.#readNew(object));
+      if (page.continueToken === undefined) break;
+      try {
+        page = await api.list(type, { ...selection, ...limit, continueToken: page.continueToken }, options);
+      } catch (error) {
+        this.#pagesExpired = isGone(error);
+        throw error;
+      }
+    }
+    if (this.#stopping.signal.aborted) throw this.#stopping.signal.reason;
+    this.#resourceVersion = page.resourceVersion;
+    this.#lists++;
+    this.#replace(listed);
+    this.#lastSyncAt = this.#options.clock.now();
+    this.#log.debug({ objects: listed.size }, 'listed');
+  }
+
+  /** What to keep of a listed object, compact at once so that a big list is never held whole; undefined when nothing changed. */
+  #readNew(object: T): Listed<Kept> | undefined {
+    const version = object.metadata.resourceVersion ?? '';
+    if (version !== '' && this.#versions.get(objectKey(object)) === version) return undefined;
+    return { version, ...this.#read(object) };
+  }
+
+  #replace(listed: ReadonlyMap<string, Listed<Kept> | undefined>): void {
+    for (const key of [...this.#items.keys()]) if (!listed.has(key)) this.#remove(key);
+    for (const [key, object] of listed) if (object) this.#put(key, object);
+    this.#notifier.listed();
+  }
+
+  async #watch(): Promise<void> {
+    const { api, type, selection, clock } = this.#options;
+    const timeoutSeconds = Math.round(
+      WATCH_SECONDS.min + this.#random() * (WATCH_SECONDS.max - WATCH_SECONDS.min),
+    );
+    const deadline = new Deadline(clock, this.#stopping.signal);
+    const stillThere = (): void => {
+      const ms = this.#bookmarksSeen ? SILENCE_WITH_BOOKMARKS_MS : timeoutSeconds * 1000 + SILENCE_GRACE_MS;
+      deadline.within(ms, () => new SilentWatchError(`nothing came for ${Math.round(ms / 1000)} s`));
+    };
+    stillThere();
+    try {
+      const resourceVersion = this.#resourceVersion ?? '';
+      this.#watching = true;
+      this.#heard = false;
+      this.#watchedSince = clock.now();
+      for await (const event of api.watch(
+        type,
+        { ...selection, resourceVersion, timeoutSeconds },
+        { signal: deadline.signal },
+      )) {
+        stillThere();
+        this.#take(event);
+      }
+    } finally {
+      deadline.clear();
+    }
+  }
+
+  #take(event: WatchEvent<T>): void {
+    this.#heard = true;
+    this.#lastSyncAt = this.#options.clock.now();
+    if (event.type === 'BOOKMARK') {
+      this.#bookmarksSeen = true;
+      this.#resourceVersion = event.resourceVersion;
+      return;
+    }
+    const { object } = event;
+    this.#events++;
+    this.#lastEventAt = this.#lastSyncAt;
+    if (event.type === 'DELETED') this.#remove(objectKey(object));
+    else {
+      const news = this.#readNew(object);
+      if (news) this.#put(objectKey(object), news);
+    }
+    this.#resourceVersion = object.metadata.resourceVersion ?? this.#resourceVersion;
+  }
+
+  #put(key: string, { version, kept }: Listed<Kept>): void {
+    if (!kept) return this.#remove(key);
+    this.#versions.set(key, version);
+    this.#items.set(key, kept.object);
+    this.#notifier.changed(key);
+  }
+
+  #read(object: T): { kept?: { object: Kept } } {
+    try {
+      return { kept: { object: this.#transform(object) } };
+    } catch (error) {
+      this.#log.error({ err: error, key: objectKey(object) }, 'an object could not be read and is left out');
+      return {};
+    }
+  }
+
+  #remove(key: string): void {
+    this.#versions.delete(key);
+    if (this.#items.delete(key)) this.#notifier.changed(key);
+  }
+}
+
+/** Who wrote which field is a third of many objects, and nobody here reads it. */
+function withoutManagedFields<T extends KubeObject>(object: T): T {
+  const { managedFields, ...metadata } = object.metadata as T['metadata'] & { managedFields?: unknown };
+  return managedFields === undefined ? object : { ...object, metadata };
+}
