@@ -1,0 +1,68 @@
+import { connect as netConnect } from 'node:net';
+import type { Socket } from 'node:net';
+
+import type { Clock } from '#kube/clock.ts';
+
+import { tuneSocket } from './leg.ts';
+
+/** A TCP connection that did not come about; `code` as the system names it (`ECONNREFUSED`), or `ETIMEDOUT` for our own clock. */
+export class ConnectError extends Error {
+  readonly code: string;
+
+  constructor(code: string, message: string) {
+    super(message);
+    this.name = 'ConnectError';
+    this.code = code;
+  }
+}
+
+export interface ConnectOptions {
+  readonly address: string;
+  readonly port: number;
+  /** The address to come from. */
+  readonly localAddress?: string;
+  readonly timeoutMs: number;
+  readonly clock: Clock;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Connects to an IP address.
+ *
+ * @throws ConnectError
+ */
+export function connectTo(options: ConnectOptions): Promise<Socket> {
+  const { address, port, localAddress, timeoutMs, clock, signal } = options;
+  return new Promise((resolve, reject) => {
+    if (signal.aborted) return reject(new ConnectError('ABORTED', 'given up'));
+    const socket = netConnect({
+      host: address,
+      port,
+      allowHalfOpen: true,
+      ...(localAddress === undefined ? {} : { localAddress }),
+    });
+    const settle = () => {
+      timer.cancel();
+      signal.removeEventListener('abort', onAbort);
+      socket.off('connect', onConnect);
+      socket.off('error', onError);
+    };
+    const fail = (code: string, message: string) => {
+      settle();
+      socket.on('error', () => undefined);
+      socket.destroy();
+      reject(new ConnectError(code, message));
+    };
+    const onConnect = () => {
+      settle();
+      tuneSocket(socket);
+      resolve(socket);
+    };
+    const onError = (error: NodeJS.ErrnoException) => fail(error.code ?? 'UNKNOWN', error.message);
+    const onAbort = () => fail('ABORTED', 'given up');
+    const timer = clock.setTimeout(() => fail('ETIMEDOUT', `no answer within ${timeoutMs} ms`), timeoutMs);
+    signal.addEventListener('abort', onAbort, { once: true });
+    socket.on('connect', onConnect);
+    socket.on('error', onError);
+  });
+}

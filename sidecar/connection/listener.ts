@@ -1,0 +1,74 @@
+import { createServer } from 'node:net';
+import type { AddressInfo, Server, Socket } from 'node:net';
+
+import type { DataPlaneMetrics } from '../seams/data-plane-metrics.ts';
+
+import { tuneSocket } from './leg.ts';
+
+export interface ListenerOptions {
+  /** Tried in this order until the machine has one of them: `::` takes IPv4 as well, but some machines have no IPv6. */
+  readonly hosts: readonly string[];
+  /** 0 for any free one. */
+  readonly port: number;
+  readonly metrics: DataPlaneMetrics;
+  readonly onConnection: (socket: Socket) => void;
+}
+
+const BACKLOG = 4096;
+const NO_SUCH_FAMILY = new Set(['EAFNOSUPPORT', 'EADDRNOTAVAIL']);
+
+/** A TCP listener of the data plane. */
+export class Listener {
+  readonly #options: ListenerOptions;
+  #server: Server | undefined;
+
+  constructor(options: ListenerOptions) {
+    this.#options = options;
+  }
+
+  /** The port that is listened on; 0 before `start`. */
+  get port(): number {
+    return (this.#server?.address() as AddressInfo | null)?.port ?? 0;
+  }
+
+  /** @throws Error saying which port could not be taken and why. */
+  async start(): Promise<void> {
+    const { hosts, port } = this.#options;
+    let problem = new Error('no address to listen on');
+    for (const host of hosts) {
+      try {
+        this.#server = await this.#listen(host);
+        return;
+      } catch (error) {
+        problem = error as Error;
+        if (!NO_SUCH_FAMILY.has((error as NodeJS.ErrnoException).code ?? '')) break;
+      }
+    }
+    throw new Error(`cannot listen on port ${port} of ${hosts.join(' or ')}: ${problem.message}`, {
+      cause: problem,
+    });
+  }
+
+  /** Takes no more connections; those that are open stay. Idempotent. */
+  close(): void {
+    this.#server?.close();
+  }
+
+  #listen(host: string): Promise<Server> {
+    const { port, metrics, onConnection } = this.#options;
+    return new Promise((resolve, reject) => {
+      const server = createServer({ allowHalfOpen: true }, (socket) => {
+        socket.on('error', () => undefined);
+        tuneSocket(socket);
+        onConnection(socket);
+      });
+      server.on('error', reject);
+      server.listen({ host, port, backlog: BACKLOG }, () => {
+        server.off('error', reject);
+        // Out of descriptors (EMFILE): libuv has closed the connection that waited, and goes on; so do we.
+        server.on('error', (error: NodeJS.ErrnoException) => metrics.acceptFailed(error.code ?? 'UNKNOWN'));
+        resolve(server);
+      });
+    });
+  }
+}

@@ -1,0 +1,71 @@
+import type { Clock } from '#kube/clock.ts';
+import type { Logger } from '#kube/log.ts';
+
+import type { DataPlaneMetrics, Direction } from '../seams/data-plane-metrics.ts';
+
+import type { Refusal } from './refusal.ts';
+import { RefusalLog } from './refusal-log.ts';
+
+/** Who wanted to reach whom, for log lines; every part as far as it is known. */
+export interface Parties {
+  /** SPIFFE ID of the caller, or its address while it has proved nothing. */
+  readonly source: string;
+  /** `namespace/service`, or an address. */
+  readonly destination: string;
+  readonly port?: number;
+}
+
+/** Writes and counts what happens to connections, in the same words everywhere. */
+export class Reporter {
+  readonly #direction: Direction;
+  readonly #log: Logger;
+  readonly #metrics: DataPlaneMetrics;
+  readonly #limited: RefusalLog;
+
+  constructor(
+    direction: Direction,
+    deps: { readonly clock: Clock; readonly log: Logger; readonly metrics: DataPlaneMetrics },
+  ) {
+    this.#direction = direction;
+    this.#log = deps.log;
+    this.#metrics = deps.metrics;
+    this.#limited = new RefusalLog(deps);
+  }
+
+  admitted(parties: Parties, fields: object = {}): void {
+    this.#log.debug({ direction: this.#direction, ...parties, ...fields }, 'connection admitted');
+  }
+
+  refused(parties: Parties, why: Refusal): void {
+    this.#metrics.connectionRefused(this.#direction, why.reason);
+    if (why.reason === 'client-gone') {
+      this.#log.debug(this.#fields(parties, why), 'connection closed by the peer before it was let through');
+      return;
+    }
+    this.#limited.warn(`${why.reason} ${parties.source}`, this.#fields(parties, why), 'connection refused');
+  }
+
+  cut(parties: Parties, why: Refusal): void {
+    this.#metrics.connectionCut(this.#direction, why.reason);
+    this.#limited.warn(`cut ${why.reason} ${parties.source}`, this.#fields(parties, why), 'connection cut');
+  }
+
+  /** Something that must not happen: told as an error, with its stack. */
+  bug(parties: Parties, error: unknown): void {
+    this.#metrics.connectionRefused(this.#direction, 'internal');
+    this.#log.error(
+      { direction: this.#direction, ...parties, err: error },
+      'connection failed by a fault of the sidecar',
+    );
+  }
+
+  #fields(parties: Parties, why: Refusal): object {
+    return {
+      direction: this.#direction,
+      ...parties,
+      reason: why.reason,
+      decision: why.message,
+      ...why.fields,
+    };
+  }
+}

@@ -1,0 +1,46 @@
+/** Every limit and waiting time of the data plane. Times in milliseconds. */
+export interface DataPlaneSettings {
+  /** From a peer's TCP connection to the end of its TLS handshake; also how long a peer may stay silent at first. */
+  readonly handshakeMs: number;
+  /** From the end of the handshake until the stream header is complete. */
+  readonly headerMs: number;
+  /** For a TCP connection to another pod or to the own application. */
+  readonly connectMs: number;
+  /** From the stream header until the peer's verdict. Longer than `connectMs`: the peer dials its application in between. */
+  readonly verdictMs: number;
+  /** For a TCP connection to a destination outside the mesh. */
+  readonly passthroughConnectMs: number;
+  /** For the resolver to say what a destination is. */
+  readonly resolveMs: number;
+  /** All attempts to reach a service together. */
+  readonly dialMs: number;
+  readonly dialAttempts: number;
+  /** After one side has ended and nothing moved for this long, the connection is given up. */
+  readonly halfOpenIdleMs: number;
+  /** How long a refused peer is given to read why. */
+  readonly lingerMs: number;
+  /** Connections that carry bytes; more are refused with `limit`. */
+  readonly maxConnections: number;
+  /** Connections that are not let through yet, beyond `maxConnections`; more are reset unheard. */
+  readonly maxPending: number;
+  /** How long a failing endpoint is left alone at first; doubles with every further failure. */
+  readonly ejectMs: number;
+  readonly ejectMaxMs: number;
+}
+
+export const DEFAULT_SETTINGS: DataPlaneSettings = {
+  handshakeMs: 5_000,
+  headerMs: 5_000,
+  connectMs: 2_000,
+  verdictMs: 5_000,
+  passthroughConnectMs: 10_000,
+  resolveMs: 5_000,
+  dialMs: 10_000,
+  dialAttempts: 5,
+  halfOpenIdleMs: 3_600_000,
+  lingerMs: 1_000,
+  maxConnections: 4_096,
+  maxPending: 512,
+  ejectMs: 1_000,
+  ejectMaxMs: 30_000,
+};

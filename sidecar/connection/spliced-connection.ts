@@ -1,0 +1,78 @@
+import type { Clock } from '#kube/clock.ts';
+
+import type { ConnectionLabels, DataPlaneMetrics } from '../seams/data-plane-metrics.ts';
+
+import type { Leg } from './leg.ts';
+import type { Refusal } from './refusal.ts';
+import type { ConnectionRegistry, OpenConnection } from './registry.ts';
+import type { Parties, Reporter } from './reporter.ts';
+import { Splice } from './splice.ts';
+import type { SpliceEnd } from './splice.ts';
+
+export interface SplicedConnectionOptions {
+  readonly client: Leg;
+  readonly server: Leg;
+  readonly labels: ConnectionLabels;
+  readonly parties: Parties;
+  /** Why it is allowed no longer; see {@link OpenConnection}. */
+  readonly review: (now: number) => Refusal | undefined;
+  readonly expiresAt?: number;
+  readonly onEnd?: () => void;
+}
+
+export interface SplicedConnectionDeps {
+  readonly clock: Clock;
+  readonly metrics: DataPlaneMetrics;
+  readonly registry: ConnectionRegistry;
+  readonly reporter: Reporter;
+  readonly halfOpenIdleMs: number;
+}
+
+/** A connection that was let through: carries its bytes, stands in the registry while it does, and is counted when it ends. */
+export class SplicedConnection implements OpenConnection {
+  readonly #options: SplicedConnectionOptions;
+  readonly #deps: SplicedConnectionDeps;
+  readonly #splice: Splice;
+  readonly #startedAt: number;
+
+  constructor(options: SplicedConnectionOptions, deps: SplicedConnectionDeps) {
+    const { client, server } = options;
+    const { clock, halfOpenIdleMs } = deps;
+    this.#options = options;
+    this.#deps = deps;
+    this.#startedAt = clock.now();
+    this.#splice = new Splice({ client, server, clock, halfOpenIdleMs, onEnd: (end) => this.#ended(end) });
+  }
+
+  get expiresAt(): number {
+    return this.#options.expiresAt ?? Infinity;
+  }
+
+  start(): void {
+    this.#deps.registry.add(this);
+    this.#deps.metrics.connectionOpened(this.#options.labels);
+    this.#splice.start();
+  }
+
+  review(now: number): Refusal | undefined {
+    return this.#options.review(now);
+  }
+
+  cut(why: Refusal): void {
+    this.#deps.reporter.cut(this.#options.parties, why);
+    this.#splice.cut();
+  }
+
+  #ended({ how, bytesToServer, bytesToClient }: SpliceEnd): void {
+    const { clock, metrics, registry } = this.#deps;
+    registry.remove(this);
+    metrics.connectionClosed({
+      ...this.#options.labels,
+      end: how === 'idle' ? 'reset' : how,
+      durationMs: clock.now() - this.#startedAt,
+      bytesToServer,
+      bytesToClient,
+    });
+    this.#options.onEnd?.();
+  }
+}

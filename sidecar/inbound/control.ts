@@ -1,0 +1,78 @@
+import type { Duplex } from 'node:stream';
+
+import type { SpiffeId } from '#core/spiffe-id.ts';
+import type { Clock } from '#kube/clock.ts';
+
+import type { AdmittedPeer } from '../connection/admit.ts';
+import type { Leg } from '../connection/leg.ts';
+import { Refusal } from '../connection/refusal.ts';
+import type { DataPlaneSettings } from '../connection/settings.ts';
+
+/** What the operator may ask of a sidecar. */
+export interface ControlHandler {
+  /** Who alone may ask. */
+  readonly operator: SpiffeId;
+  /** Every other container of the pod has ended: the sidecar shall end too. Called once per command; the answer is sent afterwards. */
+  finish(): Promise<void> | void;
+}
+
+const MAX_LINE_BYTES = 1024;
+
+/**
+ * Serves one connection of the protocol `mesh-control/1`: one line of JSON, one line back.
+ *
+ * @throws Refusal for everybody but the operator, and for a line that is no command
+ */
+export async function serveControl(
+  leg: Leg,
+  peer: AdmittedPeer,
+  handler: ControlHandler | undefined,
+  deps: { readonly clock: Clock; readonly settings: DataPlaneSettings },
+): Promise<void> {
+  if (!handler || peer.id !== handler.operator) {
+    throw new Refusal('not-the-operator', 'only the operator may send commands to a sidecar');
+  }
+  const command = commandOf(await readLine(leg.stream, deps.clock, deps.settings.headerMs));
+  if (command !== 'finish')
+    throw new Refusal('bad-header', 'the operator sent a command that this version does not know');
+  await handler.finish();
+  leg.stream.end('{"ok":true}\n');
+}
+
+function commandOf(line: string): unknown {
+  try {
+    return (JSON.parse(line) as { command?: unknown } | null)?.command;
+  } catch {
+    return undefined;
+  }
+}
+
+function readLine(stream: Duplex, clock: Clock, timeoutMs: number): Promise<string> {
+  return new Promise((resolve, reject) => {
+    let line = '';
+    const settle = (act: () => void) => {
+      timer.cancel();
+      stream.off('data', onData);
+      stream.off('close', onClose);
+      stream.off('end', onClose);
+      act();
+    };
+    const fail = (reason: 'bad-header' | 'header-timeout', message: string) =>
+      settle(() => reject(new Refusal(reason, message)));
+    const onClose = () => fail('bad-header', 'the connection ended before the command was complete');
+    const onData = (chunk: Buffer) => {
+      line += chunk.toString('latin1');
+      const end = line.indexOf('\n');
+      if (end >= 0) settle(() => resolve(line.slice(0, end)));
+      else if (line.length > MAX_LINE_BYTES)
+        fail('bad-header', `a command of more than ${MAX_LINE_BYTES} bytes`);
+    };
+    const timer = clock.setTimeout(
+      () => fail('header-timeout', `no command within ${timeoutMs} ms`),
+      timeoutMs,
+    );
+    stream.on('data', onData);
+    stream.on('close', onClose);
+    stream.on('end', onClose);
+  });
+}

@@ -1,0 +1,189 @@
+import type { Socket } from 'node:net';
+import type { TLSSocket } from 'node:tls';
+
+import { PORTS } from '#core/constants.ts';
+import type { Clock } from '#kube/clock.ts';
+import type { Logger } from '#kube/log.ts';
+
+import { admit } from '../connection/admit.ts';
+import type { AdmittedPeer } from '../connection/admit.ts';
+import { drain } from '../connection/drain.ts';
+import type { DrainOptions } from '../connection/drain.ts';
+import { resetSocket, socketLeg } from '../connection/leg.ts';
+import { Listener } from '../connection/listener.ts';
+import { Refusal } from '../connection/refusal.ts';
+import { ConnectionRegistry } from '../connection/registry.ts';
+import { Reporter } from '../connection/reporter.ts';
+import type { DataPlaneSettings } from '../connection/settings.ts';
+import { SocketSet } from '../connection/socket-set.ts';
+import { formatAddress, plainAddress } from '../original-destination/original-destination.ts';
+import type { OriginalDestination, SocketAddress } from '../original-destination/original-destination.ts';
+import type { DataPlaneMetrics } from '../seams/data-plane-metrics.ts';
+import type { IdentitySource } from '../seams/identity-source.ts';
+import type { OwnService } from '../seams/own-service.ts';
+import type { PolicySource } from '../seams/policy-source.ts';
+import { ALPN_CONTROL, ALPN_STREAM } from '../tunnel/alpn.ts';
+import type { AppDialer } from './app-dialer.ts';
+import { serveControl } from './control.ts';
+import type { ControlHandler } from './control.ts';
+import { Gatekeeper } from './gatekeeper.ts';
+import { sniff } from './sniff.ts';
+import { StreamServer } from './stream-server.ts';
+import { TlsAcceptor } from './tls-acceptor.ts';
+
+export interface InboundDeps {
+  readonly identity: IdentitySource;
+  readonly policy: PolicySource;
+  readonly own: OwnService;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly metrics: DataPlaneMetrics;
+  readonly settings: DataPlaneSettings;
+  readonly originalDestination: OriginalDestination;
+  readonly app: AppDialer;
+  readonly control?: ControlHandler;
+  /** Default {@link PORTS}.inbound on every address. */
+  readonly listen?: { readonly hosts: readonly string[]; readonly port: number };
+}
+
+const EVERYWHERE = ['::', '0.0.0.0'];
+
+/** The door of the pod: everything that comes from outside comes through here and is let in, or not. */
+export class Inbound {
+  readonly #deps: InboundDeps;
+  readonly #listener: Listener;
+  readonly #acceptor: TlsAcceptor;
+  readonly #registry: ConnectionRegistry;
+  readonly #sockets = new SocketSet();
+  readonly #reporter: Reporter;
+  readonly #streams: StreamServer;
+  #unsubscribe: readonly (() => void)[] = [];
+  #stopping: Promise<void> | undefined;
+
+  constructor(deps: InboundDeps) {
+    const { clock, settings, metrics } = deps;
+    this.#deps = deps;
+    this.#listener = new Listener({
+      ...(deps.listen ?? { hosts: EVERYWHERE, port: PORTS.inbound }),
+      metrics,
+      onConnection: (raw) => this.#accept(raw),
+    });
+    this.#acceptor = new TlsAcceptor(deps);
+    this.#registry = new ConnectionRegistry(clock);
+    this.#reporter = new Reporter('inbound', deps);
+    const reservedPorts = new Set<number>(Object.values(PORTS));
+    this.#streams = new StreamServer({
+      ...deps,
+      gatekeeper: new Gatekeeper({ ...deps, reservedPorts }),
+      registry: this.#registry,
+      reporter: this.#reporter,
+      halfOpenIdleMs: settings.halfOpenIdleMs,
+    });
+  }
+
+  /** The port that is listened on. */
+  get port(): number {
+    return this.#listener.port;
+  }
+
+  /** Connections that carry bytes. */
+  get open(): number {
+    return this.#registry.size;
+  }
+
+  /** Accepted connections, let through or not. */
+  get accepted(): number {
+    return this.#sockets.size;
+  }
+
+  /** @throws Error when the port is taken. */
+  async start(): Promise<void> {
+    const review = () => this.#registry.review();
+    const { policy, identity, own } = this.#deps;
+    this.#unsubscribe = [policy.onChange(review), identity.onChange(review), own.onChange(review)];
+    await this.#listener.start();
+  }
+
+  /** Goes out of service; resolves when the last connection is closed. Idempotent: the first call's times count. */
+  stop(options: DrainOptions = { minimumMs: 0, deadlineMs: 0 }): Promise<void> {
+    this.#stopping ??= this.#drain(options);
+    return this.#stopping;
+  }
+
+  async #drain(options: DrainOptions): Promise<void> {
+    const close = () => {
+      this.#listener.close();
+      this.#streams.refuseNew();
+    };
+    await drain(
+      { clock: this.#deps.clock, sockets: this.#sockets, registry: this.#registry, close },
+      options,
+    );
+    for (const unsubscribe of this.#unsubscribe) unsubscribe();
+  }
+
+  #accept(raw: Socket): void {
+    const { settings, originalDestination, own } = this.#deps;
+    const arrival = originalDestination.of(raw);
+    const remote = plainAddress(raw.remoteAddress ?? '');
+    if (remote === '') {
+      raw.destroy();
+      return;
+    }
+    this.#sockets.add(raw);
+    const parties = {
+      source: formatAddress({ address: remote, port: raw.remotePort ?? 0 }),
+      destination: `${own.identity.namespace}/${own.identity.service}`,
+      ...(arrival ? { port: arrival.port } : {}),
+    };
+    if (this.#sockets.size > settings.maxConnections + settings.maxPending) {
+      resetSocket(raw);
+      return this.#reporter.refused(parties, new Refusal('limit', 'too many connections'));
+    }
+    this.#serve(raw, arrival).catch((error: unknown) => {
+      resetSocket(raw);
+      if (error instanceof Refusal) this.#reporter.refused(parties, error);
+      else this.#reporter.bug(parties, error);
+    });
+  }
+
+  /** Nothing of the application is touched before the peer is known and allowed. */
+  async #serve(raw: Socket, arrival: SocketAddress | undefined): Promise<void> {
+    const redirected = arrival !== undefined && arrival.port !== this.#listener.port ? arrival : undefined;
+    if (redirected && this.#deps.own.mtls() === 'permissive') return this.#streams.plaintext(raw, redirected);
+    const { clock, settings, metrics, control } = this.#deps;
+    const started = clock.now();
+    await this.#requireTls(raw);
+    const remainingMs = Math.max(1, started + settings.handshakeMs - clock.now());
+    const tls = await this.#acceptor.handshake(raw, remainingMs);
+    const leg = socketLeg(raw, tls);
+    const peer = this.#admit(tls);
+    metrics.handshake('inbound', clock.now() - started);
+    if (tls.alpnProtocol === ALPN_STREAM) return this.#streams.meshStream(leg, peer, raw);
+    if (tls.alpnProtocol === ALPN_CONTROL) return serveControl(leg, peer, control, this.#deps);
+    return this.#streams.plainPeer(leg, peer, raw, redirected?.port);
+  }
+
+  async #requireTls(raw: Socket): Promise<void> {
+    const { clock, settings } = this.#deps;
+    switch (await sniff(raw, clock, settings.handshakeMs)) {
+      case 'tls':
+        return;
+      case 'plaintext':
+        throw new Refusal('plaintext', 'the peer does not speak TLS, and this service takes mutual TLS only');
+      case 'silent':
+        throw new Refusal(
+          'plaintext',
+          `the peer said nothing for ${settings.handshakeMs} ms, as one does who waits for a plaintext server to speak first`,
+        );
+      case 'gone':
+        throw new Refusal('client-gone', 'the peer closed the connection without a word');
+    }
+  }
+
+  #admit(tls: TLSSocket): AdmittedPeer {
+    const snapshot = this.#deps.identity.current();
+    if (!snapshot) throw new Refusal('not-ready', 'this sidecar has no certificate yet');
+    return admit(tls, snapshot.bundle, this.#deps.clock.now());
+  }
+}

@@ -1,0 +1,196 @@
+import type { Socket } from 'node:net';
+
+import type { Clock } from '#kube/clock.ts';
+
+import type { AdmittedPeer } from '../connection/admit.ts';
+import { socketLeg } from '../connection/leg.ts';
+import type { Leg } from '../connection/leg.ts';
+import { Refusal } from '../connection/refusal.ts';
+import type { ConnectionRegistry } from '../connection/registry.ts';
+import type { Parties, Reporter } from '../connection/reporter.ts';
+import type { DataPlaneSettings } from '../connection/settings.ts';
+import { SplicedConnection } from '../connection/spliced-connection.ts';
+import { plainAddress } from '../original-destination/original-destination.ts';
+import type { SocketAddress } from '../original-destination/original-destination.ts';
+import type { DataPlaneMetrics } from '../seams/data-plane-metrics.ts';
+import type { OwnService } from '../seams/own-service.ts';
+import { FrameError, readFrame } from '../tunnel/frame.ts';
+import { parseStreamHeader } from '../tunnel/stream-header.ts';
+import type { StreamHeader } from '../tunnel/stream-header.ts';
+import { VERDICT_CODES, encodeVerdict } from '../tunnel/verdict.ts';
+import type { VerdictCode } from '../tunnel/verdict.ts';
+import type { AppDialer } from './app-dialer.ts';
+import type { Gatekeeper } from './gatekeeper.ts';
+
+export interface StreamServerDeps {
+  readonly gatekeeper: Gatekeeper;
+  readonly own: OwnService;
+  readonly app: AppDialer;
+  readonly clock: Clock;
+  readonly metrics: DataPlaneMetrics;
+  readonly settings: DataPlaneSettings;
+  readonly registry: ConnectionRegistry;
+  readonly reporter: Reporter;
+  readonly halfOpenIdleMs: number;
+}
+
+/** Leads streams of peers to the application: asks the gatekeeper, dials, answers, carries. */
+export class StreamServer {
+  readonly #deps: StreamServerDeps;
+  /** Streams between being let in and carrying bytes. */
+  #dialing = 0;
+  #draining = false;
+
+  constructor(deps: StreamServerDeps) {
+    this.#deps = deps;
+  }
+
+  /** From now on every new stream is refused with `draining`; open ones go on. */
+  refuseNew(): void {
+    this.#draining = true;
+  }
+
+  /** A stream of another sidecar: its header, our verdict, then bytes. */
+  async meshStream(leg: Leg, peer: AdmittedPeer, raw: Socket): Promise<void> {
+    let parties = this.#parties(peer.id);
+    try {
+      const header = await this.#header(leg);
+      parties = this.#parties(peer.id, header.port);
+      const app = await this.#open(peer, header.port, raw);
+      leg.stream.write(encodeVerdict({ ok: true }));
+      this.#carry(leg, app, peer, header.port);
+    } catch (error) {
+      if (!(error instanceof Refusal)) throw error;
+      this.#deps.reporter.refused(parties, error);
+      this.#answer(leg, error);
+    }
+  }
+
+  /**
+   * A peer that speaks mutual TLS and nothing of ours: its bytes go to the application as they are.
+   *
+   * @param redirectedFrom the port it dialed, when it did not dial the sidecar itself
+   */
+  async plainPeer(
+    leg: Leg,
+    peer: AdmittedPeer,
+    raw: Socket,
+    redirectedFrom: number | undefined,
+  ): Promise<void> {
+    const port = redirectedFrom ?? this.#deps.own.defaultPort();
+    try {
+      if (port === undefined) throw new Refusal('port-not-declared', 'the service declares no port');
+      this.#carry(leg, await this.#open(peer, port, raw), peer, port);
+    } catch (error) {
+      leg.reset();
+      if (!(error instanceof Refusal)) throw error;
+      this.#deps.reporter.refused(this.#parties(peer.id, port), error);
+    }
+  }
+
+  /** Plaintext to a permissive service: as it would be without a mesh, and counted. */
+  async plaintext(raw: Socket, destination: SocketAddress): Promise<void> {
+    const { gatekeeper, app, own } = this.#deps;
+    const { port, address } = destination;
+    const parties = this.#parties(plainAddress(raw.remoteAddress ?? ''), port);
+    const fault = () => gatekeeper.plaintextFault(port) ?? this.#busy();
+    const socket = await this.#dial(raw, fault, (signal) =>
+      own.declaredPorts().has(port) ? app.dial(port, signal) : app.dialAt(address, port, signal),
+    );
+    this.#start(socketLeg(raw), socket, {
+      parties,
+      labels: { direction: 'inbound', security: 'plaintext', peer: '' },
+      review: () => gatekeeper.plaintextFault(port),
+    });
+  }
+
+  async #header(leg: Leg): Promise<StreamHeader> {
+    const { clock, settings } = this.#deps;
+    try {
+      const header = parseStreamHeader(await readFrame(leg.stream, clock, settings.headerMs));
+      if (header) return header;
+    } catch (error) {
+      if (!(error instanceof FrameError)) throw error;
+      if (error.kind === 'ended') throw new Refusal('client-gone', `stream header: ${error.message}`);
+      throw new Refusal(
+        error.kind === 'timeout' ? 'header-timeout' : 'bad-header',
+        `stream header: ${error.message}`,
+      );
+    }
+    throw new Refusal('bad-header', 'the peer sent something that is no stream header');
+  }
+
+  /** Dials the application for a peer that may reach it; asks again afterwards, since dialing takes time. */
+  #open(peer: AdmittedPeer, port: number, raw: Socket): Promise<Socket> {
+    const { gatekeeper, app, clock } = this.#deps;
+    const fault = () => gatekeeper.fault(peer, port, clock.now()) ?? this.#busy();
+    return this.#dial(raw, fault, (signal) => app.dial(port, signal));
+  }
+
+  async #dial(
+    raw: Socket,
+    fault: () => Refusal | undefined,
+    dial: (signal: AbortSignal) => Promise<Socket>,
+  ): Promise<Socket> {
+    const before = fault();
+    if (before) throw before;
+    const gone = new AbortController();
+    const onClose = () => gone.abort();
+    raw.once('close', onClose);
+    this.#dialing += 1;
+    try {
+      const socket = await dial(gone.signal);
+      this.#dialing -= 1;
+      const after = raw.destroyed ? new Refusal('client-gone', 'the peer went away') : fault();
+      this.#dialing += 1;
+      if (!after) return socket;
+      socket.destroy();
+      throw after;
+    } finally {
+      this.#dialing -= 1;
+      raw.off('close', onClose);
+    }
+  }
+
+  #busy(): Refusal | undefined {
+    if (this.#draining) return new Refusal('draining', 'this pod is shutting down');
+    if (this.#deps.registry.size + this.#dialing < this.#deps.settings.maxConnections) return undefined;
+    return new Refusal('limit', `this pod has ${this.#deps.settings.maxConnections} connections, its limit`);
+  }
+
+  #carry(leg: Leg, app: Socket, peer: AdmittedPeer, port: number): void {
+    this.#start(leg, app, {
+      parties: this.#parties(peer.id, port),
+      labels: { direction: 'inbound', security: 'mtls', peer: peer.id },
+      review: (now) => this.#deps.gatekeeper.fault(peer, port, now),
+      expiresAt: peer.notAfter,
+    });
+  }
+
+  #start(
+    client: Leg,
+    app: Socket,
+    what: Omit<ConstructorParameters<typeof SplicedConnection>[0], 'client' | 'server'>,
+  ): void {
+    this.#deps.reporter.admitted(what.parties);
+    new SplicedConnection({ client, server: socketLeg(app), ...what }, this.#deps).start();
+  }
+
+  /** Tells the peer why, and gives it a moment to read it; what it cannot be told ends with a reset. */
+  #answer(leg: Leg, why: Refusal): void {
+    if (!isVerdictCode(why.reason)) return leg.reset();
+    const timer = this.#deps.clock.setTimeout(() => leg.reset(), this.#deps.settings.lingerMs);
+    leg.stream.once('close', () => timer.cancel());
+    leg.stream.end(encodeVerdict({ ok: false, code: why.reason, reason: why.message }));
+    leg.stream.resume();
+  }
+
+  #parties(source: string, port?: number): Parties {
+    const { namespace, service } = this.#deps.own.identity;
+    return { source, destination: `${namespace}/${service}`, ...(port === undefined ? {} : { port }) };
+  }
+}
+
+function isVerdictCode(reason: string): reason is VerdictCode {
+  return (VERDICT_CODES as readonly string[]).includes(reason);
+}

@@ -1,0 +1,137 @@
+import type { Clock } from '#kube/clock.ts';
+
+import type { Balancer, Choice } from '../balance/balancer.ts';
+import { Refusal } from '../connection/refusal.ts';
+import type { DataPlaneSettings } from '../connection/settings.ts';
+import type { DataPlaneMetrics } from '../seams/data-plane-metrics.ts';
+import type { Endpoint, Target } from '../seams/resolver.ts';
+import { OpenError } from '../tunnel/transport.ts';
+import type { OpenStream, Transport } from '../tunnel/transport.ts';
+
+export interface DialerDeps {
+  readonly transport: Transport;
+  readonly balancer: Balancer;
+  readonly clock: Clock;
+  readonly metrics: DataPlaneMetrics;
+  readonly settings: DataPlaneSettings;
+}
+
+/** A stream to one pod of a service. */
+export interface DialedStream extends OpenStream {
+  readonly endpoint: Endpoint;
+  /** Called once, when the stream has ended. */
+  finished(): void;
+}
+
+/** How long to wait before all endpoints are tried once more; doubles. */
+const ROUND_WAIT_MS = 50;
+
+/**
+ * Reaches a service at one of its pods. Until a peer consents nothing of the application was sent, so whatever fails before is
+ * tried elsewhere, within a bounded number of attempts and a bounded time; only a denial is final.
+ */
+export class Dialer {
+  readonly #deps: DialerDeps;
+
+  constructor(deps: DialerDeps) {
+    this.#deps = deps;
+  }
+
+  /**
+   * @param originalDestination where the application wanted to go, for the peer's log
+   * @param signal gives up
+   * @throws Refusal saying why nobody could be reached
+   */
+  async dial(
+    target: Target,
+    originalDestination: string | undefined,
+    signal: AbortSignal,
+  ): Promise<DialedStream> {
+    const { clock, metrics, settings } = this.#deps;
+    const started = clock.now();
+    const overall = new AbortController();
+    const giveUp = () => overall.abort();
+    signal.addEventListener('abort', giveUp, { once: true });
+    const timer = clock.setTimeout(giveUp, settings.dialMs);
+    let attempts = 0;
+    try {
+      const tried = new Set<Endpoint>();
+      let problem: OpenError | undefined;
+      for (let round = 0; attempts < settings.dialAttempts && !overall.signal.aborted;) {
+        const choice = this.#deps.balancer.choose(target, tried);
+        if (!choice) {
+          if (tried.size === 0) break;
+          tried.clear();
+          await this.#waitForChange(target, ROUND_WAIT_MS * 2 ** round++, overall.signal);
+          continue;
+        }
+        if (problem) metrics.retried(problem.reason);
+        attempts += 1;
+        const outcome = await this.#attempt(target, choice, originalDestination, overall.signal);
+        if (!(outcome instanceof OpenError)) {
+          metrics.dialed(clock.now() - started, attempts);
+          return outcome;
+        }
+        problem = outcome;
+        if (!outcome.retry) break;
+      }
+      throw refusal(target, problem, attempts, signal.aborted);
+    } finally {
+      timer.cancel();
+      signal.removeEventListener('abort', giveUp);
+    }
+  }
+
+  async #attempt(
+    target: Target,
+    choice: Choice,
+    originalDestination: string | undefined,
+    signal: AbortSignal,
+  ): Promise<DialedStream | OpenError> {
+    const { address, port } = choice.endpoint;
+    const header = { port, ...(originalDestination === undefined ? {} : { originalDestination }) };
+    try {
+      const stream = await this.#deps.transport.open({ address, expect: target.spiffeId, header }, signal);
+      choice.succeeded();
+      return { ...stream, endpoint: choice.endpoint, finished: () => choice.finished() };
+    } catch (error) {
+      if (!(error instanceof OpenError)) {
+        choice.failed(true);
+        throw error;
+      }
+      choice.failed(error.eject && !signal.aborted);
+      return error;
+    }
+  }
+
+  /** Every endpoint failed: wait a little, or until the endpoints change. */
+  async #waitForChange(target: Target, ms: number, signal: AbortSignal): Promise<void> {
+    const woken = new AbortController();
+    const wake = () => woken.abort();
+    const unsubscribe = target.onChange(wake);
+    signal.addEventListener('abort', wake, { once: true });
+    await this.#deps.clock.sleep(ms, woken.signal);
+    signal.removeEventListener('abort', wake);
+    unsubscribe();
+  }
+}
+
+function refusal(
+  target: Target,
+  problem: OpenError | undefined,
+  attempts: number,
+  callerGone: boolean,
+): Refusal {
+  const name = `${target.service.namespace}/${target.service.service}`;
+  if (callerGone)
+    return new Refusal('client-gone', `the application closed its connection while ${name} was dialed`);
+  if (!problem) return new Refusal('no-endpoints', `${name} has no ready pod`);
+  if (!problem.retry) return new Refusal(problem.reason, problem.message, { attempts });
+  return new Refusal(
+    problem.reason,
+    `${name} could not be reached in ${attempts} attempts; the last: ${problem.message}`,
+    {
+      attempts,
+    },
+  );
+}

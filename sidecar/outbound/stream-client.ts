@@ -1,0 +1,178 @@
+import type { Socket } from 'node:net';
+
+import type { Clock } from '#kube/clock.ts';
+
+import { ConnectError, connectTo } from '../connection/connect.ts';
+import { resetSocket, socketLeg } from '../connection/leg.ts';
+import { Refusal } from '../connection/refusal.ts';
+import type { ConnectionRegistry } from '../connection/registry.ts';
+import type { Parties, Reporter } from '../connection/reporter.ts';
+import type { DataPlaneSettings } from '../connection/settings.ts';
+import { SplicedConnection } from '../connection/spliced-connection.ts';
+import { formatAddress } from '../original-destination/original-destination.ts';
+import type { SocketAddress } from '../original-destination/original-destination.ts';
+import type { DataPlaneMetrics } from '../seams/data-plane-metrics.ts';
+import type { IdentitySource } from '../seams/identity-source.ts';
+import type { Resolution, Target } from '../seams/resolver.ts';
+import type { AdmittedPeer } from '../connection/admit.ts';
+import type { Dialer } from './dialer.ts';
+
+export interface StreamClientDeps {
+  readonly dialer: Dialer;
+  readonly identity: IdentitySource;
+  readonly clock: Clock;
+  readonly metrics: DataPlaneMetrics;
+  readonly settings: DataPlaneSettings;
+  readonly registry: ConnectionRegistry;
+  readonly reporter: Reporter;
+  readonly halfOpenIdleMs: number;
+}
+
+/** What the application asked for: an address it dialed, or the name behind a local port. */
+export interface Wanted {
+  readonly resolve: () => Promise<Resolution>;
+  /** Absent behind a local port. */
+  readonly address?: SocketAddress;
+  /** For log lines: an address or `namespace/service`. */
+  readonly destination: string;
+}
+
+/** Leads connections of the application to where it wanted to go. One that leads nowhere ends with a reset. */
+export class StreamClient {
+  readonly #deps: StreamClientDeps;
+  /** Connections that carry no bytes yet. */
+  #dialing = 0;
+
+  constructor(deps: StreamClientDeps) {
+    this.#deps = deps;
+  }
+
+  /** Never rejects: what goes wrong is reported, and the application's connection reset. */
+  async lead(app: Socket, wanted: Wanted): Promise<void> {
+    let parties: Parties = this.#parties(wanted.destination, wanted.address?.port);
+    const gone = new AbortController();
+    const onClose = () => gone.abort();
+    app.once('close', onClose);
+    this.#dialing += 1;
+    try {
+      if (this.#deps.registry.size + this.#dialing > this.#deps.settings.maxConnections) {
+        throw new Refusal(
+          'limit',
+          `this pod has ${this.#deps.settings.maxConnections} connections, its limit`,
+        );
+      }
+      const resolution = await this.#resolve(wanted, gone.signal);
+      if (resolution.kind === 'mesh') {
+        const { namespace, service } = resolution.target.service;
+        parties = this.#parties(`${namespace}/${service}`, wanted.address?.port);
+        await this.#toService(app, resolution.target, wanted, { parties, signal: gone.signal });
+      } else if (resolution.kind === 'outside' && wanted.address) {
+        await this.#outside(app, wanted.address, { parties, signal: gone.signal });
+      } else {
+        const reason = resolution.kind === 'unknown' ? resolution.reason : 'it is not part of the mesh';
+        throw new Refusal('unknown-destination', `${wanted.destination}: ${reason}`);
+      }
+    } catch (error) {
+      resetSocket(app);
+      if (error instanceof Refusal) this.#deps.reporter.refused(parties, error);
+      else this.#deps.reporter.bug(parties, error);
+    } finally {
+      this.#dialing -= 1;
+      app.off('close', onClose);
+    }
+  }
+
+  /** A target that comes too late is given back at once. */
+  async #resolve(wanted: Wanted, gone: AbortSignal): Promise<Resolution> {
+    const { clock, settings } = this.#deps;
+    const tooLate = new AbortController();
+    const giveUp = () => tooLate.abort();
+    gone.addEventListener('abort', giveUp, { once: true });
+    const resolving = wanted.resolve();
+    const first = await Promise.race([resolving, clock.sleep(settings.resolveMs, tooLate.signal)]);
+    gone.removeEventListener('abort', giveUp);
+    giveUp();
+    if (first && !gone.aborted) return first;
+    void resolving.then((late) => {
+      if (late.kind === 'mesh') late.target.release();
+    });
+    if (gone.aborted) throw new Refusal('client-gone', 'the application closed its connection');
+    throw new Refusal(
+      'unknown-destination',
+      `${wanted.destination}: not known within ${settings.resolveMs} ms`,
+    );
+  }
+
+  async #toService(app: Socket, target: Target, wanted: Wanted, call: Call): Promise<void> {
+    const original = wanted.address && formatAddress(wanted.address);
+    try {
+      const stream = await this.#deps.dialer.dial(target, original, call.signal);
+      if (app.destroyed) {
+        stream.leg.reset();
+        stream.finished();
+        throw new Refusal('client-gone', 'the application closed its connection');
+      }
+      const { address, port } = stream.endpoint;
+      this.#deps.reporter.admitted(call.parties, { endpoint: formatAddress({ address, port }) });
+      new SplicedConnection(
+        {
+          client: socketLeg(app),
+          server: stream.leg,
+          parties: call.parties,
+          labels: { direction: 'outbound', security: 'mtls', peer: stream.peer.id },
+          review: (now) => this.#review(stream.peer, now),
+          expiresAt: stream.peer.notAfter,
+          onEnd: () => {
+            stream.finished();
+            target.release();
+          },
+        },
+        this.#deps,
+      ).start();
+    } catch (error) {
+      target.release();
+      throw error;
+    }
+  }
+
+  /** Not of the mesh: the bytes pass untouched. */
+  async #outside(app: Socket, destination: SocketAddress, call: Call): Promise<void> {
+    const { clock, settings } = this.#deps;
+    let socket: Socket;
+    try {
+      const timeoutMs = settings.passthroughConnectMs;
+      socket = await connectTo({ ...destination, timeoutMs, clock, signal: call.signal });
+    } catch (error) {
+      if (!(error instanceof ConnectError)) throw error;
+      if (call.signal.aborted) throw new Refusal('client-gone', 'the application closed its connection');
+      throw new Refusal('unreachable', `${formatAddress(destination)}, outside the mesh: ${error.message}`);
+    }
+    new SplicedConnection(
+      {
+        client: socketLeg(app),
+        server: socketLeg(socket),
+        parties: call.parties,
+        labels: { direction: 'outbound', security: 'passthrough', peer: '' },
+        review: () => undefined,
+      },
+      this.#deps,
+    ).start();
+  }
+
+  #review(peer: AdmittedPeer, now: number): Refusal | undefined {
+    const snapshot = this.#deps.identity.current();
+    return snapshot
+      ? peer.fault(snapshot.bundle, now)
+      : new Refusal('not-ready', 'this sidecar has no certificate');
+  }
+
+  #parties(destination: string, port: number | undefined): Parties {
+    const source = this.#deps.identity.current()?.svid.spiffeId ?? 'this pod';
+    return { source, destination, ...(port === undefined ? {} : { port }) };
+  }
+}
+
+interface Call {
+  readonly parties: Parties;
+  readonly signal: AbortSignal;
+}

@@ -1,0 +1,209 @@
+import { createServer } from 'node:net';
+import type { AddressInfo } from 'node:net';
+
+import { FakeLog } from '#kube/log.fake.ts';
+import { systemClock } from '#kube/clock.ts';
+import { TestPki } from '#pki/test-pki.fake.ts';
+import type { Svid } from '#pki/svid.ts';
+
+import { DEFAULT_SETTINGS } from '../connection/settings.ts';
+import type { DataPlaneSettings } from '../connection/settings.ts';
+import { AppDialer } from '../inbound/app-dialer.ts';
+import { Inbound } from '../inbound/inbound.ts';
+import type { InboundDeps } from '../inbound/inbound.ts';
+import { FakeOriginalDestination } from '../original-destination/original-destination.fake.ts';
+import { Outbound } from '../outbound/outbound.ts';
+import { PlainTransport } from '../tunnel/plain-transport.ts';
+import { FakeApp, FakeClient } from './app.fake.ts';
+import { eventually } from './eventually.fake.ts';
+import { FakeMetrics } from './metrics.fake.ts';
+import { FakeIdentity, FakeOwnService, FakePolicy, FakeResolver, FakeTarget } from './sources.fake.ts';
+
+export const WEB = { namespace: 'shop', service: 'web' };
+export const DB = { namespace: 'shop', service: 'db' };
+
+/** A pod of `db`: application and the inbound half of its sidecar, on a loopback address of its own. */
+export interface ServerPod {
+  readonly address: string;
+  readonly app: FakeApp;
+  readonly inbound: Inbound;
+  readonly identity: FakeIdentity;
+  readonly metrics: FakeMetrics;
+  readonly log: FakeLog;
+  readonly originalDestination: FakeOriginalDestination;
+}
+
+export interface ServerPodOptions {
+  readonly app?: FakeApp;
+  readonly svid?: Svid;
+  readonly inbound?: Partial<InboundDeps>;
+}
+
+/**
+ * Two sidecars on loopback with real sockets and real certificates: `web` (the outbound half) and pods of `db` (the inbound
+ * half, each at its own address of 127.0.0.0/8, all at one port).
+ */
+export class FakeMesh {
+  readonly pki: TestPki;
+  readonly settings: DataPlaneSettings;
+  readonly policy = new FakePolicy();
+  readonly own: FakeOwnService;
+  readonly target: FakeTarget;
+  readonly resolver = new FakeResolver();
+  readonly web: {
+    identity: FakeIdentity;
+    metrics: FakeMetrics;
+    log: FakeLog;
+    originalDestination: FakeOriginalDestination;
+  };
+  readonly outbound: Outbound;
+  readonly pods: ServerPod[] = [];
+  readonly #inboundPort: number;
+  readonly #clients: FakeClient[] = [];
+  readonly #extra: (() => Promise<void> | void)[] = [];
+
+  private constructor(
+    pki: TestPki,
+    webSvid: Svid,
+    inboundPort: number,
+    settings: Partial<DataPlaneSettings>,
+  ) {
+    this.pki = pki;
+    this.settings = { ...DEFAULT_SETTINGS, ...settings };
+    this.#inboundPort = inboundPort;
+    this.own = new FakeOwnService(DB, []);
+    this.target = new FakeTarget(DB, pki.spiffeId(DB), []);
+    this.resolver.byName.set('shop/db', this.target);
+    this.resolver.byAddress.set('10.0.0.1:5432', this.target);
+    this.web = {
+      identity: new FakeIdentity(webSvid, pki.bundle),
+      metrics: new FakeMetrics(),
+      log: new FakeLog(),
+      originalDestination: new FakeOriginalDestination(),
+    };
+    const shared = { ...this.web, clock: systemClock, settings: this.settings };
+    this.outbound = new Outbound({
+      ...shared,
+      resolver: this.resolver,
+      transport: new PlainTransport({ ...shared, port: inboundPort }),
+      podIPs: ['127.0.0.1'],
+      transparent: { originalDestination: this.web.originalDestination, port: 0 },
+    });
+  }
+
+  /** A mesh with `pods` pods of db (default one), an open upstream port at web, and everything allowed. */
+  static async start(
+    options: {
+      readonly pods?: number;
+      readonly app?: () => FakeApp;
+      readonly settings?: Partial<DataPlaneSettings>;
+    } = {},
+  ): Promise<FakeMesh> {
+    const pki = await TestPki.create();
+    const mesh = new FakeMesh(pki, await pki.svid(WEB), await freePort(), options.settings ?? {});
+    await mesh.outbound.start();
+    await mesh.outbound.setUpstreams([{ localPort: 0, service: mesh.target.service }]);
+    for (let index = 0; index < (options.pods ?? 1); index++) {
+      await mesh.addPod(options.app ? { app: options.app() } : {});
+    }
+    return mesh;
+  }
+
+  /** The only pod, or the first. */
+  get db(): ServerPod {
+    return this.pods[0]!;
+  }
+
+  get upstreamPort(): number {
+    return this.outbound.upstreamPort(0)!;
+  }
+
+  async addPod(options: ServerPodOptions = {}): Promise<ServerPod> {
+    const address = `127.0.1.${this.pods.length + 1}`;
+    const app = await (options.app ?? new FakeApp()).start(address);
+    const identity = new FakeIdentity(options.svid ?? (await this.pki.svid(DB)), this.pki.bundle);
+    const pod = {
+      address,
+      app,
+      identity,
+      metrics: new FakeMetrics(),
+      log: new FakeLog(),
+      originalDestination: new FakeOriginalDestination(),
+    };
+    const shared = { ...pod, clock: systemClock, settings: this.settings };
+    const inbound = new Inbound({
+      ...shared,
+      policy: this.policy,
+      own: this.own,
+      app: new AppDialer({ ...shared, addresses: [{ address }] }),
+      listen: { hosts: [address], port: this.#inboundPort },
+      ...options.inbound,
+    });
+    await inbound.start();
+    const made = { ...pod, inbound };
+    this.pods.push(made);
+    this.own.set({ ports: this.pods.map((one) => one.app.port) });
+    this.target.set(this.pods.map((one) => ({ address: one.address, port: one.app.port })));
+    return made;
+  }
+
+  /** Port of every inbound listener. */
+  get inboundPort(): number {
+    return this.#inboundPort;
+  }
+
+  /** An application beside web's sidecar that dials the upstream port. */
+  async connect(): Promise<FakeClient> {
+    return this.track(await FakeClient.connect(this.upstreamPort));
+  }
+
+  /** An application beside web's sidecar that dialed `address` and was redirected. */
+  async dial(address: string, port: number): Promise<FakeClient> {
+    this.web.originalDestination.next = { address, port };
+    return this.track(await FakeClient.connect(this.outbound.port));
+  }
+
+  track(client: FakeClient): FakeClient {
+    this.#clients.push(client);
+    return client;
+  }
+
+  /** Runs at the end of the test. */
+  onStop(action: () => Promise<void> | void): void {
+    this.#extra.push(action);
+  }
+
+  /** Ends everything, and throws when anything is left of any connection. */
+  async stop(): Promise<void> {
+    for (const client of this.#clients) client.close();
+    for (const action of this.#extra) await action();
+    await this.outbound.stop();
+    for (const pod of this.pods) {
+      await pod.inbound.stop();
+      await pod.app.stop();
+    }
+    const sum = (count: (pod: ServerPod) => number) =>
+      this.pods.reduce((total, pod) => total + count(pod), 0);
+    const left = {
+      outboundOpen: this.outbound.open,
+      outboundAccepted: this.outbound.accepted,
+      inboundOpen: sum((pod) => pod.inbound.open),
+      inboundAccepted: sum((pod) => pod.inbound.accepted),
+      targetsHeld: this.target.held,
+      listeners:
+        this.policy.listeners + this.own.listeners + this.target.listeners + this.web.identity.listeners,
+    };
+    await eventually(() => this.target.held === 0, 2_000).catch(() => undefined);
+    left.targetsHeld = this.target.held;
+    if (Object.values(left).some((count) => count !== 0))
+      throw new Error(`left behind: ${JSON.stringify(left)}`);
+  }
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}

@@ -1,0 +1,17 @@
+/** One stream per TLS connection: header, verdict, raw bytes. */
+export const ALPN_STREAM = 'mesh-stream/1';
+
+/** Commands of the operator. */
+export const ALPN_CONTROL = 'mesh-control/1';
+
+/**
+ * Which protocol the inbound side takes of those a client offers. One that offers none of ours is a plain SPIFFE peer whose
+ * bytes go to the application as they are; it must still be answered with something it offered, or TLS ends the connection.
+ * `http/1.1` before `h2`: who offers both can do either, and applications behind sidecars speak the former more often.
+ *
+ * @param offered as the client listed them; not empty
+ */
+export function chooseAlpn(offered: readonly string[]): string | undefined {
+  for (const wanted of [ALPN_STREAM, ALPN_CONTROL, 'http/1.1']) if (offered.includes(wanted)) return wanted;
+  return offered[0];
+}

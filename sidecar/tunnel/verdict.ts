@@ -1,0 +1,53 @@
+import * as z from 'zod';
+
+import { encodeFrame } from './frame.ts';
+
+/** Why a peer's sidecar refused a stream. */
+export const VERDICT_CODES = [
+  'denied',
+  'port-not-declared',
+  'app-unreachable',
+  'draining',
+  'not-ready',
+  'limit',
+] as const;
+export type VerdictCode = (typeof VERDICT_CODES)[number];
+
+/** The server's answer to a stream header: raw bytes follow, or the end. */
+export type Verdict =
+  { readonly ok: true } | { readonly ok: false; readonly code: VerdictCode; readonly reason: string };
+
+const MAX_REASON = 600;
+
+const schema = z.discriminatedUnion('ok', [
+  z.object({ ok: z.literal(true) }),
+  z.object({ ok: z.literal(false), code: z.string().max(64), reason: z.string().max(MAX_REASON) }),
+]);
+
+export function encodeVerdict(verdict: Verdict): Buffer {
+  return encodeFrame(verdict.ok ? verdict : { ...verdict, reason: printable(verdict.reason) });
+}
+
+/** A verdict as a peer sent it: a newer peer may know codes that we do not. */
+export type ReceivedVerdict =
+  { readonly ok: true } | { readonly ok: false; readonly code: string; readonly reason: string };
+
+/** @returns undefined when it is no verdict */
+export function parseVerdict(message: unknown): ReceivedVerdict | undefined {
+  const { success, data } = schema.safeParse(message);
+  if (!success) return undefined;
+  return data.ok ? { ok: true } : { ok: false, code: clean(data.code), reason: clean(data.reason) };
+}
+
+/** Our own reason, cut so that it always fits into a frame. */
+function printable(text: string): string {
+  return text
+    .replace(/[^\x20-\x7e]/g, '?')
+    .replace(/["\\]/g, "'")
+    .slice(0, MAX_REASON);
+}
+
+/** Text of a peer for our log lines: without control characters. */
+function clean(text: string): string {
+  return text.replace(/[\u0000-\u001f\u007f-\u009f]/g, ' ');
+}
