@@ -2,7 +2,6 @@ import { ANNOTATIONS } from './constants.ts';
 import type { Fault } from './fault.ts';
 import { oneOf, quoted } from './fault.ts';
 import { parseCidrList } from './cidr.ts';
-import type { PortRange } from './port-list.ts';
 import { parsePortList } from './port-list.ts';
 import { MEBIBYTE, parseQuantity } from './quantity.ts';
 import { closest } from './closest.ts';
@@ -22,8 +21,8 @@ export interface PodAnnotations {
   readonly inject?: boolean;
   readonly upstreams: readonly Upstream[];
   readonly transparent: boolean;
-  readonly skipInboundPorts: readonly PortRange[];
-  readonly skipOutboundPorts: readonly PortRange[];
+  readonly skipInboundPorts: readonly number[];
+  readonly skipOutboundPorts: readonly number[];
   readonly skipOutboundCidrs: readonly string[];
   readonly logLevel?: LogLevel;
   readonly cpuRequest?: string;
@@ -69,9 +68,9 @@ export function readPodAnnotations(annotations: Readonly<Record<string, string>>
   return { value, faults: reader.faults };
 }
 
-function portList(text: string): { items: readonly PortRange[]; faults: readonly string[] } {
-  const { ranges, faults } = parsePortList(text);
-  return { items: ranges, faults };
+function portList(text: string): { items: readonly number[]; faults: readonly string[] } {
+  const { ports, faults } = parsePortList(text);
+  return { items: ports, faults };
 }
 
 function optional<K extends string, T>(key: K, value: T | undefined): { readonly [P in K]?: T } {

@@ -2,14 +2,8 @@ import { quoted } from './fault.ts';
 
 /** Lists of TCP ports as people write them: `22`, `22,8081-8090`. */
 
-/** Ports `first` to `last`, both included. */
-export interface PortRange {
-  readonly first: number;
-  readonly last: number;
-}
-
-const MAX_RANGES = 64;
-const RANGE = /^([0-9]{1,5})(?:-([0-9]{1,5}))?$/;
+const MAX_PORTS = 128;
+const MAX_TEXT = 4096;
 
 /** Reads a port number 1 to 65535 written in decimal; undefined when it is anything else. */
 export function parsePort(text: string): number | undefined {
@@ -21,41 +15,34 @@ export function parsePort(text: string): number | undefined {
 /**
  * Reads a list of ports and port ranges, separated by commas. Blank text is an empty list. Never throws.
  *
- * @returns the ranges that could be read, and a sentence for every entry that could not
+ * @returns the ports that could be read, in ascending order, each once; and a sentence for every entry that could not
  */
 export function parsePortList(text: string): {
-  readonly ranges: readonly PortRange[];
+  readonly ports: readonly number[];
   readonly faults: readonly string[];
 } {
-  if (text.trim() === '') return { ranges: [], faults: [] };
-  const entries = text.split(',').map((entry) => entry.trim());
-  if (entries.length > MAX_RANGES)
-    return { ranges: [], faults: [`more than ${MAX_RANGES} entries; write ranges such as "8081-8090"`] };
-  const ranges: PortRange[] = [];
+  if (text.trim() === '') return { ports: [], faults: [] };
+  if (text.length > MAX_TEXT) return { ports: [], faults: [`is longer than ${MAX_TEXT} characters`] };
+  const ports = new Set<number>();
   const faults: string[] = [];
-  for (const entry of entries) {
-    const [, from, to] = RANGE.exec(entry) ?? [];
-    const first = parsePort(from ?? '');
-    const last = to === undefined ? first : parsePort(to);
-    if (first === undefined || last === undefined) {
-      faults.push(
-        `${quoted(entry)} is no port; write numbers from 1 to 65535 and ranges, such as "22,8081-8090"`,
-      );
-    } else if (last < first) {
-      faults.push(`${quoted(entry)} runs backwards; write "${last}-${first}"`);
-    } else {
-      ranges.push({ first, last });
+  for (const entry of text.split(',').map((part) => part.trim())) {
+    const read = parseRange(entry);
+    if (typeof read === 'string') {
+      faults.push(read);
+      continue;
     }
+    for (let port = read.first; port <= read.last && ports.size <= MAX_PORTS; port++) ports.add(port);
   }
-  return { ranges, faults };
+  if (ports.size > MAX_PORTS) faults.push(`names more than ${MAX_PORTS} ports; write fewer`);
+  return { ports: [...ports].slice(0, MAX_PORTS).sort((a, b) => a - b), faults };
 }
 
-/** The list as {@link parsePortList} reads it: `22,8081-8090`. */
-export function formatPortList(ranges: readonly PortRange[]): string {
-  return ranges.map(({ first, last }) => (first === last ? `${first}` : `${first}-${last}`)).join(',');
-}
-
-/** Whether a port lies in one of the ranges. */
-export function inPortList(ranges: readonly PortRange[], port: number): boolean {
-  return ranges.some(({ first, last }) => first <= port && port <= last);
+function parseRange(entry: string): { readonly first: number; readonly last: number } | string {
+  const [from = '', to, ...more] = entry.split('-');
+  const first = parsePort(from);
+  const last = to === undefined ? first : parsePort(to);
+  if (first === undefined || last === undefined || more.length > 0) {
+    return `${quoted(entry)} is no port; write numbers from 1 to 65535 and ranges, such as "22,8081-8090"`;
+  }
+  return last < first ? `${quoted(entry)} runs backwards; write "${last}-${first}"` : { first, last };
 }

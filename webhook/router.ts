@@ -82,11 +82,9 @@ const unreadableBody: ErrorRequestHandler = (error: unknown, _request, response,
     next(error);
     return;
   }
-  response
-    .status(status)
-    .json({
-      error: status === 413 ? `the body is larger than ${MAX_BODY}` : 'the body cannot be read as JSON',
-    });
+  response.status(status).json({
+    error: status === 413 ? `the body is larger than ${MAX_BODY}` : 'the body cannot be read as JSON',
+  });
 };
 
 function statusOf(error: unknown): number | undefined {

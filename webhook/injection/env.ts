@@ -1,4 +1,3 @@
-import { formatPortList } from '#core/port-list.ts';
 import type { PodAnnotations } from '#core/pod-annotations.ts';
 import { formatUpstreams } from '#core/upstream.ts';
 import { BUILT_IN_DEFAULTS } from './context.ts';
@@ -62,8 +61,8 @@ export function redirectEnv(annotations: PodAnnotations, context: InjectionConte
 
 function skipEnv({ skipInboundPorts, skipOutboundPorts, skipOutboundCidrs }: PodAnnotations): EnvVar[] {
   return [
-    { name: 'MESH_SKIP_INBOUND_PORTS', value: formatPortList(skipInboundPorts) },
-    { name: 'MESH_SKIP_OUTBOUND_PORTS', value: formatPortList(skipOutboundPorts) },
+    { name: 'MESH_SKIP_INBOUND_PORTS', value: skipInboundPorts.join(',') },
+    { name: 'MESH_SKIP_OUTBOUND_PORTS', value: skipOutboundPorts.join(',') },
     { name: 'MESH_SKIP_OUTBOUND_CIDRS', value: skipOutboundCidrs.join(',') },
   ];
 }

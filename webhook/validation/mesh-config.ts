@@ -1,5 +1,4 @@
 import { meshConfigFaults, meshConfigWarnings } from '#core/model/mesh-config-faults.ts';
-import type { MeshConfigSpec } from '#core/model/mesh-config.ts';
 import type { UncheckedObject } from './object.ts';
 import type { Finding } from './validate.ts';
 
@@ -8,6 +7,6 @@ export function checkMeshConfig(config: UncheckedObject, old: UncheckedObject | 
   const faults = meshConfigFaults(config, old);
   return {
     faults,
-    warnings: faults.length > 0 ? [] : meshConfigWarnings((config.spec ?? {})),
+    warnings: faults.length > 0 ? [] : meshConfigWarnings(config.spec ?? {}),
   };
 }

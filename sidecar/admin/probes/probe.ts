@@ -19,7 +19,9 @@ export interface ProbeResult {
   readonly message: string;
 }
 
-const KEY = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?\/(liveness|readiness|startup)$/;
+/** A hook changes something in the application, so its path ends in characters that only readers of the pod know. */
+const KEY =
+  /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?\/(liveness|readiness|startup|(post-start|pre-stop)-[0-9a-f]{32})$/;
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,256}$/;
 const FIELD_VALUE = /^[^\x00-\x08\x0a-\x1f\x7f]{0,8192}$/;
 const MAX_PROBES = 256;
