@@ -1,3 +1,4 @@
+import { ANNOTATIONS } from '#core/constants.ts';
 import type { Logger } from '#kube/log.ts';
 import type { AdmissionRequest, Verdict } from './admission.ts';
 import type { ClusterView } from './cluster-view.ts';
@@ -52,7 +53,10 @@ export function reviewPod(
   const outcome = inject(pod, {
     ...injection(),
     namespace,
-    namespaceLabels: view.namespaceLabels(namespace) ?? {},
+    namespaceLabels: {
+      ...view.namespaceLabels(namespace),
+      ...(namespaceAsks ? { [ANNOTATIONS.inject]: 'true' } : {}),
+    },
     trustDomain: settings.trustDomain,
     nonce: request.uid,
   });

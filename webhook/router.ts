@@ -16,7 +16,8 @@ export type WebhookDependencies = PodReviewer & ResourceReviewer;
 const MAX_BODY = '7mb';
 
 /**
- * The admission webhooks: `POST /inject` and `POST /validate`, to be mounted on the operator's HTTPS server. Answers at
+ * The admission webhooks: `POST /inject`, `POST /inject/by-namespace` (pods that come because their
+ * namespace asks) and `POST /validate`, to be mounted on the operator's HTTPS server. Answers at
  * once from what `view` holds; calls nobody. What is no AdmissionReview gets 400, 413 or 415.
  */
 export function webhookRouter(dependencies: WebhookDependencies): Router {
@@ -28,11 +29,16 @@ export function webhookRouter(dependencies: WebhookDependencies): Router {
     endpoint('inject', dependencies, (request) => reviewPod(request, dependencies)),
   );
   router.post(
+    '/inject/by-namespace',
+    body,
+    endpoint('inject', dependencies, (request) => reviewPod(request, dependencies, true)),
+  );
+  router.post(
     '/validate',
     body,
     endpoint('validate', dependencies, (request) => reviewResource(request, dependencies)),
   );
-  router.all(['/inject', '/validate'], (_request, response) => {
+  router.all(['/inject', '/inject/by-namespace', '/validate'], (_request, response) => {
     response.set('Allow', 'POST').status(405).json({ error: 'write POST' });
   });
   router.use(unreadableBody);
