@@ -1,3 +1,5 @@
+import { stringify } from 'yaml';
+
 import { kubeconfigPath } from '../cluster/paths.ts';
 import { run, runOk } from './run.ts';
 import type { RunOptions, RunResult } from './run.ts';
@@ -72,5 +74,5 @@ export interface PodRef {
 }
 
 function toYaml(manifest: string | object): string {
-  return typeof manifest === 'string' ? manifest : JSON.stringify(manifest);
+  return typeof manifest === 'string' ? manifest : stringify(manifest);
 }
