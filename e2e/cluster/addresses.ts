@@ -40,7 +40,10 @@ export async function collisions(): Promise<string[]> {
   for (const { dst, dev } of routes) {
     if (dev === hostLink || dst === 'default') continue;
     for (const range of ours) {
-      if (overlap(range, dst)) found.push(`The range ${range} of the test cluster collides with the route ${dst} (${dev ?? 'no device'}).`);
+      if (overlap(range, dst))
+        found.push(
+          `The range ${range} of the test cluster collides with the route ${dst} (${dev ?? 'no device'}).`,
+        );
     }
   }
   return found;

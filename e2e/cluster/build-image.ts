@@ -1,8 +1,9 @@
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { basename, join, resolve } from 'node:path';
 import { debianImage, ensureBaseImages, nodeImage } from './base-image.ts';
 import { contextHash } from './build-context.ts';
 import { buildah, inspectImage, policyFile, pushArchive } from './buildah.ts';
+import { output } from './command.ts';
 import { archiveOf } from './image-archives.ts';
 import { withLock } from './lock.ts';
 import { withArguments, withPassthrough } from './passthrough.ts';
@@ -33,21 +34,51 @@ export interface BuildResult {
   built: boolean;
 }
 
+/** Builds an image with the engine that is there anyway where kind works. Not tried by its authors, as kind itself is not. */
+export async function buildWithDocker(
+  { file, name, context, noCache = false, args = [], target }: BuildRequest,
+  steps: Steps,
+): Promise<BuildResult> {
+  steps.say(`building ${name}`);
+  const archive = archiveOf(name);
+  mkdirSync(imagesDir(), { recursive: true });
+  const options = [
+    ...(noCache ? ['--no-cache'] : []),
+    ...args.flatMap((arg) => ['--build-arg', arg]),
+    ...(target === undefined ? [] : ['--target', target]),
+  ];
+  await output('docker', ['build', ...options, '--file', file, '--tag', name, context], {
+    log: buildLog(name),
+  });
+  await output('docker', ['save', '--output', archive, name]);
+  return { archive, built: true };
+}
+
 /**
  * Builds an image with buildah, in a chroot, so that it works where no container engine can run.
  * @throws CommandError with the end of the build's log
  */
 export async function buildImage(request: BuildRequest, steps: Steps): Promise<BuildResult> {
-  return withLock(() => build(request, steps), `build-${archiveOf(request.name).split('/').at(-1)}.lock`);
+  return withLock(() => build(request, steps), `build-${basename(archiveOf(request.name))}.lock`);
 }
 
-async function build({ file, name, context, noCache = false, args = [], target }: BuildRequest, steps: Steps): Promise<BuildResult> {
+async function build(
+  { file, name, context, noCache = false, args = [], target }: BuildRequest,
+  steps: Steps,
+): Promise<BuildResult> {
   await ensureBaseImages(steps);
   const archive = archiveOf(name);
   const hashFile = `${archive}.hash`;
   const bases = await Promise.all([debianImage, nodeImage].map((base) => inspectImage(base)));
-  const hash = contextHash(resolve(context), [readFileSync(file, 'utf8'), name, target ?? '', ...args, ...bases.map((base) => base?.id ?? '')]);
-  if (!noCache && existsSync(archive) && existsSync(hashFile) && readFileSync(hashFile, 'utf8') === hash) return { archive, built: false };
+  const hash = contextHash(resolve(context), [
+    readFileSync(file, 'utf8'),
+    name,
+    target ?? '',
+    ...args,
+    ...bases.map((base) => base?.id ?? ''),
+  ]);
+  if (!noCache && existsSync(archive) && existsSync(hashFile) && readFileSync(hashFile, 'utf8') === hash)
+    return { archive, built: false };
 
   steps.say(`building ${name}`);
   mkdirSync(imagesDir(), { recursive: true });
@@ -55,12 +86,14 @@ async function build({ file, name, context, noCache = false, args = [], target }
   if (noCache) options.push('--no-cache');
   for (const arg of args) options.push('--build-arg', arg);
   if (target !== undefined) options.push('--target', target);
-  const log = join(logsDir(), `build-${archive.split('/').at(-1)?.replace(/\.tar$/, '')}.log`);
-  writeFileSync(log, '');
+  const log = buildLog(name);
   await withPassthrough(async ({ source, target: mounted, env }) => {
     const dockerfile = join(source, 'Dockerfile');
     writeFileSync(dockerfile, withArguments(readFileSync(file, 'utf8'), Object.keys(env)));
-    const values = Object.entries(env).flatMap(([variable, value]) => ['--build-arg', `${variable}=${value}`]);
+    const values = Object.entries(env).flatMap(([variable, value]) => [
+      '--build-arg',
+      `${variable}=${value}`,
+    ]);
     const place = ['--volume', `${source}:${mounted}:ro`, '--file', dockerfile, '--tag', name];
     await buildah(['build', ...options, ...values, ...place, context], { log });
   });
@@ -68,4 +101,12 @@ async function build({ file, name, context, noCache = false, args = [], target }
   writeFileSync(`${hashFile}.partial`, hash);
   renameSync(`${hashFile}.partial`, hashFile);
   return { archive, built: true };
+}
+
+/** A fresh log for the build of an image. */
+function buildLog(name: string): string {
+  const log = join(logsDir(), `build-${basename(archiveOf(name), '.tar')}.log`);
+  mkdirSync(logsDir(), { recursive: true });
+  writeFileSync(log, '');
+  return log;
 }

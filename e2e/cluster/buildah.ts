@@ -10,14 +10,22 @@ let driver: Promise<string> | undefined;
  * @throws CommandError when it fails
  */
 export async function buildah(args: string[], options: CommandOptions = {}): Promise<string> {
-  return output('buildah', [...(await storage()), ...args], { title: `buildah ${args[0] ?? ''}`, ...options });
+  return output('buildah', [...(await storage()), ...args], {
+    title: `buildah ${args[0] ?? ''}`,
+    ...options,
+  });
 }
 
 /** What our storage knows of an image; undefined when it has none of that name. */
-export async function inspectImage(name: string): Promise<{ id: string; labels: Record<string, string> } | undefined> {
+export async function inspectImage(
+  name: string,
+): Promise<{ id: string; labels: Record<string, string> } | undefined> {
   const { code, stdout } = await run('buildah', [...(await storage()), 'inspect', '--type', 'image', name]);
   if (code !== 0) return undefined;
-  const image = JSON.parse(stdout) as { FromImageID: string; OCIv1: { config?: { Labels?: Record<string, string> } } };
+  const image = JSON.parse(stdout) as {
+    FromImageID: string;
+    OCIv1: { config?: { Labels?: Record<string, string> } };
+  };
   return { id: image.FromImageID, labels: image.OCIv1.config?.Labels ?? {} };
 }
 
@@ -29,7 +37,14 @@ export function storageDir(): string {
 /** The arguments of buildah that select our storage. */
 export async function storage(): Promise<string[]> {
   driver ??= chooseDriver();
-  return ['--root', join(storageDir(), 'root'), '--runroot', join(storageDir(), 'run'), '--storage-driver', await driver];
+  return [
+    '--root',
+    join(storageDir(), 'root'),
+    '--runroot',
+    join(storageDir(), 'run'),
+    '--storage-driver',
+    await driver,
+  ];
 }
 
 /** overlay shares layers and is fast; where the kernel or the file system refuses it, vfs copies them and always works. */
@@ -37,9 +52,17 @@ async function chooseDriver(): Promise<string> {
   if (existsSync(join(storageDir(), 'root', 'overlay-images'))) return 'overlay';
   if (existsSync(join(storageDir(), 'root', 'vfs-images'))) return 'vfs';
   const trial = join(storageDir(), 'trial');
-  for (const folder of ['lower', 'upper', 'work', 'merged']) mkdirSync(join(trial, folder), { recursive: true });
+  for (const folder of ['lower', 'upper', 'work', 'merged'])
+    mkdirSync(join(trial, folder), { recursive: true });
   const at = (folder: string): string => join(trial, folder);
-  const mounted = await run('mount', ['-t', 'overlay', '-o', `lowerdir=${at('lower')},upperdir=${at('upper')},workdir=${at('work')}`, 'trial', at('merged')]);
+  const mounted = await run('mount', [
+    '-t',
+    'overlay',
+    '-o',
+    `lowerdir=${at('lower')},upperdir=${at('upper')},workdir=${at('work')}`,
+    'trial',
+    at('merged'),
+  ]);
   if (mounted.code === 0) await output('umount', [at('merged')]);
   rmSync(trial, { recursive: true, force: true });
   return mounted.code === 0 ? 'overlay' : 'vfs';
@@ -69,7 +92,14 @@ export async function commitRoot(name: string, content: string, config: string[]
 export async function pushArchive(name: string, archive: string): Promise<void> {
   const partial = `${archive}.partial`;
   rmSync(partial, { force: true });
-  await buildah(['push', '--quiet', '--signature-policy', policyFile(), name, `oci-archive:${partial}:${name}`]);
+  await buildah([
+    'push',
+    '--quiet',
+    '--signature-policy',
+    policyFile(),
+    name,
+    `oci-archive:${partial}:${name}`,
+  ]);
   rmSync(archive, { force: true });
   renameSync(partial, archive);
 }

@@ -36,7 +36,10 @@ const servers: Record<string, { subject: string; names: string }> = {
       `IP:${addresses.apiService}`,
     ].join(','),
   },
-  'kubelet-server': { subject: `/O=system:nodes/CN=system:node:${prefix}`, names: `DNS:${prefix},IP:${addresses.node}` },
+  'kubelet-server': {
+    subject: `/O=system:nodes/CN=system:node:${prefix}`,
+    names: `DNS:${prefix},IP:${addresses.node}`,
+  },
 };
 
 /**
@@ -46,8 +49,24 @@ const servers: Record<string, { subject: string; names: string }> = {
 export async function makeCertificates(): Promise<void> {
   mkdirSync(join(runDir(), 'pki'), { recursive: true, mode: 0o700 });
   makeKey('ca');
-  const caSubject = ['-subj', '/CN=mesh-e2e', '-addext', 'keyUsage=critical,keyCertSign,cRLSign,digitalSignature'];
-  await output('openssl', ['req', '-x509', '-new', '-key', pkiFile('ca', 'key'), '-days', '365', '-out', pkiFile('ca', 'crt'), ...caSubject]);
+  const caSubject = [
+    '-subj',
+    '/CN=mesh-e2e',
+    '-addext',
+    'keyUsage=critical,keyCertSign,cRLSign,digitalSignature',
+  ];
+  await output('openssl', [
+    'req',
+    '-x509',
+    '-new',
+    '-key',
+    pkiFile('ca', 'key'),
+    '-days',
+    '365',
+    '-out',
+    pkiFile('ca', 'crt'),
+    ...caSubject,
+  ]);
   const issued = [
     ...Object.entries(clients).map(([name, subject]) => issue(name, subject, 'extendedKeyUsage=clientAuth')),
     ...Object.entries(servers).map(([name, { subject, names }]) =>
@@ -79,7 +98,9 @@ async function issue(name: string, subject: string, extensions: string): Promise
 }
 
 function serial(): string {
-  return Array.from(crypto.getRandomValues(new Uint8Array(8)), (byte) => (byte & 0x7f).toString(16).padStart(2, '0')).join('');
+  return Array.from(crypto.getRandomValues(new Uint8Array(8)), (byte) =>
+    (byte & 0x7f).toString(16).padStart(2, '0'),
+  ).join('');
 }
 
 function writeKubeconfig(holder: string, file: string): void {
@@ -88,11 +109,19 @@ function writeKubeconfig(holder: string, file: string): void {
     apiVersion: 'v1',
     kind: 'Config',
     'current-context': prefix,
-    clusters: [{ name: prefix, cluster: { server: apiServerUrl, 'certificate-authority-data': inline(pkiFile('ca', 'crt')) } }],
+    clusters: [
+      {
+        name: prefix,
+        cluster: { server: apiServerUrl, 'certificate-authority-data': inline(pkiFile('ca', 'crt')) },
+      },
+    ],
     users: [
       {
         name: holder,
-        user: { 'client-certificate-data': inline(pkiFile(holder, 'crt')), 'client-key-data': inline(pkiFile(holder, 'key')) },
+        user: {
+          'client-certificate-data': inline(pkiFile(holder, 'crt')),
+          'client-key-data': inline(pkiFile(holder, 'key')),
+        },
       },
     ],
     contexts: [{ name: prefix, context: { cluster: prefix, user: holder } }],

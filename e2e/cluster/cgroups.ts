@@ -19,7 +19,9 @@ function hierarchies(): Hierarchy[] {
     .map((line) => line.split(' '));
   const first = mounts.filter((words) => words[2] === 'cgroup').map((words) => words[1] ?? '');
   if (first.length > 0) return first.map((path) => ({ path, version: 1 }));
-  return mounts.filter((words) => words[2] === 'cgroup2').map((words) => ({ path: words[1] ?? '', version: 2 }));
+  return mounts
+    .filter((words) => words[2] === 'cgroup2')
+    .map((words) => ({ path: words[1] ?? '', version: 2 }));
 }
 
 /** The directories of one of the cluster's cgroups, one per hierarchy. */

@@ -34,7 +34,11 @@ export class CommandError extends Error {
  * @returns its exit code and, unless they went to a log file, what it wrote
  * @throws CommandError when the program cannot be started
  */
-export async function run(program: string, args: string[], options: CommandOptions = {}): Promise<CommandResult> {
+export async function run(
+  program: string,
+  args: string[],
+  options: CommandOptions = {},
+): Promise<CommandResult> {
   if (options.log !== undefined) mkdirSync(dirname(options.log), { recursive: true });
   const log = options.log === undefined ? undefined : openSync(options.log, 'a');
   const sink = log ?? 'pipe';
@@ -49,8 +53,12 @@ export async function run(program: string, args: string[], options: CommandOptio
       let stderr = '';
       child.stdout?.setEncoding('utf8').on('data', (text: string) => (stdout += text));
       child.stderr?.setEncoding('utf8').on('data', (text: string) => (stderr += text));
-      child.once('error', (error) => reject(new CommandError(`${program} could not be started: ${error.message}`)));
-      child.once('close', (code, signal) => resolve({ code: code ?? 1, stdout, stderr: stderr + (signal ? `\n(${signal})` : '') }));
+      child.once('error', (error) =>
+        reject(new CommandError(`${program} could not be started: ${error.message}`)),
+      );
+      child.once('close', (code, signal) =>
+        resolve({ code: code ?? 1, stdout, stderr: stderr + (signal ? `\n(${signal})` : '') }),
+      );
       // A program may end before it has read everything; its exit code tells more than the broken pipe.
       child.stdin?.on('error', () => undefined).end(options.input);
     });
@@ -68,8 +76,11 @@ export async function output(program: string, args: string[], options: CommandOp
   const result = await run(program, args, options);
   if (result.code === 0) return result.stdout;
   const where = options.log === undefined ? '' : `\nThe whole log: ${options.log}`;
-  const said = options.log === undefined ? lastLines(result.stderr || result.stdout) : lastLinesOf(options.log);
-  throw new CommandError(`${options.title ?? `${program} ${args[0] ?? ''}`} ended with exit code ${result.code}:\n${said}${where}`);
+  const said =
+    options.log === undefined ? lastLines(result.stderr || result.stdout) : lastLinesOf(options.log);
+  throw new CommandError(
+    `${options.title ?? `${program} ${args[0] ?? ''}`} ended with exit code ${result.code}:\n${said}${where}`,
+  );
 }
 
 /** The last lines of a log file, for an error message; empty when it cannot be read. */

@@ -17,7 +17,16 @@ export interface Component {
 }
 
 /** The names that `stop` and `start` take, in the order in which the components start. */
-export const componentNames = ['etcd', 'apiserver', 'containerd', 'controller-manager', 'scheduler', 'kubelet', 'proxy', 'dns'] as const;
+export const componentNames = [
+  'etcd',
+  'apiserver',
+  'containerd',
+  'controller-manager',
+  'scheduler',
+  'kubelet',
+  'proxy',
+  'dns',
+] as const;
 export type ComponentName = (typeof componentNames)[number];
 
 /** Says whether a word names a component; for arguments typed by people. */
@@ -45,7 +54,11 @@ const definitions: Record<ComponentName, () => Omit<Component, 'name'>> = {
     ],
     health: 'http://127.0.0.1:2379/health',
   }),
-  apiserver: () => ({ program: binary('kube-apiserver'), args: apiServerArgs(), health: `${apiServerUrl}/readyz` }),
+  apiserver: () => ({
+    program: binary('kube-apiserver'),
+    args: apiServerArgs(),
+    health: `${apiServerUrl}/readyz`,
+  }),
   containerd: () => ({ program: 'containerd', args: ['--config', containerdConfigFile()] }),
   'controller-manager': () => ({
     program: binary('kube-controller-manager'),
@@ -67,7 +80,13 @@ const definitions: Record<ComponentName, () => Omit<Component, 'name'>> = {
   }),
   scheduler: () => ({
     program: binary('kube-scheduler'),
-    args: [...asClient('scheduler'), '--leader-elect=false', '--kube-api-qps=200', '--kube-api-burst=400', '--bind-address=127.0.0.1'],
+    args: [
+      ...asClient('scheduler'),
+      '--leader-elect=false',
+      '--kube-api-qps=200',
+      '--kube-api-burst=400',
+      '--bind-address=127.0.0.1',
+    ],
     health: 'https://127.0.0.1:10259/healthz',
   }),
   kubelet: () => ({
@@ -106,7 +125,14 @@ const definitions: Record<ComponentName, () => Omit<Component, 'name'>> = {
       '--import',
       import.meta.resolve('tsx'),
       fileURLToPath(new URL('dns/main.ts', import.meta.url)),
-      ...['--kubeconfig', pkiFile('dns', 'kubeconfig'), '--listen', addresses.node, '--domain', clusterDomain],
+      ...[
+        '--kubeconfig',
+        pkiFile('dns', 'kubeconfig'),
+        '--listen',
+        addresses.node,
+        '--domain',
+        clusterDomain,
+      ],
     ],
   }),
 };
@@ -140,7 +166,11 @@ function apiServerArgs(): string[] {
 
 function asClient(name: string): string[] {
   const file = pkiFile(name, 'kubeconfig');
-  return [`--kubeconfig=${file}`, `--authentication-kubeconfig=${file}`, `--authorization-kubeconfig=${file}`];
+  return [
+    `--kubeconfig=${file}`,
+    `--authentication-kubeconfig=${file}`,
+    `--authorization-kubeconfig=${file}`,
+  ];
 }
 
 function kubeletConfigFile(): string {
@@ -154,7 +184,11 @@ export function writeKubeletConfig(): void {
   const config = {
     apiVersion: 'kubelet.config.k8s.io/v1beta1',
     kind: 'KubeletConfiguration',
-    authentication: { anonymous: { enabled: false }, webhook: { enabled: true }, x509: { clientCAFile: pkiFile('ca', 'crt') } },
+    authentication: {
+      anonymous: { enabled: false },
+      webhook: { enabled: true },
+      x509: { clientCAFile: pkiFile('ca', 'crt') },
+    },
     authorization: { mode: 'Webhook' },
     tlsCertFile: pkiFile('kubelet-server', 'crt'),
     tlsPrivateKeyFile: pkiFile('kubelet-server', 'key'),
@@ -174,7 +208,12 @@ export function writeKubeletConfig(): void {
     // Images come by hand and cannot be had again, so none is ever collected; and a full disk is the machine's own affair.
     imageGCHighThresholdPercent: 100,
     imageGCLowThresholdPercent: 99,
-    evictionHard: { 'memory.available': '50Mi', 'nodefs.available': '1%', 'imagefs.available': '1%', 'nodefs.inodesFree': '0%' },
+    evictionHard: {
+      'memory.available': '50Mi',
+      'nodefs.available': '1%',
+      'imagefs.available': '1%',
+      'nodefs.inodesFree': '0%',
+    },
     maxPods: 250,
     registryPullQPS: 0,
     eventRecordQPS: 0,

@@ -94,7 +94,10 @@ export async function containerdAnswers(node: NodeInit): Promise<boolean> {
  */
 export async function forgetContainers(node: NodeInit): Promise<void> {
   const file = join(runDir(), 'containerd-cleaning.toml');
-  writeFileSync(file, `disabled_plugins = ["io.containerd.grpc.v1.cri"]\n${config('').replace(/^disabled_plugins.*\n/m, '')}`);
+  writeFileSync(
+    file,
+    `disabled_plugins = ["io.containerd.grpc.v1.cri"]\n${config('').replace(/^disabled_plugins.*\n/m, '')}`,
+  );
   await startInNode(node, 'containerd-cleaning', 'containerd', ['--config', file]);
   await until('containerd answers', 30, async () => {
     if (pidInNode(node, 'containerd-cleaning') === undefined) throw new Error('it has ended');

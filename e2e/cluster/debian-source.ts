@@ -13,8 +13,10 @@ import { clusterDir } from './paths.ts';
  */
 export async function sourceArchive(name: string, log: string): Promise<string> {
   const root = join(clusterDir(), 'debian-source');
-  const found = (): string | undefined => readdirSync(root).find((file) => file.startsWith(`${name}_`) && file.endsWith('.dsc'));
-  for (const folder of ['parts', 'lists/partial', 'cache/archives/partial']) mkdirSync(join(root, folder), { recursive: true });
+  const found = (): string | undefined =>
+    readdirSync(root).find((file) => file.startsWith(`${name}_`) && file.endsWith('.dsc'));
+  for (const folder of ['parts', 'lists/partial', 'cache/archives/partial'])
+    mkdirSync(join(root, folder), { recursive: true });
   writeFileSync(join(root, 'parts', 'source.sources'), aptSources('deb-src'));
   const options = [
     'Dir::Etc::sourcelist=/dev/null',
@@ -41,11 +43,21 @@ export function aptSources(type: 'deb' | 'deb-src'): string {
   const stanzas: string[] = [];
   for (const file of filesOf(folder)) {
     const text = readFileSync(join(folder, file), 'utf8');
-    if (file.endsWith('.sources')) stanzas.push(...text.split(/\n\s*\n/).filter(isDebian).map((stanza) => withoutComments(stanza)));
+    if (file.endsWith('.sources'))
+      stanzas.push(
+        ...text
+          .split(/\n\s*\n/)
+          .filter(isDebian)
+          .map((stanza) => withoutComments(stanza)),
+      );
     if (file.endsWith('.list')) stanzas.push(...oneLineEntries(text));
   }
-  if (filesOf('/etc/apt').includes('sources.list')) stanzas.push(...oneLineEntries(readFileSync('/etc/apt/sources.list', 'utf8')));
-  if (stanzas.length === 0) throw new Error('This machine has no apt source of Debian bookworm, from which the test cluster is made.');
+  if (filesOf('/etc/apt').includes('sources.list'))
+    stanzas.push(...oneLineEntries(readFileSync('/etc/apt/sources.list', 'utf8')));
+  if (stanzas.length === 0)
+    throw new Error(
+      'This machine has no apt source of Debian bookworm, from which the test cluster is made.',
+    );
   return `${stanzas.map((stanza) => stanza.replace(/^Types:.*$/m, `Types: ${type}`)).join('\n\n')}\n`;
 }
 
@@ -64,9 +76,16 @@ function isDebian(entry: string): boolean {
 function oneLineEntries(text: string): string[] {
   const entries = text.split('\n').filter((line) => /^deb\s/.test(line) && isDebian(line));
   return entries.map((line) => {
-    const [, options, uri, suite, components] = /^deb\s+(?:\[(.*?)\]\s+)?(\S+)\s+(\S+)\s+(.*)$/.exec(line) ?? [];
+    const [, options, uri, suite, components] =
+      /^deb\s+(?:\[(.*?)\]\s+)?(\S+)\s+(\S+)\s+(.*)$/.exec(line) ?? [];
     const signed = /signed-by=(\S+)/.exec(options ?? '')?.[1];
-    return ['Types: deb', `URIs: ${uri}`, `Suites: ${suite}`, `Components: ${components}`, ...(signed ? [`Signed-By: ${signed}`] : [])].join('\n');
+    return [
+      'Types: deb',
+      `URIs: ${uri}`,
+      `Suites: ${suite}`,
+      `Components: ${components}`,
+      ...(signed ? [`Signed-By: ${signed}`] : []),
+    ].join('\n');
   });
 }
 

@@ -2,17 +2,34 @@ import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { addresses, collisions, prefix } from './addresses.ts';
 import type { ClusterBackend, ClusterStatus } from './backend.ts';
+import { ensureBaseImages } from './base-image.ts';
 import { makeCertificates, pkiFile } from './certificates.ts';
 import { makeCgroups, removeCgroups } from './cgroups.ts';
 import { run } from './command.ts';
-import { component, componentNames, isComponentName, writeKubeletConfig, type ComponentName } from './components.ts';
+import {
+  component,
+  componentNames,
+  isComponentName,
+  writeKubeletConfig,
+  type ComponentName,
+} from './components.ts';
 import { containerdAnswers, forgetContainers, imageNames, writeContainerdConfig } from './containerd.ts';
 import { installDnsService, dnsAnswers } from './dns-service.ts';
 import { importKeptArchives, loadArchive } from './image-archives.ts';
 import { ensureKubectl, kubectl } from './kubectl.ts';
 import { buildKubernetes } from './kubernetes-build.ts';
 import { withLock } from './lock.ts';
-import { findNode, inNode, pidInNode, startInNode, startNode, stopInNode, stopNode, tryInNode, type NodeInit } from './node.ts';
+import {
+  findNode,
+  inNode,
+  pidInNode,
+  startInNode,
+  startNode,
+  stopInNode,
+  stopNode,
+  tryInNode,
+  type NodeInit,
+} from './node.ts';
 import { ensurePackages } from './packages.ts';
 import { containerdDir, kubeconfigPath, logsDir, runDir } from './paths.ts';
 import { makePauseImage } from './pause-image.ts';
@@ -21,6 +38,19 @@ import { until, type Steps } from './steps.ts';
 /** A single-node cluster in a network namespace, built from Debian's packages alone. */
 export class DebianBackend implements ClusterBackend {
   readonly name = `Kubernetes 1.20 from Debian's packages, in the network namespace ${prefix}`;
+  readonly builder = 'buildah';
+
+  async prepare(steps: Steps): Promise<void> {
+    await withLock(() => this.#prepare(steps));
+    await ensureBaseImages(steps);
+  }
+
+  async #prepare(steps: Steps): Promise<void> {
+    await ensurePackages(steps);
+    await buildKubernetes(steps);
+    await ensureKubectl(steps);
+    await makePauseImage(steps);
+  }
 
   async up(steps: Steps): Promise<void> {
     await withLock(() => this.#up(steps));
@@ -33,9 +63,7 @@ export class DebianBackend implements ClusterBackend {
     await this.#clear(steps);
     const collision = (await collisions())[0];
     if (collision !== undefined) throw new Error(collision);
-    await buildKubernetes(steps);
-    await ensureKubectl(steps);
-    await makePauseImage(steps);
+    await this.#prepare(steps);
 
     steps.say('making the node');
     for (const folder of [runDir(), logsDir(), containerdDir()]) mkdirSync(folder, { recursive: true });
@@ -47,14 +75,36 @@ export class DebianBackend implements ClusterBackend {
     const node = await startNode();
     if (existsSync(join(containerdDir(), 'io.containerd.metadata.v1.bolt'))) await forgetContainers(node);
 
-    const together = Promise.all([this.#start(node, 'containerd', steps).then(() => importKeptArchives(node, steps)), this.#startControlPlane(node, steps)]);
+    const together = Promise.all([
+      this.#start(node, 'containerd', steps).then(() => importKeptArchives(node, steps)),
+      this.#startControlPlane(node, steps),
+    ]);
     await together;
-    await Promise.all((['controller-manager', 'scheduler', 'kubelet', 'proxy'] as const).map((name) => this.#start(node, name, steps)));
+    await Promise.all(
+      (['controller-manager', 'scheduler', 'kubelet', 'proxy'] as const).map((name) =>
+        this.#start(node, name, steps),
+      ),
+    );
     steps.say('waiting for the node to be ready');
-    await until('the node is ready', 60, async () => (await kubectl(['get', 'node', prefix, '-o', 'jsonpath={.status.conditions[?(@.type=="Ready")].status}'])) === 'True');
+    await until(
+      'the node is ready',
+      60,
+      async () =>
+        (await kubectl([
+          'get',
+          'node',
+          prefix,
+          '-o',
+          'jsonpath={.status.conditions[?(@.type=="Ready")].status}',
+        ])) === 'True',
+    );
     await installDnsService();
     await this.#start(node, 'dns', steps);
-    await until('pods can be created', 30, async () => (await kubectl(['get', 'serviceaccount', 'default', '-n', 'default', '-o', 'name'])) !== '');
+    await until(
+      'pods can be created',
+      30,
+      async () => (await kubectl(['get', 'serviceaccount', 'default', '-n', 'default', '-o', 'name'])) !== '',
+    );
     writeFileSync(join(runDir(), 'up'), `${Date.now()}`);
     steps.say(`the cluster is up: export KUBECONFIG=${kubeconfigPath()}`);
   }
@@ -82,7 +132,15 @@ export class DebianBackend implements ClusterBackend {
     if (name === 'dns') return dnsAnswers();
     if (health === undefined) return true;
     const identity = ['--cert', pkiFile('admin', 'crt'), '--key', pkiFile('admin', 'key')];
-    const args = ['--silent', '--insecure', '--fail', '--max-time', '3', ...(health.startsWith('https') ? identity : []), health];
+    const args = [
+      '--silent',
+      '--insecure',
+      '--fail',
+      '--max-time',
+      '3',
+      ...(health.startsWith('https') ? identity : []),
+      health,
+    ];
     return (await tryInNode(node, 'curl', args)).code === 0;
   }
 
@@ -97,7 +155,9 @@ export class DebianBackend implements ClusterBackend {
   async #clear(steps: Steps): Promise<void> {
     const node = findNode();
     if (node !== undefined && node.runDir !== runDir()) {
-      throw new Error(`Another test cluster runs on this machine, from ${node.runDir}: take it down with its own MESH_CACHE_DIR.`);
+      throw new Error(
+        `Another test cluster runs on this machine, from ${node.runDir}: take it down with its own MESH_CACHE_DIR.`,
+      );
     }
     if (node !== undefined) steps.say('stopping the node');
     await stopNode(node);
@@ -108,12 +168,28 @@ export class DebianBackend implements ClusterBackend {
   async status(): Promise<ClusterStatus> {
     const node = findNode();
     if (node === undefined || node.runDir !== runDir()) return { up: false, lines: ['The cluster is down.'] };
-    const health = await Promise.all(componentNames.map(async (name) => [name, await this.#healthy(node, name)] as const));
+    const health = await Promise.all(
+      componentNames.map(async (name) => [name, await this.#healthy(node, name)] as const),
+    );
     const complete = existsSync(join(runDir(), 'up'));
     const up = complete && health.every(([, healthy]) => healthy);
-    const lines = health.map(([name, healthy]) => `  ${name.padEnd(20)} ${healthy ? 'running' : 'NOT RUNNING'}`);
-    const title = up ? 'The cluster is up.' : complete ? 'The cluster is up in part.' : 'The cluster was not brought up completely.';
-    return { up, lines: [title, ...lines, `  node ${addresses.node}, pods ${addresses.pods}, services ${addresses.services}`, `export KUBECONFIG=${kubeconfigPath()}`] };
+    const lines = health.map(
+      ([name, healthy]) => `  ${name.padEnd(20)} ${healthy ? 'running' : 'NOT RUNNING'}`,
+    );
+    const title = up
+      ? 'The cluster is up.'
+      : complete
+        ? 'The cluster is up in part.'
+        : 'The cluster was not brought up completely.';
+    return {
+      up,
+      lines: [
+        title,
+        ...lines,
+        `  node ${addresses.node}, pods ${addresses.pods}, services ${addresses.services}`,
+        `export KUBECONFIG=${kubeconfigPath()}`,
+      ],
+    };
   }
 
   async loadImage(archive: string): Promise<string[]> {
@@ -140,7 +216,8 @@ export class DebianBackend implements ClusterBackend {
 
 function runningNode(): NodeInit {
   const node = findNode();
-  if (node === undefined || node.runDir !== runDir()) throw new Error('The test cluster is down: bring it up with `npm run cluster -- up`.');
+  if (node === undefined || node.runDir !== runDir())
+    throw new Error('The test cluster is down: bring it up with `npm run cluster -- up`.');
   return node;
 }
 

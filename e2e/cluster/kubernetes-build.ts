@@ -1,4 +1,13 @@
-import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { output } from './command.ts';
 import { sourceArchive } from './debian-source.ts';
@@ -11,7 +20,13 @@ const recipe = `${version}-1`;
 
 /** Debian's own Go: the tree does not build in module mode, and current compilers know no other. */
 const go = '/usr/lib/go-1.19/bin/go';
-const programs = ['kube-apiserver', 'kube-controller-manager', 'kube-scheduler', 'kubelet', 'kube-proxy'] as const;
+const programs = [
+  'kube-apiserver',
+  'kube-controller-manager',
+  'kube-scheduler',
+  'kubelet',
+  'kube-proxy',
+] as const;
 
 /** Path of one of the programs that {@link buildKubernetes} makes. */
 export function binary(name: (typeof programs)[number] | 'kubectl'): string {
@@ -46,15 +61,17 @@ export async function buildKubernetes(steps: Steps): Promise<void> {
   await output('dpkg-source', ['--no-check', '-x', await sourceArchive('kubernetes', log), tree], { log });
   replaceReflect2(tree);
 
-  const compile = (out: string, what: string): Promise<string> =>
-    output(go, ['build', '-ldflags', linkerFlags(), '-o', out, what], { cwd: tree, env: goEnvironment(work), log });
+  const compile = (out: string, ...what: string[]): Promise<string> =>
+    output(go, ['build', '-ldflags', linkerFlags(), '-o', out, ...what], {
+      cwd: tree,
+      env: goEnvironment(work),
+      log,
+    });
   steps.say('generating the OpenAPI definitions');
   await compile(join(work, 'openapi-gen'), './vendor/k8s.io/kube-openapi/cmd/openapi-gen');
   await generateOpenApi(work, tree, log);
-  for (const name of programs) {
-    steps.say(`building ${name}`);
-    await compile(join(work, 'bin', name), `./cmd/${name}`);
-  }
+  steps.say(`building ${programs.join(', ')}`);
+  await compile(`${join(work, 'bin')}/`, ...programs.map((name) => `./cmd/${name}`));
   renameSync(join(work, 'bin'), finished());
   rmSync(work, { recursive: true, force: true });
 }
@@ -96,7 +113,11 @@ function goEnvironment(work: string): NodeJS.ProcessEnv {
 function linkerFlags(): string {
   const component = 'k8s.io/kubernetes/vendor/k8s.io/component-base/version';
   const client = 'k8s.io/kubernetes/vendor/k8s.io/client-go/pkg/version';
-  const values = [`${component}.gitMajor=1`, `${component}.gitMinor=20`, `${component}.gitVersion=${version}`];
+  const values = [
+    `${component}.gitMajor=1`,
+    `${component}.gitMinor=20`,
+    `${component}.gitVersion=${version}`,
+  ];
   values.push(`${client}.gitMajor=1`, `${client}.gitMinor=20`, `${client}.gitVersion=${version}`);
   return ['-s', '-w', ...values.flatMap((value) => ['-X', value])].join(' ');
 }
@@ -105,7 +126,10 @@ function linkerFlags(): string {
 function replaceReflect2(tree: string): void {
   const vendored = join(tree, 'vendor/github.com/modern-go/reflect2');
   rmSync(vendored, { recursive: true });
-  cpSync('/usr/share/gocode/src/github.com/modern-go/reflect2', vendored, { recursive: true, dereference: true });
+  cpSync('/usr/share/gocode/src/github.com/modern-go/reflect2', vendored, {
+    recursive: true,
+    dereference: true,
+  });
 }
 
 /** Makes the definitions that Kubernetes' own build generates, and which no source package holds. */
@@ -114,16 +138,29 @@ async function generateOpenApi(work: string, tree: string, log: string): Promise
   const inputs = packages.map((path) => `k8s.io/kubernetes/${path.replace(/^staging\/src\//, 'vendor/')}`);
   writeFileSync(join(work, 'no-header'), '');
   const args = ['--go-header-file', join(work, 'no-header'), '--output-base', join(work, 'go/src')];
-  args.push('--output-package', 'k8s.io/kubernetes/pkg/generated/openapi', '--output-file-base', 'zz_generated.openapi');
+  args.push(
+    '--output-package',
+    'k8s.io/kubernetes/pkg/generated/openapi',
+    '--output-file-base',
+    'zz_generated.openapi',
+  );
   args.push('--report-filename', '/dev/null', '--input-dirs', inputs.join(','));
-  await output(join(work, 'openapi-gen'), args, { cwd: tree, env: { ...goEnvironment(work), PATH: `${go.replace(/\/go$/, '')}:/usr/bin:/bin` }, log });
+  await output(join(work, 'openapi-gen'), args, {
+    cwd: tree,
+    env: { ...goEnvironment(work), PATH: `${go.replace(/\/go$/, '')}:/usr/bin:/bin` },
+    log,
+  });
 }
 
 function taggedPackages(tree: string, folder: string): string[] {
   if (/_examples|code-generator|sample-apiserver|testdata/.test(folder)) return [];
   const entries = readdirSync(join(tree, folder), { withFileTypes: true });
   const sources = entries.filter(({ name }) => name.endsWith('.go') && !name.startsWith('zz_generated'));
-  const tagged = sources.some((file) => readFileSync(join(tree, folder, file.name), 'utf8').includes('+k8s:openapi-gen='));
-  const below = entries.filter((entry) => entry.isDirectory()).flatMap((entry) => taggedPackages(tree, join(folder, entry.name)));
+  const tagged = sources.some((file) =>
+    readFileSync(join(tree, folder, file.name), 'utf8').includes('+k8s:openapi-gen='),
+  );
+  const below = entries
+    .filter((entry) => entry.isDirectory())
+    .flatMap((entry) => taggedPackages(tree, join(folder, entry.name)));
   return tagged ? [folder, ...below] : below;
 }

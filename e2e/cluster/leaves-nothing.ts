@@ -28,12 +28,15 @@ failed = report('up and down', differences(before, await machineState())) || fai
 
 for (const seconds of [3, 8]) {
   const main = fileURLToPath(new URL('main.ts', import.meta.url));
-  const killed = spawn(process.execPath, ['--import', import.meta.resolve('tsx'), main, 'up'], { stdio: 'inherit' });
+  const killed = spawn(process.execPath, ['--import', import.meta.resolve('tsx'), main, 'up'], {
+    stdio: 'inherit',
+  });
   await sleep(seconds * 1000);
   killed.kill('SIGKILL');
   await once(killed, 'close');
   await backend.down(steps);
-  failed = report(`an up killed after ${seconds} s, and down`, differences(before, await machineState())) || failed;
+  failed =
+    report(`an up killed after ${seconds} s, and down`, differences(before, await machineState())) || failed;
 }
 process.exitCode = failed ? 1 : 0;
 

@@ -23,7 +23,10 @@ export async function withLock<T>(action: () => Promise<T>, name = 'lock'): Prom
       rmSync(file, { force: true });
       continue;
     }
-    if (Date.now() > deadline) throw new Error(`The process ${holder} has been changing the test cluster for too long; its lock is ${file}.`);
+    if (Date.now() > deadline)
+      throw new Error(
+        `The process ${holder} has been changing the test cluster for too long; its lock is ${file}.`,
+      );
     if (!told) console.error(`waiting for the process ${holder}, which is changing the test cluster`);
     told = true;
     await sleep(300);

@@ -12,15 +12,35 @@ export async function machineState(): Promise<MachineState> {
   return {
     interfaces: await lines('ip', ['-brief', 'link']),
     addresses: await lines('ip', ['-brief', 'address']),
-    routes: [...(await lines('ip', ['-4', 'route', 'show', 'table', 'all'])), ...(await lines('ip', ['-6', 'route', 'show', 'table', 'all']))],
+    routes: [
+      ...(await lines('ip', ['-4', 'route', 'show', 'table', 'all'])),
+      ...(await lines('ip', ['-6', 'route', 'show', 'table', 'all'])),
+    ],
     'network namespaces': [...(await lines('ip', ['netns', 'list'])), ...folder('/run/netns')],
     mounts: readFileSync('/proc/self/mounts', 'utf8').split('\n').sort(),
     nftables: await lines('nft', ['list', 'ruleset']),
     iptables: await lines('iptables-save', []),
     ip6tables: await lines('ip6tables-save', []),
-    'kernel settings': await lines('sysctl', ['net.ipv4.ip_forward', 'net.ipv6.conf.all.forwarding', 'net.ipv4.conf.all.rp_filter', 'vm.overcommit_memory', 'kernel.panic']),
+    'kernel settings': await lines('sysctl', [
+      'net.ipv4.ip_forward',
+      'net.ipv6.conf.all.forwarding',
+      'net.ipv4.conf.all.rp_filter',
+      'vm.overcommit_memory',
+      'kernel.panic',
+    ]),
     cgroups: cgroups(),
-    'folders in fixed places': ['/var/lib/kubelet', '/var/lib/cni', '/var/log/pods', '/var/log/containers', '/run/containerd', '/run/netns', '/opt/containerd', '/etc/cni', '/etc/kubernetes', '/usr/libexec/kubernetes'].filter((path) => exists(path)),
+    'folders in fixed places': [
+      '/var/lib/kubelet',
+      '/var/lib/cni',
+      '/var/log/pods',
+      '/var/log/containers',
+      '/run/containerd',
+      '/run/netns',
+      '/opt/containerd',
+      '/etc/cni',
+      '/etc/kubernetes',
+      '/usr/libexec/kubernetes',
+    ].filter((path) => exists(path)),
     processes: processes(),
   };
 }

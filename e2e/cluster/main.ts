@@ -1,15 +1,28 @@
 import { Command } from 'commander';
 import { ensureBaseImages } from './base-image.ts';
 import type { ClusterBackend } from './backend.ts';
-import { buildImage } from './build-image.ts';
+import { buildImage, buildWithDocker } from './build-image.ts';
 import { chooseBackend } from './choose.ts';
 import { Steps } from './steps.ts';
+import { verify } from './verify.ts';
 
 const steps = new Steps();
-const program = new Command('cluster').description('A real Kubernetes cluster on this machine, for end-to-end tests.');
+const program = new Command('cluster').description(
+  'A real Kubernetes cluster on this machine, for end-to-end tests.',
+);
 
-program.command('up').description('bring the cluster up; returns at once when it is').action(withBackend((backend) => backend.up(steps)));
-program.command('down').description('take it down and leave nothing behind').action(withBackend((backend) => backend.down(steps)));
+program
+  .command('prepare')
+  .description('install and build what `up` needs, without bringing the cluster up')
+  .action(withBackend((backend) => backend.prepare(steps)));
+program
+  .command('up')
+  .description('bring the cluster up; returns at once when it is')
+  .action(withBackend((backend) => backend.up(steps)));
+program
+  .command('down')
+  .description('take it down and leave nothing behind')
+  .action(withBackend((backend) => backend.down(steps)));
 program
   .command('status')
   .description('say how it is; the exit code is 0 when it is up')
@@ -23,11 +36,26 @@ program
 program
   .command('load <archive>')
   .description('make the images of an OCI or Docker archive usable by pods')
-  .action(withBackend(async (backend, archive) => console.log((await backend.loadImage(archive ?? '')).join('\n'))));
-program.command('images').description('list the images that pods can use').action(withBackend(async (backend) => console.log((await backend.images()).join('\n'))));
-program.command('stop <component>').description('stop one component').action(withBackend((backend, name) => backend.stop(name ?? '')));
-program.command('start <component>').description('start it again').action(withBackend((backend, name) => backend.start(name ?? '')));
+  .action(
+    withBackend(async (backend, archive) => console.log((await backend.loadImage(archive ?? '')).join('\n'))),
+  );
+program
+  .command('images')
+  .description('list the images that pods can use')
+  .action(withBackend(async (backend) => console.log((await backend.images()).join('\n'))));
+program
+  .command('stop <component>')
+  .description('stop one component')
+  .action(withBackend((backend, name) => backend.stop(name ?? '')));
+program
+  .command('start <component>')
+  .description('start it again')
+  .action(withBackend((backend, name) => backend.start(name ?? '')));
 
+program
+  .command('verify')
+  .description('run pods that prove what tests rely on: DNS, Services, redirection, tokens, logs, exec')
+  .action(withBackend((backend) => verify(backend, steps)));
 program
   .command('base-image')
   .description('make the base images that Dockerfiles name, for machines without a registry')
@@ -43,11 +71,24 @@ program
   .option('--no-cache', 'build from the first line, even when nothing has changed')
   .action(guarded(build));
 
-async function build(context: string | undefined, options: { file: string; tag: string; buildArg?: string[]; target?: string; cache: boolean }): Promise<void> {
+async function build(
+  context: string | undefined,
+  options: { file: string; tag: string; buildArg?: string[]; target?: string; cache: boolean },
+): Promise<void> {
   const { file, tag: name, buildArg: args = [], target, cache } = options;
-  const request = { file, name, context: context ?? '.', noCache: !cache, args, ...(target === undefined ? {} : { target }) };
-  const { archive, built } = await buildImage(request, steps);
+  const request = {
+    file,
+    name,
+    context: context ?? '.',
+    noCache: !cache,
+    args,
+    ...(target === undefined ? {} : { target }),
+  };
   const backend = await chooseBackend();
+  const { archive, built } = await (backend.builder === 'docker' ? buildWithDocker : buildImage)(
+    request,
+    steps,
+  );
   const { up } = await backend.status();
   if (up) console.log((await backend.loadImage(archive)).join('\n'));
   steps.say(`${name}: ${built ? 'built' : 'unchanged'}${up ? ' and loaded' : '; the next `up` loads it'}`);
@@ -66,7 +107,9 @@ function guarded<A extends unknown[]>(action: (...args: A) => Promise<void>) {
 }
 
 function withBackend(action: (backend: ClusterBackend, argument?: string) => Promise<void>) {
-  return guarded(async (argument?: unknown) => action(await chooseBackend(), typeof argument === 'string' ? argument : undefined));
+  return guarded(async (argument?: unknown) =>
+    action(await chooseBackend(), typeof argument === 'string' ? argument : undefined),
+  );
 }
 
 await program.parseAsync();

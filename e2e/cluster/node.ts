@@ -1,5 +1,14 @@
 import { spawn } from 'node:child_process';
-import { existsSync, mkdirSync, openSync, closeSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  openSync,
+  closeSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { addresses, hostLink, nodeLink, prefix } from './addresses.ts';
@@ -52,7 +61,20 @@ export async function startNode(): Promise<NodeInit> {
   const launch = 'exec -a "$0" bash "$@"';
   const child = spawn(
     'unshare',
-    ['--mount', '--net', '--pid', '--fork', '--mount-proc', 'bash', '-c', launch, initName, script, runDir(), ...cgroupPaths('system')],
+    [
+      '--mount',
+      '--net',
+      '--pid',
+      '--fork',
+      '--mount-proc',
+      'bash',
+      '-c',
+      launch,
+      initName,
+      script,
+      runDir(),
+      ...cgroupPaths('system'),
+    ],
     { detached: true, stdio: ['ignore', log, log], cwd: '/', env: nodeEnvironment() },
   );
   child.once('error', () => undefined);
@@ -60,7 +82,8 @@ export async function startNode(): Promise<NodeInit> {
   closeSync(log);
   await until('the node has its namespaces', 20, () => existsSync(join(runDir(), 'init.ready')));
   const node = findNode();
-  if (node === undefined) throw new Error(`The node's first process ended; see ${join(logsDir(), 'node-init.log')}`);
+  if (node === undefined)
+    throw new Error(`The node's first process ended; see ${join(logsDir(), 'node-init.log')}`);
   await link(node);
   return node;
 }
@@ -100,16 +123,26 @@ export async function stopNode(node: NodeInit | undefined): Promise<void> {
     process.kill(node.pid, 'SIGKILL');
     await until('the node has ended', 30, () => !existsSync(`/proc/${node.pid}`));
   }
-  await run('ip', ['netns', 'delete', prefix]);
-  await run('ip', ['link', 'delete', hostLink]);
+  // Fails when there is nothing to delete, or nothing that could have made it.
+  await run('ip', ['netns', 'delete', prefix]).catch(() => undefined);
+  await run('ip', ['link', 'delete', hostLink]).catch(() => undefined);
 }
 
 /**
  * Runs a command inside the node.
  * @throws CommandError when it fails
  */
-export async function inNode(node: NodeInit, program: string, args: string[], options: CommandOptions = {}): Promise<string> {
-  return output('nsenter', [...enter(node), program, ...args], { env: nodeEnvironment(), title: `${program} ${args[0] ?? ''}`, ...options });
+export async function inNode(
+  node: NodeInit,
+  program: string,
+  args: string[],
+  options: CommandOptions = {},
+): Promise<string> {
+  return output('nsenter', [...enter(node), program, ...args], {
+    env: nodeEnvironment(),
+    title: `${program} ${args[0] ?? ''}`,
+    ...options,
+  });
 }
 
 /** Like {@link inNode}, for commands whose failure is an answer. */
@@ -123,7 +156,11 @@ function enter(node: NodeInit): string[] {
 
 /** What processes of the node get for an environment: the search path that Debian's root has, and nothing of the caller's. */
 export function nodeEnvironment(): NodeJS.ProcessEnv {
-  return { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', HOME: '/root', LANG: 'C.UTF-8' };
+  return {
+    PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
+    HOME: '/root',
+    LANG: 'C.UTF-8',
+  };
 }
 
 /**
@@ -131,7 +168,12 @@ export function nodeEnvironment(): NodeJS.ProcessEnv {
  * @param name names its pid file and its log
  * @returns its process id as the node sees it
  */
-export async function startInNode(node: NodeInit, name: string, program: string, args: string[]): Promise<number> {
+export async function startInNode(
+  node: NodeInit,
+  name: string,
+  program: string,
+  args: string[],
+): Promise<number> {
   const log = join(logsDir(), `${name}.log`);
   // The shell puts it in the background and ends, so the node's first process inherits it.
   const launch = 'log=$0; setsid "$@" </dev/null >>"$log" 2>&1 & echo $!';

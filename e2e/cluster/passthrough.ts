@@ -55,16 +55,26 @@ async function collect(source: string): Promise<Passthrough> {
 /** apt's settings for fetching, without those that describe what it fetches and where it keeps that. */
 export async function aptSettings(): Promise<string> {
   const dump = await output('apt-config', ['dump', '--no-empty', 'Acquire']);
-  const lines = dump.split('\n').filter((line) => line.startsWith('Acquire::') && !/^Acquire::(IndexTargets|Languages|Changelogs|CompressionTypes|GzipIndexes|cdrom)/.test(line));
+  const lines = dump
+    .split('\n')
+    .filter(
+      (line) =>
+        line.startsWith('Acquire::') &&
+        !/^Acquire::(IndexTargets|Languages|Changelogs|CompressionTypes|GzipIndexes|cdrom)/.test(line),
+    );
   return `${lines.join('\n')}\n`;
 }
 
 /** The authorities that the machine trusts beyond the usual, under every name by which programs look for them. */
 function copyAuthorities(source: string, env: Record<string, string>): void {
-  const bundle = process.env['NODE_EXTRA_CA_CERTS'] ?? process.env['SSL_CERT_FILE'] ?? '/etc/ssl/certs/ca-certificates.crt';
+  const bundle =
+    process.env['NODE_EXTRA_CA_CERTS'] ??
+    process.env['SSL_CERT_FILE'] ??
+    '/etc/ssl/certs/ca-certificates.crt';
   if (!existsSync(bundle)) return;
   copyFileSync(bundle, join(source, 'authorities.crt'));
-  for (const name of ['NODE_EXTRA_CA_CERTS', 'SSL_CERT_FILE', 'CURL_CA_BUNDLE', 'GIT_SSL_CAINFO']) env[name] = `${inside}/authorities.crt`;
+  for (const name of ['NODE_EXTRA_CA_CERTS', 'SSL_CERT_FILE', 'CURL_CA_BUNDLE', 'GIT_SSL_CAINFO'])
+    env[name] = `${inside}/authorities.crt`;
 }
 
 async function npmConfiguration(env: Record<string, string>): Promise<string> {

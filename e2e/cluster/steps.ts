@@ -31,7 +31,11 @@ export function sleep(milliseconds: number): Promise<void> {
  * @param holds the condition; an exception counts as "not yet"
  * @throws Error naming the condition (and the last exception) when time is up
  */
-export async function until(what: string, seconds: number, holds: () => boolean | Promise<boolean>): Promise<void> {
+export async function until(
+  what: string,
+  seconds: number,
+  holds: () => boolean | Promise<boolean>,
+): Promise<void> {
   const deadline = Date.now() + seconds * 1000;
   let last = '';
   for (;;) {

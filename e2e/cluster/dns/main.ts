@@ -6,7 +6,13 @@ import { Zone, type Endpoints, type Service } from './zone.ts';
 
 interface ServiceObject {
   metadata: { name: string; namespace: string; resourceVersion: string };
-  spec: { clusterIP?: string; type?: string; externalName?: string; ports?: Port[]; publishNotReadyAddresses?: boolean };
+  spec: {
+    clusterIP?: string;
+    type?: string;
+    externalName?: string;
+    ports?: Port[];
+    publishNotReadyAddresses?: boolean;
+  };
 }
 
 interface EndpointsObject {
@@ -21,7 +27,12 @@ interface Port {
 }
 
 const { values } = parseArgs({
-  options: { kubeconfig: { type: 'string' }, listen: { type: 'string' }, domain: { type: 'string' }, port: { type: 'string', default: '53' } },
+  options: {
+    kubeconfig: { type: 'string' },
+    listen: { type: 'string' },
+    domain: { type: 'string' },
+    port: { type: 'string', default: '53' },
+  },
 });
 if (values.kubeconfig === undefined || values.listen === undefined || values.domain === undefined) {
   throw new Error('The resolver needs --kubeconfig, --listen and --domain.');
@@ -37,16 +48,36 @@ await Promise.all([
 
 function service({ metadata, spec }: ServiceObject): Service {
   const { name, namespace } = metadata;
-  const external = spec.type === 'ExternalName' && spec.externalName !== undefined ? { externalName: spec.externalName } : {};
-  return { name, namespace, clusterIp: spec.clusterIP ?? '', ports: (spec.ports ?? []).map(named), ...external };
+  const external =
+    spec.type === 'ExternalName' && spec.externalName !== undefined
+      ? { externalName: spec.externalName }
+      : {};
+  return {
+    name,
+    namespace,
+    clusterIp: spec.clusterIP ?? '',
+    ports: (spec.ports ?? []).map(named),
+    ...external,
+  };
 }
 
 function endpoints({ metadata, subsets = [] }: EndpointsObject): Endpoints {
   const { name, namespace } = metadata;
-  const ports = new Map(subsets.flatMap((subset) => (subset.ports ?? []).map(named)).map((one) => [JSON.stringify(one), one]));
-  return { name, namespace, addresses: subsets.flatMap((subset) => subset.addresses ?? []), ports: [...ports.values()] };
+  const ports = new Map(
+    subsets.flatMap((subset) => (subset.ports ?? []).map(named)).map((one) => [JSON.stringify(one), one]),
+  );
+  return {
+    name,
+    namespace,
+    addresses: subsets.flatMap((subset) => subset.addresses ?? []),
+    ports: [...ports.values()],
+  };
 }
 
-function named({ name = '', port, protocol = 'TCP' }: Port): { name: string; port: number; protocol: string } {
+function named({ name = '', port, protocol = 'TCP' }: Port): {
+  name: string;
+  port: number;
+  protocol: string;
+} {
   return { name, port, protocol };
 }

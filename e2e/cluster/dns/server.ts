@@ -19,7 +19,11 @@ const udpLimit = 512;
  * @returns the port, and a function that stops listening
  * @throws Error when the address is taken
  */
-export async function serveDns(zone: Zone, address: string, port: number): Promise<{ port: number; close: () => void }> {
+export async function serveDns(
+  zone: Zone,
+  address: string,
+  port: number,
+): Promise<{ port: number; close: () => void }> {
   const tcp = createServer((socket) => serveConnection(zone, socket));
   tcp.listen(port, address);
   await once(tcp, 'listening');
@@ -71,7 +75,20 @@ function respond(zone: Zone, message: Buffer, limit: number): Buffer | undefined
   const question = query.questions[0];
   if (query.type !== 'query' || question === undefined) return undefined;
   const { exists, records } = zone.answer(question.name, question.type);
-  const start = { name: zone.domain, type: 'SOA', ttl, data: { mname: `ns.${zone.domain}`, rname: `hostmaster.${zone.domain}`, serial: 1, refresh: 60, retry: 10, expire: 600, minimum: ttl } };
+  const start = {
+    name: zone.domain,
+    type: 'SOA',
+    ttl,
+    data: {
+      mname: `ns.${zone.domain}`,
+      rname: `hostmaster.${zone.domain}`,
+      serial: 1,
+      refresh: 60,
+      retry: 10,
+      expire: 600,
+      minimum: ttl,
+    },
+  };
   const reply = {
     type: 'response' as const,
     id: query.id,

@@ -35,19 +35,27 @@ interface ApiObject {
  * @param path of the collection, such as `/api/v1/services`
  * @param changed is given the whole list after every change
  */
-export async function follow<T extends ApiObject>(api: ApiAccess, path: string, changed: (objects: T[]) => void): Promise<never> {
+export async function follow<T extends ApiObject>(
+  api: ApiAccess,
+  path: string,
+  changed: (objects: T[]) => void,
+): Promise<never> {
   for (;;) {
     try {
       const list = JSON.parse(await text(api, path)) as { items: T[]; metadata: { resourceVersion: string } };
       const objects = new Map(list.items.map((item) => [name(item), item]));
       changed([...objects.values()]);
-      await lines(api, `${path}?watch=1&timeoutSeconds=240&resourceVersion=${list.metadata.resourceVersion}`, (line) => {
-        const event = JSON.parse(line) as { type: string; object: T };
-        if (event.type === 'ERROR') throw new Error('the watch is too old');
-        if (event.type === 'DELETED') objects.delete(name(event.object));
-        else objects.set(name(event.object), event.object);
-        changed([...objects.values()]);
-      });
+      await lines(
+        api,
+        `${path}?watch=1&timeoutSeconds=240&resourceVersion=${list.metadata.resourceVersion}`,
+        (line) => {
+          const event = JSON.parse(line) as { type: string; object: T };
+          if (event.type === 'ERROR') throw new Error('the watch is too old');
+          if (event.type === 'DELETED') objects.delete(name(event.object));
+          else objects.set(name(event.object), event.object);
+          changed([...objects.values()]);
+        },
+      );
     } catch {
       // The next attempt says whether it was worth mentioning.
     }

@@ -60,7 +60,8 @@ export class Zone {
   answer(name: string, type: string): ZoneAnswer {
     const suffix = `.svc.${this.domain}`;
     const plain = name.toLowerCase().replace(/\.$/, '');
-    if (!plain.endsWith(suffix)) return { ...nothing, exists: `svc.${this.domain}`.endsWith(plain) && plain !== '' };
+    if (!plain.endsWith(suffix))
+      return { ...nothing, exists: `svc.${this.domain}`.endsWith(plain) && plain !== '' };
     const labels = plain.slice(0, -suffix.length).split('.');
     const namespace = labels.pop() ?? '';
     if (labels.length === 0) return { exists: this.#hasNamespace(namespace), records: [] };
@@ -76,10 +77,16 @@ export class Zone {
   }
 
   #service(name: string, service: Service, type: string): ZoneAnswer {
-    if (service.externalName !== undefined) return { exists: true, records: [{ name, type: 'CNAME', data: service.externalName }] };
-    if (type === 'SRV') return { exists: true, records: this.#ports(service).flatMap((port) => this.#targets(name, service, port)) };
+    if (service.externalName !== undefined)
+      return { exists: true, records: [{ name, type: 'CNAME', data: service.externalName }] };
+    if (type === 'SRV')
+      return {
+        exists: true,
+        records: this.#ports(service).flatMap((port) => this.#targets(name, service, port)),
+      };
     if (type !== 'A') return { exists: true, records: [] };
-    if (service.clusterIp !== 'None') return { exists: true, records: [{ name, type, data: service.clusterIp }] };
+    if (service.clusterIp !== 'None')
+      return { exists: true, records: [{ name, type, data: service.clusterIp }] };
     const ips = [...new Set(this.#addresses(service).map(({ ip }) => ip))];
     // A headless Service without a ready pod has no name, as with CoreDNS.
     return { exists: ips.length > 0, records: ips.map((data) => ({ name, type, data })) };
@@ -95,14 +102,23 @@ export class Zone {
 
   /** `_port._protocol.<service>`. */
   #port(name: string, service: Service, [label, protocol]: [string, string], type: string): ZoneAnswer {
-    const ports = this.#ports(service).filter((port) => `_${port.name}` === label && `_${port.protocol.toLowerCase()}` === protocol);
+    const ports = this.#ports(service).filter(
+      (port) => `_${port.name}` === label && `_${port.protocol.toLowerCase()}` === protocol,
+    );
     if (ports.length === 0) return nothing;
-    return { exists: true, records: type === 'SRV' ? ports.flatMap((port) => this.#targets(name, service, port)) : [] };
+    return {
+      exists: true,
+      records: type === 'SRV' ? ports.flatMap((port) => this.#targets(name, service, port)) : [],
+    };
   }
 
   #targets(name: string, service: Service, { port }: { port: number }): DnsRecord[] {
     const base = `${service.name}.${service.namespace}.svc.${this.domain}`;
-    const srv = (target: string): DnsRecord => ({ name, type: 'SRV', data: { priority: 0, weight: 100, port, target } });
+    const srv = (target: string): DnsRecord => ({
+      name,
+      type: 'SRV',
+      data: { priority: 0, weight: 100, port, target },
+    });
     if (service.clusterIp !== 'None') return [srv(base)];
     return this.#addresses(service).map((address) => srv(`${hostLabel(address)}.${base}`));
   }
