@@ -21,10 +21,16 @@ export interface PodReviewer {
   readonly metrics: WebhookMetrics;
 }
 
-/** Answers the admission of a pod: a patch, or why not. */
+/**
+ * Answers the admission of a pod: a patch, or why not.
+ *
+ * @param namespaceAsks whether the API server itself found that the pod's namespace asks for the mesh; it knows a label
+ *   before our cache does
+ */
 export function reviewPod(
   request: AdmissionRequest,
   { view, injection, log, metrics }: PodReviewer,
+  namespaceAsks = false,
 ): Verdict {
   const { kind, operation, subResource, namespace } = request;
   if (kind.group !== '' || kind.kind !== 'Pod' || operation !== 'CREATE' || subResource)
