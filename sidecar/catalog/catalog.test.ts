@@ -1,0 +1,436 @@
+import { namespaceName, serviceName } from '#core/names.ts';
+import type { MeshService } from '#core/model/mesh-service.ts';
+import { systemClock } from '#kube/clock.ts';
+import type { EndpointSlice } from '#kube/endpoint-slices.ts';
+import { FakeLog } from '#kube/log.fake.ts';
+import { FakeApiServer } from '#kube/fake-api.fake.ts';
+import { MESH_SERVICES } from '#kube/types.ts';
+import { TestPki } from '#pki/test-pki.fake.ts';
+
+import type { Resolution, Target } from '../seams/resolver.ts';
+import { eventually, pause } from '../testing/eventually.fake.ts';
+import { FakeTrust, meshConfigOf } from '../trust/trust.fake.ts';
+import { Catalog } from './catalog.ts';
+import { CatalogResolver } from './catalog-resolver.ts';
+import { EndpointPool } from './endpoint-pool.ts';
+import { OwnServiceView } from './own-service-view.ts';
+import { PodIndex } from './pod-index.ts';
+import { SLICES } from './slice.ts';
+
+const web = { namespace: namespaceName('shop'), service: serviceName('web') };
+const db = { namespace: namespaceName('shop'), service: serviceName('db') };
+
+let pki: TestPki;
+let fake: FakeApiServer;
+let catalog: Catalog;
+let pool: EndpointPool;
+let pods: PodIndex;
+let resolver: CatalogResolver;
+
+beforeAll(async () => {
+  pki = await TestPki.create();
+});
+
+beforeEach(async () => {
+  fake = await FakeApiServer.started();
+  const shared = { api: fake.api, clock: systemClock, log: new FakeLog() };
+  const trust = new FakeTrust();
+  trust.set(meshConfigOf([pki]));
+  catalog = new Catalog({ ...shared, own: web });
+  pool = new EndpointPool({ ...shared, idleMs: 100 });
+  pods = new PodIndex(shared);
+  resolver = new CatalogResolver({
+    catalog,
+    pool,
+    pods,
+    trust,
+    clock: systemClock,
+    podIps: ['10.1.0.9'],
+    patienceMs: 300,
+  });
+});
+
+afterEach(async () => {
+  await Promise.all([catalog.stop(), pool.stop(), pods.stop()]);
+  await fake.close();
+});
+
+function meshService(
+  name: string,
+  more: { spec?: object; services?: object[]; namespace?: string; status?: object } = {},
+): MeshService {
+  return {
+    metadata: { name, namespace: more.namespace ?? 'shop', generation: 1 },
+    spec: more.spec ?? {},
+    status: { services: more.services ?? [], ...more.status },
+  } as MeshService;
+}
+
+const dbService = {
+  name: 'db',
+  clusterIPs: ['10.96.0.5', 'fd00:96:0::5'],
+  headless: false,
+  ports: [{ name: 'pg', port: 5432, targetPort: 'postgres' }],
+};
+
+function slice(
+  name: string,
+  more: { service?: string; endpoints: object[]; ports?: object[]; headless?: boolean; addressType?: string },
+): EndpointSlice {
+  return {
+    metadata: {
+      name,
+      namespace: 'shop',
+      labels: {
+        'kubernetes.io/service-name': more.service ?? 'db',
+        ...(more.headless ? { 'service.kubernetes.io/headless': '' } : {}),
+      },
+    },
+    addressType: more.addressType ?? 'IPv4',
+    ports: more.ports ?? [{ name: 'pg', port: 15432, protocol: 'TCP' }],
+    endpoints: more.endpoints,
+  } as EndpointSlice;
+}
+
+function pod(address: string, conditions: object = { ready: true }): object {
+  return { addresses: [address], conditions };
+}
+
+function targetOf(resolution: Resolution): Target {
+  if (resolution.kind !== 'mesh') throw new Error(JSON.stringify(resolution));
+  return resolution.target;
+}
+
+function reasonOf(resolution: Resolution): string {
+  return resolution.kind === 'unknown' ? resolution.reason : resolution.kind;
+}
+
+function putDb(): void {
+  fake.put(MESH_SERVICES, meshService('db', { services: [dbService] }));
+  fake.put(
+    SLICES,
+    slice('db-1', { endpoints: [pod('10.1.0.1'), pod('10.1.0.2', { ready: false }), pod('10.1.0.3', {})] }),
+  );
+}
+
+describe('a cluster IP', () => {
+  test('leads to the ready pods of its service, at the port inside them', async () => {
+    putDb();
+    catalog.start();
+    const target = targetOf(await resolver.resolve('10.96.0.5', 5432));
+    expect(target.service).toEqual(db);
+    expect(target.spiffeId).toBe('spiffe://cluster.local/ns/shop/dc/dc1/svc/db');
+    expect(target.endpoints()).toEqual([
+      { address: '10.1.0.1', port: 15432 },
+      { address: '10.1.0.3', port: 15432 },
+    ]);
+    target.release();
+  });
+
+  test('is found however IPv6 is written, and prefers pods of its family', async () => {
+    putDb();
+    fake.put(SLICES, slice('db-6', { addressType: 'IPv6', endpoints: [pod('fd00:1::1')] }));
+    catalog.start();
+    const target = targetOf(await resolver.resolve('fd00:96::5', 5432));
+    expect(target.endpoints()).toEqual([{ address: 'fd00:1::1', port: 15432 }]);
+    expect(targetOf(await resolver.resolve('10.96.0.5', 5432)).endpoints()).toHaveLength(2);
+  });
+
+  test('at a port its Service has not is refused', async () => {
+    putDb();
+    catalog.start();
+    expect(reasonOf(await resolver.resolve('10.96.0.5', 80))).toBe('the Service shop/db has no port 80');
+  });
+
+  test('of nobody in the mesh is outside', async () => {
+    putDb();
+    catalog.start();
+    expect(await resolver.resolve('10.96.0.77', 80)).toEqual({ kind: 'outside' });
+    expect(fake.requests.some(({ query }) => query.labelSelector?.includes('headless'))).toBe(false);
+  });
+
+  test('follows its service: new pods, leaving pods, no pods', async () => {
+    putDb();
+    catalog.start();
+    const target = targetOf(await resolver.resolve('10.96.0.5', 5432));
+    let changes = 0;
+    target.onChange(() => changes++);
+    fake.put(SLICES, slice('db-1', { endpoints: [pod('10.1.0.4')] }));
+    await eventually(() => target.endpoints()[0]?.address === '10.1.0.4');
+    expect(changes).toBeGreaterThan(0);
+    fake.put(
+      SLICES,
+      slice('db-1', { endpoints: [pod('10.1.0.4', { ready: false, serving: true, terminating: true })] }),
+    );
+    await pause(50);
+    expect(target.endpoints()).toEqual([{ address: '10.1.0.4', port: 15432 }]);
+    fake.put(
+      SLICES,
+      slice('db-1', { endpoints: [pod('10.1.0.4', { ready: false, serving: false, terminating: true })] }),
+    );
+    await eventually(() => target.endpoints().length === 0);
+  });
+
+  test('moves with its Service from one service of the mesh to another', async () => {
+    putDb();
+    catalog.start();
+    targetOf(await resolver.resolve('10.96.0.5', 5432)).release();
+    fake.put(MESH_SERVICES, meshService('newdb', { services: [dbService] }));
+    fake.put(MESH_SERVICES, meshService('db', { services: [] }));
+    await eventually(() => catalog.index.byClusterIp('10.96.0.5')?.entry.identity.service === 'newdb');
+    fake.remove(MESH_SERVICES, { name: 'newdb', namespace: 'shop' });
+    await eventually(() => catalog.index.byClusterIp('10.96.0.5') === undefined);
+  });
+});
+
+describe('endpoints are watched', () => {
+  const sliceWatches = () =>
+    fake.requests.filter(({ path, watch }) => watch && path.includes('endpointslices')).length;
+
+  test('once for a service in use, and no longer after it was idle', async () => {
+    putDb();
+    catalog.start();
+    const targets = await Promise.all(Array.from({ length: 20 }, () => resolver.resolve('10.96.0.5', 5432)));
+    expect(pool.size).toBe(1);
+    await eventually(() => sliceWatches() === 1);
+    for (const resolution of targets) targetOf(resolution).release();
+    for (const resolution of targets) targetOf(resolution).release();
+    expect(pool.size).toBe(1);
+    await eventually(() => pool.size === 0);
+    const again = targetOf(await resolver.resolve('10.96.0.5', 5432));
+    expect(again.endpoints()).toHaveLength(2);
+  });
+
+  test('on while somebody uses them', async () => {
+    putDb();
+    catalog.start();
+    const target = targetOf(await resolver.resolve('10.96.0.5', 5432));
+    targetOf(await resolver.resolve('10.96.0.5', 5432)).release();
+    await pause(200);
+    expect(pool.size).toBe(1);
+    target.release();
+  });
+});
+
+describe('a name', () => {
+  const nameTest = (
+    title: string,
+    setUp: () => void,
+    port: number | undefined,
+    expected: number | string,
+  ): void => {
+    test(title, async () => {
+      setUp();
+      catalog.start();
+      const resolution = await resolver.upstream(db, port);
+      if (typeof expected === 'string') expect(reasonOf(resolution)).toBe(expected);
+      else expect(targetOf(resolution).endpoints()[0]?.port).toBe(expected);
+    });
+  };
+  const put = (more: Parameters<typeof meshService>[1]) => () => {
+    putDb();
+    fake.put(MESH_SERVICES, meshService('db', { services: [dbService], ...more }));
+  };
+
+  nameTest('without a port leads to the first port of its Service', putDb, undefined, 15432);
+  nameTest('with a port of its Service', putDb, 5432, 15432);
+  nameTest('with a port it has not', putDb, 80, 'the service shop/db has no port 80');
+  nameTest('with a declared port of the application', put({ spec: { ports: [{ port: 9000 }] } }), 9000, 9000);
+  nameTest(
+    'without a port, where one is declared',
+    put({ spec: { ports: [{ port: 9000 }] } }),
+    undefined,
+    9000,
+  );
+  nameTest(
+    'without a port, where the declared one is the target of a port of the Service',
+    put({
+      spec: { ports: [{ port: 15432 }] },
+      services: [{ ...dbService, ports: [{ name: 'pg', port: 5432, targetPort: 15432 }] }],
+    }),
+    undefined,
+    15432,
+  );
+  nameTest(
+    'nobody has',
+    () => undefined,
+    undefined,
+    'there is no service shop/db in the mesh (no MeshService of that name)',
+  );
+  nameTest(
+    'without a Kubernetes Service',
+    put({ services: [] }),
+    undefined,
+    'no Kubernetes Service selects the pods of shop/db, so they cannot be found',
+  );
+
+  test('is found once it appears', async () => {
+    catalog.start();
+    expect((await resolver.upstream(db)).kind).toBe('unknown');
+    putDb();
+    await eventually(() => catalog.index.byName(db) !== undefined);
+    expect((await resolver.upstream(db)).kind).toBe('mesh');
+  });
+});
+
+describe('the address of a pod', () => {
+  const headless = {
+    name: 'db-peers',
+    clusterIPs: [],
+    headless: true,
+    ports: [{ port: 5432, targetPort: 5432 }],
+  };
+
+  test('of a headless Service means that very pod, ready or not, at the port that was dialed', async () => {
+    fake.put(MESH_SERVICES, meshService('db', { services: [headless] }));
+    fake.put(
+      SLICES,
+      slice('peers', {
+        service: 'db-peers',
+        headless: true,
+        endpoints: [pod('10.1.0.1', { ready: false }), pod('10.1.0.2')],
+      }),
+    );
+    catalog.start();
+    const target = targetOf(await resolver.resolve('10.1.0.1', 7000));
+    expect(target.service).toEqual(db);
+    expect(target.endpoints()).toEqual([{ address: '10.1.0.1', port: 7000 }]);
+    expect(await resolver.resolve('10.1.0.77', 7000)).toEqual({ kind: 'outside' });
+    fake.put(SLICES, slice('peers', { service: 'db-peers', headless: true, endpoints: [pod('10.1.0.3')] }));
+    await eventually(() => pods.size === 1);
+    expect(await resolver.resolve('10.1.0.1', 7000)).toEqual({ kind: 'outside' });
+  });
+
+  test('of a headless Service outside the mesh is outside', async () => {
+    fake.put(MESH_SERVICES, meshService('db', { services: [headless] }));
+    fake.put(SLICES, slice('other', { service: 'other', headless: true, endpoints: [pod('10.1.0.5')] }));
+    catalog.start();
+    expect(await resolver.resolve('10.1.0.5', 80)).toEqual({ kind: 'outside' });
+  });
+});
+
+describe('what was not read', () => {
+  test('is waited for, and then refused rather than sent out in the clear', async () => {
+    putDb();
+    fake.failNext(500, 1_000);
+    catalog.start();
+    const from = Date.now();
+    const [byAddress, byName] = await Promise.all([
+      resolver.resolve('10.96.0.77', 80),
+      resolver.upstream(db),
+    ]);
+    expect(reasonOf(byAddress)).toMatch(/services of the mesh have not been read/);
+    expect(reasonOf(byName)).toMatch(/services of the mesh have not been read/);
+    expect(Date.now() - from).toBeLessThan(3_000);
+  });
+
+  test('of endpoints is refused as well, and the watch goes on', async () => {
+    putDb();
+    fake.failNext(500, 2, undefined, ({ path }) => path.includes('endpointslices'));
+    catalog.start();
+    await catalog.synced;
+    await eventually(() => fake.openWatches === 1);
+    const first = await resolver.resolve('10.96.0.5', 5432);
+    if (first.kind === 'unknown') expect(first.reason).toMatch(/endpoints of the Service shop\/db/);
+    await pause(50);
+    await eventually(() => pool.size <= 1);
+    for (;;) {
+      const next = await resolver.resolve('10.96.0.5', 5432);
+      if (next.kind === 'mesh') break;
+    }
+  });
+
+  test('changes nothing for what was read before', async () => {
+    putDb();
+    catalog.start();
+    targetOf(await resolver.resolve('10.96.0.5', 5432));
+    await fake.stop();
+    expect(targetOf(await resolver.resolve('10.96.0.5', 5432)).endpoints()).toHaveLength(2);
+    expect(await resolver.resolve('1.2.3.4', 443)).toEqual({ kind: 'outside' });
+    await fake.start();
+  });
+});
+
+describe('the own service', () => {
+  const view = (upstreams: ConstructorParameters<typeof OwnServiceView>[0]['upstreams'] = []) =>
+    new OwnServiceView({ catalog, identity: web, containerPorts: new Map([['http', 8080]]), upstreams });
+
+  test('is closed until it was read', () => {
+    expect([...view().declaredPorts()]).toEqual([]);
+    expect(view().defaultPort()).toBeUndefined();
+    expect(view().mtls()).toBe('strict');
+  });
+
+  test('declares what its spec says, else the target ports of its Services', async () => {
+    const own = view();
+    let changes = 0;
+    own.onChange(() => changes++);
+    const services = [
+      {
+        name: 'web',
+        clusterIPs: [],
+        headless: false,
+        ports: [
+          { port: 80, targetPort: 'http' },
+          { port: 81, targetPort: 9090 },
+          { port: 82, targetPort: 'no-such' },
+        ],
+      },
+    ];
+    fake.put(MESH_SERVICES, meshService('web', { services }));
+    catalog.start();
+    await eventually(() => own.declaredPorts().size === 2);
+    expect([...own.declaredPorts()]).toEqual([8080, 9090]);
+    expect(own.defaultPort()).toBe(8080);
+    fake.put(
+      MESH_SERVICES,
+      meshService('web', { services, spec: { ports: [{ port: 7000 }], mtls: 'permissive' } }),
+    );
+    await eventually(() => own.mtls() === 'permissive');
+    expect([...own.declaredPorts()]).toEqual([7000]);
+    expect(changes).toBe(2);
+    fake.remove(MESH_SERVICES, { name: 'web', namespace: 'shop' });
+    await eventually(() => own.mtls() === 'strict');
+    expect(own.declaredPorts().size).toBe(0);
+  });
+
+  test('is not changed by a write of counts', async () => {
+    const own = view();
+    let changes = 0;
+    own.onChange(() => changes++);
+    fake.put(
+      MESH_SERVICES,
+      meshService('web', {
+        spec: { ports: [{ port: 7000 }] },
+        status: { instances: { ready: 1, total: 2 } },
+      }),
+    );
+    catalog.start();
+    await eventually(() => changes === 1 && fake.openWatches === 1);
+    fake.put(
+      MESH_SERVICES,
+      meshService('web', {
+        spec: { ports: [{ port: 7000 }] },
+        status: { instances: { ready: 2, total: 2 } },
+      }),
+    );
+    await eventually(() => catalog.stats.events === 1);
+    await pause(30);
+    expect(changes).toBe(1);
+  });
+
+  test('adds its upstreams to those of the annotation, which come first', async () => {
+    const own = view([{ localPort: 9191, service: db }]);
+    const upstreams = [
+      { service: 'cache', namespace: 'other', localPort: 9192, port: 6379 },
+      { service: 'api', localPort: 9191 },
+    ];
+    fake.put(MESH_SERVICES, meshService('web', { spec: { upstreams } }));
+    catalog.start();
+    await eventually(() => own.upstreams().length === 2);
+    expect(own.upstreams()).toEqual([
+      { localPort: 9191, service: db },
+      { localPort: 9192, service: { namespace: 'other', service: 'cache' }, port: 6379 },
+    ]);
+  });
+});

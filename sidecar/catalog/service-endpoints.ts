@@ -1,0 +1,126 @@
+import type { KubeApi } from '#kube/api.ts';
+import type { Clock, Timer } from '#kube/clock.ts';
+import type { EndpointSlice } from '#kube/endpoint-slices.ts';
+import { SERVICE_NAME_LABEL } from '#kube/endpoint-slices.ts';
+import type { Logger } from '#kube/log.ts';
+import { Reflector } from '#kube/reflector.ts';
+
+import { Listeners } from '../seams/listeners.ts';
+import type { Endpoint } from '../seams/resolver.ts';
+import { SLICES, compactSlice } from './slice.ts';
+import type { Slice } from './slice.ts';
+
+/** Which port inside the pods is meant: that of a Service's port by name, or a number as it is. */
+export type PodPort = { readonly name: string } | { readonly number: number };
+
+export interface ServiceEndpointsOptions {
+  readonly api: KubeApi;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly namespace: string;
+  /** Name of the Kubernetes Service. */
+  readonly name: string;
+  readonly forbiddenCapMs?: number;
+  /** How long it is watched on after the last user left, milliseconds. */
+  readonly idleMs: number;
+  /** Called when it was stopped for want of users. */
+  readonly onIdle: () => void;
+}
+
+/** The pods behind one Kubernetes Service, watched only while somebody uses them. */
+export class ServiceEndpoints {
+  readonly #options: ServiceEndpointsOptions;
+  readonly #reflector: Reflector<EndpointSlice, Slice>;
+  readonly #listeners = new Listeners();
+  readonly #cache = new Map<string, readonly Endpoint[]>();
+  #users = 0;
+  #idleTimer: Timer | undefined;
+
+  constructor(options: ServiceEndpointsOptions) {
+    const { api, clock, log, forbiddenCapMs, namespace, name } = options;
+    this.#options = options;
+    this.#reflector = new Reflector<EndpointSlice, Slice>({
+      api,
+      clock,
+      log,
+      ...(forbiddenCapMs === undefined ? {} : { forbiddenCapMs }),
+      type: SLICES,
+      selection: { namespace, labelSelector: `${SERVICE_NAME_LABEL}=${name}` },
+      transform: compactSlice,
+      onChange: () => {
+        this.#cache.clear();
+        this.#listeners.emit();
+      },
+    });
+  }
+
+  /** Resolves when the endpoints were read once. Never rejects. */
+  get synced(): Promise<void> {
+    return this.#reflector.synced;
+  }
+
+  get users(): number {
+    return this.#users;
+  }
+
+  acquire(): void {
+    this.#users += 1;
+    this.#idleTimer?.cancel();
+    this.#idleTimer = undefined;
+    this.#reflector.start();
+  }
+
+  release(): void {
+    this.#users -= 1;
+    if (this.#users > 0) return;
+    this.#idleTimer = this.#options.clock.setTimeout(() => {
+      void this.stop();
+      this.#options.onIdle();
+    }, this.#options.idleMs);
+  }
+
+  async stop(): Promise<void> {
+    this.#idleTimer?.cancel();
+    await this.#reflector.stop();
+  }
+
+  onChange(listener: () => void): () => void {
+    return this.#listeners.add(listener);
+  }
+
+  /**
+   * Pods that take connections. When none is ready, those that are leaving and still serve, as kube-proxy does; better an
+   * old pod than none.
+   *
+   * @param ipv6 which family is preferred
+   */
+  endpoints(port: PodPort, ipv6: boolean): readonly Endpoint[] {
+    const key = `${'name' in port ? `n ${port.name}` : port.number} ${ipv6}`;
+    const cached = this.#cache.get(key);
+    if (cached) return cached;
+    const slices = [...this.#reflector.items.values()];
+    const preferred = slices.filter((slice) => slice.ipv6 === ipv6);
+    const usable = preferred.some(({ all }) => all.length > 0)
+      ? preferred
+      : slices.filter((slice) => slice.ipv6 !== ipv6);
+    const ready = collect(usable, port, (slice) => slice.ready);
+    const found = ready.length > 0 ? ready : collect(usable, port, (slice) => slice.leaving);
+    this.#cache.set(key, found);
+    return found;
+  }
+}
+
+/** One pod may be in two slices for a moment while it moves between them. */
+function collect(
+  slices: readonly Slice[],
+  port: PodPort,
+  pods: (slice: Slice) => readonly string[],
+): readonly Endpoint[] {
+  const found = new Map<string, Endpoint>();
+  for (const slice of slices) {
+    const number = 'number' in port ? port.number : slice.ports.get(port.name);
+    if (number === undefined) continue;
+    for (const address of pods(slice)) found.set(address, { address, port: number });
+  }
+  return [...found.values()];
+}

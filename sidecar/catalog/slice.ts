@@ -1,0 +1,62 @@
+import type { Endpoint, EndpointSlice } from '#kube/endpoint-slices.ts';
+import { SERVICE_NAME_LABEL, endpointSlices } from '#kube/endpoint-slices.ts';
+
+import { canonicalAddress } from './catalog-entry.ts';
+
+/** What is kept of an EndpointSlice. */
+export interface Slice {
+  readonly namespace: string;
+  /** The Kubernetes Service it belongs to; empty when it names none. */
+  readonly service: string;
+  readonly ipv6: boolean;
+  /** Port numbers inside the pods, by name of the Service's port (empty for a nameless one). */
+  readonly ports: ReadonlyMap<string, number>;
+  /** Pods that take new connections. */
+  readonly ready: readonly string[];
+  /** Pods that are shutting down and still serve. */
+  readonly leaving: readonly string[];
+  /** Every pod, ready or not. */
+  readonly all: readonly string[];
+}
+
+/** EndpointSlices as every Kubernetes since 1.21 offers them. */
+export const SLICES = endpointSlices({ endpointSliceVersion: 'v1' });
+
+/** The compact form of an EndpointSlice. */
+export function compactSlice(slice: EndpointSlice): Slice {
+  const pods: Record<PodState | 'all', string[]> = { ready: [], leaving: [], away: [], all: [] };
+  const usable = slice.addressType === 'IPv4' || slice.addressType === 'IPv6';
+  for (const endpoint of usable ? slice.endpoints : []) {
+    // All addresses of one endpoint mean the same pod; the API asks consumers to use the first.
+    const [first] = endpoint.addresses;
+    if (first === undefined) continue;
+    const address = canonicalAddress(first);
+    pods.all.push(address);
+    pods[podState(endpoint)].push(address);
+  }
+  return {
+    namespace: slice.metadata.namespace ?? '',
+    service: slice.metadata.labels?.[SERVICE_NAME_LABEL] ?? '',
+    ipv6: slice.addressType === 'IPv6',
+    ports: portNumbers(slice),
+    ready: pods.ready,
+    leaving: pods.leaving,
+    all: pods.all,
+  };
+}
+
+type PodState = 'ready' | 'leaving' | 'away';
+
+/** A missing condition means the usual: ready, serving, not terminating. */
+function podState({ conditions = {} }: Endpoint): PodState {
+  if (conditions.terminating === true) return conditions.serving === false ? 'away' : 'leaving';
+  return conditions.ready === false ? 'away' : 'ready';
+}
+
+function portNumbers(slice: EndpointSlice): ReadonlyMap<string, number> {
+  const ports = new Map<string, number>();
+  for (const { name, port, protocol } of slice.ports ?? []) {
+    if (typeof port === 'number' && (protocol ?? 'TCP') === 'TCP') ports.set(name ?? '', port);
+  }
+  return ports;
+}
