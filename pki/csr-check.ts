@@ -5,6 +5,7 @@ import type { KeyObject } from 'node:crypto';
 
 import * as x509 from '@peculiar/x509';
 
+import { TAG, children } from './der.ts';
 import { leafKeyKind, spkiDer } from './keys.ts';
 import type { LeafKeyKind } from './keys.ts';
 import { pemBlock } from './pem.ts';
@@ -42,6 +43,9 @@ const BASIC_CONSTRAINTS = '2.5.29.19';
 const COMMON_NAME = '2.5.4.3';
 const HASHES: ReadonlySet<string> = new Set(['SHA-256', 'SHA-384', 'SHA-512']);
 
+/** Of a named curve and an uncompressed point; a curve spelled out, or a compressed point, has another length. */
+const SPKI_BYTES: Readonly<Record<LeafKeyKind, number>> = { 'P-256': 91, 'P-384': 120, Ed25519: 44 };
+
 class Refusal extends Error {
   readonly reason: CsrFault;
 
@@ -71,13 +75,22 @@ export async function checkCsr(pem: string): Promise<CsrResult> {
 async function read(pem: string): Promise<CsrContents> {
   const der = pemBlock('CERTIFICATE REQUEST', pem);
   const request = new x509.Pkcs10CertificateRequest(der);
-  if (request.rawData.byteLength !== der.length) {
-    throw new Refusal('csr-trailing-bytes', 'the certificate request has bytes after its end');
-  }
+  if (!isExact(der))
+    throw new Refusal('csr-trailing-bytes', 'the certificate request has bytes or parts after its end');
   const publicKey = readPublicKey(Buffer.from(request.publicKey.rawData));
   const contents = { ...publicKey, requestedUri: requestedUri(request), commonName: subjectName(request) };
   await verify(request);
   return contents;
+}
+
+/** The library ignores what follows the request, and parts too many inside it; here that is no request at all. */
+function isExact(der: Uint8Array): boolean {
+  try {
+    const [info, , , ...more] = children(TAG.sequence, der);
+    return info !== undefined && more.length === 0 && children(TAG.sequence, info).length <= 4;
+  } catch {
+    return false;
+  }
 }
 
 /** OpenSSL reads the key (point on the curve, named curve); written again it must be the same bytes. */
@@ -90,7 +103,9 @@ function readPublicKey(spki: Buffer): { spki: Buffer; keyKind: LeafKeyKind } {
   }
   const keyKind = leafKeyKind(key);
   if (!keyKind) throw new Refusal('csr-key', 'the public key is not EC P-256, EC P-384 or Ed25519');
-  if (!spkiDer(key).equals(spki)) throw new Refusal('csr-key', 'the public key is not in its canonical form');
+  if (spki.length !== SPKI_BYTES[keyKind] || !spkiDer(key).equals(spki)) {
+    throw new Refusal('csr-key', 'the public key is not written in its usual form');
+  }
   return { spki, keyKind };
 }
 

@@ -1,4 +1,4 @@
-/** The few lines of DER (X.690) that a certificate request needs. Writing only; nothing hostile is read here. */
+/** The few lines of DER (X.690) that certificate requests need besides the library. */
 
 /** One DER value: tag, length, content. */
 export function der(tag: number, ...parts: readonly Uint8Array[]): Buffer {
@@ -38,3 +38,42 @@ export const TAG = {
   /** `[6]`, primitive: a URI in a GeneralName. */
   uri: 0x86,
 } as const;
+
+/**
+ * The values inside one constructed DER value. Unlike the library's reader, it takes no byte after the end of the value, at
+ * no level it is asked about.
+ *
+ * @throws RangeError when `value` is not exactly one constructed value of this tag with a definite length in its short form.
+ */
+export function children(tag: number, value: Uint8Array): readonly Uint8Array[] {
+  const outer = valueAt(value, 0);
+  if (outer.tag !== tag || outer.end !== value.length)
+    throw new RangeError('not exactly one DER value of the expected kind');
+  const found: Uint8Array[] = [];
+  for (let at = outer.contentAt; at < outer.end;) {
+    const { end } = valueAt(value, at);
+    found.push(value.subarray(at, end));
+    at = end;
+  }
+  return found;
+}
+
+interface Extent {
+  readonly tag: number;
+  readonly contentAt: number;
+  readonly end: number;
+}
+
+function valueAt(bytes: Uint8Array, at: number): Extent {
+  const tag = bytes[at];
+  const first = bytes[at + 1];
+  if (tag === undefined || first === undefined || (tag & 0x1f) === 0x1f)
+    throw new RangeError('DER value that cannot be read');
+  const lengthSize = first < 0x80 ? 0 : first - 0x80;
+  let length = first < 0x80 ? first : 0;
+  for (let index = 0; index < lengthSize; index += 1) length = length * 256 + (bytes[at + 2 + index] ?? 0);
+  const shortest = first < 0x80 || (length >= 0x80 && lengthSize <= 3 && length >= 256 ** (lengthSize - 1));
+  const contentAt = at + 2 + lengthSize;
+  if (!shortest || contentAt + length > bytes.length) throw new RangeError('DER value of a wrong length');
+  return { tag, contentAt, end: contentAt + length };
+}

@@ -1,0 +1,64 @@
+import { X509Certificate } from 'node:crypto';
+
+import { peerSpiffeId } from './peer.ts';
+import { TestPki } from './test-pki.fake.ts';
+import type { LeafBends } from './test-pki.fake.ts';
+
+const WEB = { namespace: 'shop', service: 'web' };
+
+describe('the SPIFFE ID of a peer', () => {
+  let pki: TestPki;
+  beforeAll(async () => {
+    pki = await TestPki.create();
+  });
+
+  async function of(bends: LeafBends): Promise<ReturnType<typeof peerSpiffeId>> {
+    return peerSpiffeId(new X509Certificate((await pki.leaf(WEB, bends)).certChainPem));
+  }
+
+  it('is the one URI name of its certificate', async () => {
+    expect(await of({})).toEqual({
+      ok: true,
+      id: 'spiffe://cluster.local/ns/shop/dc/dc1/svc/web',
+      trustDomain: 'cluster.local',
+      path: '/ns/shop/dc/dc1/svc/web',
+    });
+  });
+
+  it('is read beside names of other kinds', async () => {
+    expect(await of({ extraSans: [{ type: 'dns', value: 'web.shop.svc' }] })).toMatchObject({ ok: true });
+  });
+
+  it.each<[string, LeafBends, string]>([
+    ['no name', { uri: null }, 'no subject alternative name'],
+    ['no URI name', { uri: null, extraSans: [{ type: 'dns', value: 'spiffe' }] }, 'no URI name'],
+    [
+      'two URI names',
+      { extraSans: [{ type: 'url', value: 'spiffe://cluster.local/ns/shop/dc/dc1/svc/db' }] },
+      '2 URI names',
+    ],
+    [
+      'a second name hidden behind a comma',
+      { uri: 'spiffe://cluster.local/x, URI:spiffe://cluster.local/y' },
+      'characters',
+    ],
+    ['a quote', { uri: 'spiffe://cluster.local/"x' }, 'characters'],
+    [
+      'a URI hidden in a DNS name',
+      { uri: null, extraSans: [{ type: 'dns', value: 'a, URI:spiffe://cluster.local/x' }] },
+      'characters',
+    ],
+    ['no path', { uri: 'spiffe://cluster.local' }, 'no SPIFFE ID'],
+    ['a slash at the end', { uri: 'spiffe://cluster.local/ns/' }, 'no SPIFFE ID'],
+    ['dots in the path', { uri: 'spiffe://cluster.local/ns/../x' }, 'no SPIFFE ID'],
+    ['another scheme', { uri: 'https://cluster.local/x' }, 'no SPIFFE ID'],
+    ['upper case in the trust domain', { uri: 'spiffe://Cluster.local/x' }, 'no SPIFFE ID'],
+    ['a port', { uri: 'spiffe://cluster.local:1/x' }, 'no SPIFFE ID'],
+    ['percent signs', { uri: 'spiffe://cluster.local/%78' }, 'no SPIFFE ID'],
+    ['leave to sign certificates', { ca: true }, 'authority'],
+  ])('is refused with %s', async (_what, bends, message) => {
+    const result = await of(bends);
+    expect(result).toMatchObject({ ok: false });
+    expect(result.ok ? '' : result.message).toContain(message);
+  });
+});

@@ -1,0 +1,96 @@
+import { X509Certificate } from 'node:crypto';
+
+import { trustDomain } from '#core/spiffe-id.ts';
+import { parseSpiffeId } from '#core/spiffe-id.ts';
+
+import { readCertificates } from './pem.ts';
+import { TestPki } from './test-pki.fake.ts';
+import { TrustBundle, trustBundleOf } from './trust-bundle.ts';
+
+const WEB = { namespace: 'shop', service: 'web' };
+const OWN = trustDomain('cluster.local');
+const PARTNER = trustDomain('partner.example');
+
+describe('a trust bundle', () => {
+  let own: TestPki;
+  let partner: TestPki;
+  let both: TrustBundle;
+  beforeAll(async () => {
+    own = await TestPki.create();
+    partner = await TestPki.create({ trustDomain: PARTNER });
+    both = new TrustBundle(
+      new Map([
+        [OWN, readCertificates(own.rootPem)],
+        [PARTNER, readCertificates(partner.rootPem)],
+      ]),
+    );
+  });
+
+  const leaf = async (pki: TestPki, bends = {}) =>
+    readCertificates((await pki.leaf(WEB, bends)).certChainPem);
+  const now = () => Date.now();
+
+  it('believes a leaf of its own root, directly and through an intermediate', async () => {
+    const [direct] = await leaf(own);
+    expect(both.fault(direct!, OWN, { now: now() })).toBeUndefined();
+    const [deep, ...intermediates] = await leaf(await own.withIntermediate());
+    expect(both.fault(deep!, OWN, { now: now(), intermediates })).toBeUndefined();
+    expect(both.fault(deep!, OWN, { now: now() })).toContain('no valid path');
+  });
+
+  it('never lets a federated root vouch for our own trust domain', async () => {
+    const [forged] = await leaf(partner, { uri: own.spiffeId(WEB) });
+    expect(parseSpiffeId(own.spiffeId(WEB))?.trustDomain).toBe(OWN);
+    expect(both.fault(forged!, OWN, { now: now() })).toContain('no valid path');
+    expect(both.fault(forged!, PARTNER, { now: now() })).toBeUndefined();
+  });
+
+  it('does not believe a foreign authority of the same name, an ended leaf, or a leaf that signs', async () => {
+    const [foreign] = await leaf(await own.foreign());
+    expect(both.fault(foreign!, OWN, { now: now() })).toContain('no valid path');
+    const [ended] = await leaf(own, { notBefore: now() - 20_000, notAfter: now() - 10_000 });
+    expect(both.fault(ended!, OWN, { now: now() })).toContain('not valid at this time');
+    expect(both.fault(ended!, trustDomain('nobody.example'), { now: now() })).toContain(
+      'no root certificate',
+    );
+  });
+
+  it('is equal to another of the same roots in any order, and to no other', async () => {
+    const turned = new TrustBundle(
+      new Map([
+        [PARTNER, readCertificates(partner.rootPem + partner.rootPem)],
+        [OWN, readCertificates(own.rootPem)],
+      ]),
+    );
+    expect(both.equals(turned)).toBe(true);
+    expect(both.roots).toHaveLength(2);
+    expect(both.equals(own.bundle)).toBe(false);
+    const swapped = new TrustBundle(
+      new Map([
+        [OWN, readCertificates(partner.rootPem)],
+        [PARTNER, readCertificates(own.rootPem)],
+      ]),
+    );
+    expect(both.equals(swapped)).toBe(false);
+  });
+
+  it("is read from the MeshConfig; one broken entry takes nobody else's trust away", async () => {
+    const [workload] = await leaf(own);
+    const { bundle, faults } = trustBundleOf({
+      metadata: { name: 'mesh' },
+      spec: {
+        federation: [
+          { trustDomain: PARTNER, bundle: partner.rootPem },
+          { trustDomain: 'broken.example', bundle: 'x' },
+          { trustDomain: 'leaf.example', bundle: workload!.toString() },
+          { trustDomain: OWN, bundle: partner.rootPem },
+        ],
+      },
+      status: { roots: [{ id: 'abc', pem: own.rootPem, active: true, notAfter: '2036-01-01T00:00:00Z' }] },
+    });
+    expect(bundle.equals(both)).toBe(true);
+    expect(faults).toHaveLength(3);
+    expect(faults.join('\n')).toContain("this mesh's own trust domain");
+    expect(new X509Certificate(bundle.pem).raw).toEqual(readCertificates(own.rootPem)[0]!.raw);
+  });
+});
