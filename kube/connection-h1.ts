@@ -58,7 +58,8 @@ export class H1Connection implements Connection {
       outgoing.once('response', (response) => {
         incoming = response;
         this.#proven = true;
-        resolve({ status: response.statusCode ?? 0, headers: response.headers, body: response });
+        const truncated = (): boolean => !response.complete;
+        resolve({ status: response.statusCode ?? 0, headers: response.headers, body: response, truncated });
       });
       outgoing.on('error', (error) =>
         reject(request.signal.aborted ? asError(request.signal.reason) : explain(error)),

@@ -63,7 +63,10 @@ export class H2Connection implements Connection {
       stream.once('response', (headers: IncomingHttpHeaders) => {
         answered = true;
         this.#proven = true;
-        resolve({ status: Number(headers[':status'] ?? 0), headers, body: stream });
+        // A stream whose connection goes away ends like a complete one; only its reset code tells.
+        const truncated = (): boolean =>
+          stream.aborted || (stream.rstCode ?? 0) !== constants.NGHTTP2_NO_ERROR;
+        resolve({ status: Number(headers[':status'] ?? 0), headers, body: stream, truncated });
       });
       stream.on('error', (error: Error) =>
         reject(request.signal.aborted ? asError(request.signal.reason) : this.#explain(error)),

@@ -15,6 +15,8 @@ export interface WireResponse {
   readonly status: number;
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
   readonly body: Readable;
+  /** Asked when the body has ended: whether it ended before the server said so. */
+  readonly truncated: () => boolean;
 }
 
 /** A connection (or, over HTTP/1.1, a pool of them) to the API server, whatever it speaks. */

@@ -24,6 +24,8 @@ export function objectPath(
   subresource?: string,
 ): string {
   if (name === '') throw new RangeError(`the ${type.kind} has no name`);
+  if (name === '.' || name === '..' || name.includes('/'))
+    throw new RangeError(`no ${type.kind} can be named "${name}"`);
   if (type.namespaced && !namespace) throw new RangeError(`the ${type.kind} "${name}" has no namespace`);
   const path = `${collectionPath(type, namespace)}/${encodeURIComponent(name)}`;
   return subresource ? `${path}/${subresource}` : path;

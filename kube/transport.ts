@@ -1,5 +1,3 @@
-import type { Readable } from 'node:stream';
-
 import type { Clock } from './clock.ts';
 import type { ClusterConfig } from './cluster-config.ts';
 import { H1Connection } from './connection-h1.ts';
@@ -36,6 +34,7 @@ export interface TextResponse {
   readonly text: string;
 }
 
+const LOOPBACK = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/;
 const DEFAULTS = { connectTimeoutMs: 10_000, ping: { pingEveryMs: 20_000, pingTimeoutMs: 10_000 } };
 
 /**
@@ -78,7 +77,7 @@ export class Transport {
     const deadline = this.#deadline(request);
     try {
       const response = await this.#authorized(request, deadline.signal);
-      const text = await readText(response.body, maxBytes, deadline.signal);
+      const text = await readText(response, maxBytes, deadline.signal);
       return { status: response.status, headers: response.headers, text };
     } finally {
       deadline.clear();
@@ -102,13 +101,14 @@ export class Transport {
   }> {
     const deadline = this.#deadline(request);
     try {
-      const { status, headers, body } = await this.#authorized(request, deadline.signal);
+      const response = await this.#authorized(request, deadline.signal);
+      const { status, headers, body } = response;
       deadline.within(maxMs, () => new KubeConnectionError('the API server let a stream run past its end'));
       const close = (): void => {
         deadline.clear();
         body.destroy();
       };
-      return { status, headers, chunks: chunksOf(body, deadline.signal), close };
+      return { status, headers, chunks: chunksOf(response, deadline.signal), close };
     } catch (error) {
       deadline.clear();
       throw error;
@@ -153,8 +153,15 @@ export class Transport {
   }
 
   async #readToken(): Promise<string | undefined> {
+    if (!this.#token) return undefined;
+    const { protocol, hostname } = new URL(this.#config.server);
+    if (protocol !== 'https:' && !LOOPBACK.test(hostname)) {
+      throw new KubeConnectionError(
+        `a token is not sent to ${this.#config.server} in the clear; write https://`,
+      );
+    }
     try {
-      return await this.#token?.get();
+      return await this.#token.get();
     } catch (error) {
       throw new KubeConnectionError(
         `the token for the API server cannot be read: ${messageOf(error)}`,
@@ -202,13 +209,13 @@ export class Transport {
   }
 }
 
-async function readText(body: Readable, maxBytes: number, signal: AbortSignal): Promise<string> {
+async function readText(response: WireResponse, maxBytes: number, signal: AbortSignal): Promise<string> {
   const parts: Buffer[] = [];
   let size = 0;
-  for await (const chunk of chunksOf(body, signal)) {
+  for await (const chunk of chunksOf(response, signal)) {
     size += chunk.length;
     if (size > maxBytes) {
-      body.destroy();
+      response.body.destroy();
       throw new KubeConnectionError(`the API server's answer is longer than ${maxBytes} bytes`);
     }
     parts.push(chunk);
@@ -216,13 +223,15 @@ async function readText(body: Readable, maxBytes: number, signal: AbortSignal): 
   return Buffer.concat(parts).toString('utf8');
 }
 
-async function* chunksOf(body: Readable, signal: AbortSignal): AsyncGenerator<Buffer> {
+async function* chunksOf({ body, truncated }: WireResponse, signal: AbortSignal): AsyncGenerator<Buffer> {
   try {
     for await (const chunk of body) yield chunk as Buffer;
   } catch (error) {
     throw signal.aborted ? signal.reason : asConnectionError(error);
   }
   if (signal.aborted) throw signal.reason;
+  if (truncated())
+    throw new KubeConnectionError('the connection to the API server broke in the middle of an answer');
 }
 
 function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
