@@ -1,0 +1,108 @@
+import { MESH_CONFIG_NAME, OPERATOR_SERVICE } from '#core/constants.ts';
+import { meshConfigSpecSchema, meshSettings } from '#core/model/mesh-config.ts';
+import type { MeshConfig, MeshConfigSpec } from '#core/model/mesh-config.ts';
+import type { OwnerReference } from '#core/resource.ts';
+import type { KubeApi } from '#kube/api.ts';
+import { readCapabilities } from '#kube/capabilities.ts';
+import type { Capabilities } from '#kube/capabilities.ts';
+import type { Clock } from '#kube/clock.ts';
+import { isNotFound } from '#kube/errors.ts';
+import type { Logger } from '#kube/log.ts';
+import { MESH_CONFIGS } from '#kube/types.ts';
+
+import { Authority } from './ca/authority.ts';
+import { BuiltinProvider } from './ca/builtin-provider.ts';
+import type { OperatorConfig } from './config.ts';
+import { chartOwner } from './owner.ts';
+import { untilAnswered } from './retry.ts';
+import { Settings } from './settings.ts';
+
+export interface BootstrapDeps {
+  readonly config: OperatorConfig;
+  readonly api: KubeApi;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+/** What the operator must know before it can do anything. */
+export interface Surroundings {
+  readonly capabilities: Capabilities;
+  readonly owner: OwnerReference | undefined;
+  readonly settings: Settings;
+}
+
+/**
+ * Asks the API server what it can do, who owns what the operator makes, and which settings hold. Waits for an API server that is away.
+ *
+ * @throws KubeError when the API server refuses; the message says what
+ */
+export async function lookAround(deps: BootstrapDeps, signal: AbortSignal): Promise<Surroundings> {
+  const { api, config } = deps;
+  const waiting = { ...deps, signal };
+  const { ownerClusterRole } = config;
+  const capabilities = await untilAnswered(
+    'ask the API server for its version',
+    () => readCapabilities(api),
+    waiting,
+  );
+  const owner = ownerClusterRole
+    ? await untilAnswered(
+        'read the ClusterRole of the chart',
+        () => chartOwner(api, ownerClusterRole),
+        waiting,
+      )
+    : undefined;
+  const stored = await untilAnswered('read the MeshConfig', () => readMeshConfig(api), waiting);
+  return { capabilities, owner, settings: new Settings(startingSpec(stored, deps), deps.log) };
+}
+
+/**
+ * The mesh's certificate authority, ready to sign.
+ *
+ * @throws CaStateError when its state is broken and people must act
+ */
+export async function startAuthority(
+  deps: BootstrapDeps,
+  { settings, owner }: Surroundings,
+  signal: AbortSignal,
+): Promise<Authority> {
+  const { api, clock, log, config } = deps;
+  const provider = new BuiltinProvider({
+    ...{ api, clock, log },
+    namespace: config.meshNamespace,
+    trustDomain: settings.scope.trustDomain,
+    ...(owner ? { owner } : {}),
+    publishedRoots: async () => (await readMeshConfig(api))?.status?.roots?.length ?? 0,
+  });
+  const authority = new Authority({ provider, clock, settings: () => settings.current });
+  await authority.start(signal);
+  return authority;
+}
+
+/** The names the operator's Service is reached by. */
+export function servingNames(meshNamespace: string): readonly string[] {
+  const base = `${OPERATOR_SERVICE}.${meshNamespace}`;
+  return [OPERATOR_SERVICE, base, `${base}.svc`, `${base}.svc.cluster.local`];
+}
+
+async function readMeshConfig(api: KubeApi): Promise<MeshConfig | undefined> {
+  try {
+    return await api.get(MESH_CONFIGS, { name: MESH_CONFIG_NAME });
+  } catch (error) {
+    if (isNotFound(error)) return undefined;
+    throw error;
+  }
+}
+
+/** The stored spec holds; the chart's fills what it leaves open. One that cannot be read does not stop the operator. */
+function startingSpec(stored: MeshConfig | undefined, { config, log }: BootstrapDeps): MeshConfigSpec {
+  if (!stored) return config.meshConfig;
+  const spec = { ...config.meshConfig, ...(stored.spec ?? {}) };
+  try {
+    meshSettings(meshConfigSpecSchema.parse(spec));
+    return spec;
+  } catch (err) {
+    log.error({ err }, 'the MeshConfig cannot be read; the values of the chart hold until it is put right');
+    return config.meshConfig;
+  }
+}

@@ -1,0 +1,278 @@
+import { request as httpsRequest } from 'node:https';
+
+import type { KubeObject } from '#core/resource.ts';
+import { systemClock } from '#kube/clock.ts';
+import { FakeApiServer } from '#kube/fake-api.fake.ts';
+import { FakeLog } from '#kube/log.fake.ts';
+import {
+  CLUSTER_ROLES,
+  CLUSTER_ROLE_BINDINGS,
+  INTENTIONS,
+  LEASES,
+  MESH_CONFIGS,
+  MESH_SERVICES,
+  MUTATING_WEBHOOKS,
+  PODS,
+  ROLE_BINDINGS,
+  SECRETS,
+  SERVICES,
+  VALIDATING_WEBHOOKS,
+} from '#kube/types.ts';
+import type { Pod, Service } from '#kube/types.ts';
+
+import { startOperator } from './composition.ts';
+import type { RunningOperator } from './composition.ts';
+import { readConfig } from './config.ts';
+
+/** Waits until `look` finds something; fails after ten seconds. */
+async function eventually<T>(look: () => T | undefined | false): Promise<T> {
+  const deadline = Date.now() + 10_000;
+  for (;;) {
+    const found = look();
+    if (found) return found;
+    if (Date.now() > deadline) throw new Error(`not within ten seconds: ${String(look)}`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
+const POD: Pod = {
+  metadata: {
+    name: 'db-0',
+    namespace: 'shop',
+    uid: 'u1',
+    labels: { app: 'db', 'mesh.dev/injected': 'native', 'mesh.dev/service': 'db' },
+  },
+  spec: { serviceAccountName: 'database', containers: [{ name: 'app' }] },
+  status: { phase: 'Running', conditions: [{ type: 'Ready', status: 'True' }] },
+};
+
+describe('the operator, whole, against an API server', () => {
+  let fake: FakeApiServer;
+  let log: FakeLog;
+  const running: RunningOperator[] = [];
+
+  async function start(
+    env: Record<string, string> = {},
+    onLostLease: () => void = () => undefined,
+  ): Promise<RunningOperator> {
+    const config = readConfig({
+      MESH_NAMESPACE: 'mesh',
+      POD_NAME: `mesh-operator-${running.length}`,
+      MESH_SIDECAR_IMAGE: 'mesh-sidecar:test',
+      MESH_HTTPS_PORT: '0',
+      MESH_HTTP_PORT: '0',
+      ...env,
+    });
+    const operator = await startOperator({
+      ...{ config, api: fake.api, clock: systemClock, log, onLostLease },
+      admission: () => (app) =>
+        app.post('/inject', (_request, response) => void response.json({ mounted: true })),
+      processMetrics: false,
+      lingerMs: 0,
+    });
+    running.push(operator);
+    return operator;
+  }
+
+  beforeEach(async () => {
+    fake = await FakeApiServer.started();
+    log = new FakeLog();
+  });
+
+  afterEach(async () => {
+    for (const operator of running.splice(0)) await operator.stop();
+    await fake.close();
+  });
+
+  test('a fresh install: root, MeshConfig with roots and written-out scope, webhooks, lease', async () => {
+    fake.put(CLUSTER_ROLES, { metadata: { name: 'mesh-operator', uid: 'role-uid' } });
+    const operator = await start({
+      MESH_OWNER_CLUSTERROLE: 'mesh-operator',
+      MESH_CONFIG: '{"leafTTL":"1h"}',
+    });
+    const config = await eventually(() => {
+      const found = fake.find(MESH_CONFIGS, { name: 'mesh' });
+      return found?.status?.roots ? found : undefined;
+    });
+    expect(config.spec).toEqual({ trustDomain: 'cluster.local', datacenter: 'dc1', leafTTL: '1h' });
+    expect(config.metadata.ownerReferences).toEqual([
+      {
+        apiVersion: 'rbac.authorization.k8s.io/v1',
+        kind: 'ClusterRole',
+        name: 'mesh-operator',
+        uid: 'role-uid',
+      },
+    ]);
+    expect(config.status?.roots?.map(({ active }) => active)).toEqual([true]);
+    expect(config.status?.conditions).toMatchObject([
+      { type: 'Accepted', status: 'True' },
+      { type: 'AuthorityReady', status: 'True' },
+    ]);
+
+    const root = fake.find(SECRETS, { name: 'mesh-ca', namespace: 'mesh' })?.data?.['root.crt'];
+    const mutating = await eventually(() => fake.find(MUTATING_WEBHOOKS, { name: 'mesh' }));
+    expect(mutating.webhooks?.map(({ name, failurePolicy }) => [name, failurePolicy])).toEqual([
+      ['pods.inject.mesh.dev', 'Fail'],
+      ['namespaces.inject.mesh.dev', 'Fail'],
+    ]);
+    expect(
+      Buffer.from(mutating.webhooks?.[0]?.clientConfig.caBundle ?? '', 'base64')
+        .toString()
+        .trim(),
+    ).toBe(
+      Buffer.from(root ?? '', 'base64')
+        .toString()
+        .trim(),
+    );
+    const validating = await eventually(() => fake.find(VALIDATING_WEBHOOKS, { name: 'mesh' }));
+    expect(validating.metadata.ownerReferences?.[0]?.uid).toBe('role-uid');
+    expect(fake.find(LEASES, { name: 'mesh-operator', namespace: 'mesh' })?.spec?.holderIdentity).toMatch(
+      /^mesh-operator-0_/,
+    );
+    expect(operator.isLeader()).toBe(true);
+  });
+
+  test('an injected pod gets a MeshService, access for its account, and a status that follows it', async () => {
+    fake.put(SERVICES, {
+      metadata: { name: 'db', namespace: 'shop' },
+      spec: {
+        selector: { app: 'db' },
+        clusterIP: '10.0.0.7',
+        clusterIPs: ['10.0.0.7'],
+        ports: [{ port: 5432 }],
+      },
+    });
+    await start();
+    fake.put(PODS, POD);
+    const service = await eventually(() => {
+      const found = fake.find(MESH_SERVICES, { name: 'db', namespace: 'shop' });
+      return found?.status?.instances?.ready === 1 ? found : undefined;
+    });
+    expect(service.spec).toEqual({ serviceAccounts: ['database'] });
+    expect(service.status).toMatchObject({
+      spiffeId: 'spiffe://cluster.local/ns/shop/dc/dc1/svc/db',
+      virtualIPs: ['10.0.0.7'],
+      services: [
+        { name: 'db', clusterIPs: ['10.0.0.7'], headless: false, ports: [{ port: 5432, targetPort: 5432 }] },
+      ],
+      instances: { ready: 1, total: 1 },
+    });
+    const subjects = [{ kind: 'ServiceAccount', name: 'database', namespace: 'shop' }];
+    expect(
+      (await eventually(() => fake.find(ROLE_BINDINGS, { name: 'mesh-sidecar', namespace: 'shop' })))
+        .subjects,
+    ).toEqual(subjects);
+    expect(
+      (await eventually(() => fake.find(ROLE_BINDINGS, { name: 'mesh-sidecar.shop', namespace: 'mesh' })))
+        .roleRef.name,
+    ).toBe('mesh-sidecar-policy');
+    expect(
+      (await eventually(() => fake.find(CLUSTER_ROLE_BINDINGS, { name: 'mesh-sidecar.shop' }))).roleRef.name,
+    ).toBe('mesh-sidecar-catalog');
+
+    fake.remove(PODS, { name: 'db-0', namespace: 'shop' });
+    await eventually(
+      () => fake.find(ROLE_BINDINGS, { name: 'mesh-sidecar', namespace: 'shop' }) === undefined,
+    );
+    await eventually(() => fake.find(CLUSTER_ROLE_BINDINGS, { name: 'mesh-sidecar.shop' }) === undefined);
+  });
+
+  test('an intention gets its precedence and conditions', async () => {
+    await start();
+    fake.put(INTENTIONS, {
+      metadata: { name: 'web-db', namespace: 'shop', generation: 1 },
+      spec: { source: { service: 'web' }, destination: { service: 'db' }, action: 'allow' },
+    });
+    const { status } = await eventually(() => {
+      const found = fake.find(INTENTIONS, { name: 'web-db', namespace: 'shop' });
+      return found?.status ? found : undefined;
+    });
+    expect(status).toMatchObject({
+      precedence: 9,
+      observedGeneration: 1,
+      conditions: [
+        { type: 'Accepted', status: 'True', message: 'allows shop/web to shop/db, precedence 9' },
+        { type: 'Conflicted', status: 'False' },
+        { type: 'Expired', status: 'False' },
+      ],
+    });
+  });
+
+  test('a webhook configuration that somebody edits is put right', async () => {
+    await start();
+    const found = await eventually(() => fake.find(MUTATING_WEBHOOKS, { name: 'mesh' }));
+    fake.put(MUTATING_WEBHOOKS, {
+      ...found,
+      webhooks: found.webhooks?.map((hook) => ({ ...hook, failurePolicy: 'Ignore' })) ?? [],
+    });
+    await eventually(() =>
+      fake
+        .find(MUTATING_WEBHOOKS, { name: 'mesh' })
+        ?.webhooks?.every(({ failurePolicy }) => failurePolicy === 'Fail'),
+    );
+    fake.remove(MUTATING_WEBHOOKS, { name: 'mesh' });
+    await eventually(() => fake.find(MUTATING_WEBHOOKS, { name: 'mesh' }));
+  });
+
+  test('two replicas share one root; one leads, both serve; the other takes over at once', async () => {
+    const [one, two] = await Promise.all([start(), start({ POD_NAME: 'mesh-operator-b' })]);
+    expect(one.rootsPem()).toBe(two.rootsPem());
+    await eventually(() => one.isLeader() !== two.isLeader());
+    for (const operator of [one, two])
+      expect(await post(operator, '/inject')).toEqual({ status: 200, body: { mounted: true } });
+    const [leader, other] = one.isLeader() ? [one, two] : [two, one];
+    await leader.stop();
+    await eventually(() => other.isLeader());
+  });
+
+  test('health, readiness and metrics are served in plain; unknown paths are not', async () => {
+    const { httpPort } = await start();
+    const get = (path: string): Promise<Response> => fetch(`http://127.0.0.1:${httpPort}${path}`);
+    expect((await get('/healthz')).status).toBe(200);
+    await eventually(() => log.lines.some(({ message }) => message === 'registered with the API server'));
+    const ready = await get('/readyz');
+    expect([ready.status, await ready.text()]).toEqual([
+      200,
+      'ok      caches\nok      serving certificate\n',
+    ]);
+    const metrics = await (await get('/metrics')).text();
+    expect(metrics).toContain('mesh_operator_leader 1');
+    expect(metrics).toMatch(/mesh_root_expiry_timestamp_seconds\{root="[0-9a-f]{12}",active="true"\} \d+/);
+    expect(metrics).toContain('mesh_operator_cache_objects{kind="MeshConfig"} 1');
+    expect((await get('/v1/sign')).status).toBe(404);
+    expect((await get('/')).headers.get('x-powered-by')).toBeNull();
+  });
+
+  test('not ready while a kind of object cannot be read, and says which', async () => {
+    fake.failNext(403, 1000, undefined, ({ path }) => path.includes('/intentions'));
+    const { httpPort } = await start();
+    const response = await fetch(`http://127.0.0.1:${httpPort}/readyz`);
+    expect(response.status).toBe(503);
+    expect(await response.text()).toContain('not ok  caches: not read yet:');
+  });
+
+  async function post(operator: RunningOperator, path: string): Promise<{ status: number; body: unknown }> {
+    return new Promise((resolve, reject) => {
+      const request = httpsRequest(
+        {
+          host: '127.0.0.1',
+          port: operator.httpsPort,
+          path,
+          method: 'POST',
+          ca: operator.rootsPem(),
+          servername: 'mesh-operator.mesh.svc',
+          agent: false,
+        },
+        (response) => {
+          const chunks: Buffer[] = [];
+          response.on('data', (chunk: Buffer) => chunks.push(chunk));
+          response.on('end', () =>
+            resolve({ status: response.statusCode ?? 0, body: JSON.parse(Buffer.concat(chunks).toString()) }),
+          );
+        },
+      );
+      request.on('error', reject);
+      request.end();
+    });
+  }
+});

@@ -1,0 +1,7 @@
+/** Names inside the operator's own realm. */
+
+/** The Lease, in the mesh's namespace, that says which replica runs the controllers. */
+export const LEASE_NAME = 'mesh-operator';
+
+/** Who wrote a field, in server-side apply. */
+export const FIELD_MANAGER = 'mesh-operator';

@@ -1,0 +1,112 @@
+import { MESH_CONFIGS, INTENTIONS, MESH_SERVICES } from '#kube/types.ts';
+import type { KubeApi } from '#kube/api.ts';
+import type { Capabilities } from '#kube/capabilities.ts';
+import type { Clock } from '#kube/clock.ts';
+import type { Logger } from '#kube/log.ts';
+import type { OwnerReference } from '#core/resource.ts';
+import { namespaceName, serviceName } from '#core/names.ts';
+import { OPERATOR_SERVICE } from '#core/constants.ts';
+
+import type { Authority } from '../ca/authority.ts';
+import type { Caches } from '../caches.ts';
+import type { OperatorConfig } from '../config.ts';
+import { Controller } from '../controller.ts';
+import type { ControllerDuty } from '../controller.ts';
+import type { Events } from '../events.ts';
+import type { OperatorMetrics } from '../metrics.ts';
+import type { Settings } from '../settings.ts';
+import { StatusWriter } from '../status-writer.ts';
+import { AccessController } from './access/controller.ts';
+import { IntentionController } from './intention/controller.ts';
+import { JobFinisherController } from './job-finisher/controller.ts';
+import { tellToFinish } from './job-finisher/finish-client.ts';
+import type { FinishTarget } from './job-finisher/finish-client.ts';
+import { MeshConfigController } from './mesh-config/controller.ts';
+import { MeshServiceController } from './mesh-service/controller.ts';
+import { MissedInjectionController } from './missed-injection/controller.ts';
+import { SYSTEM_NAMESPACES } from './missed-injection/decide.ts';
+import { WebhookRegistrationController } from './webhook-registration/controller.ts';
+
+export interface ControllersDeps {
+  readonly config: OperatorConfig;
+  readonly capabilities: Capabilities;
+  readonly api: KubeApi;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly metrics: OperatorMetrics;
+  readonly events: Events;
+  readonly caches: Caches;
+  readonly settings: Settings;
+  readonly authority: Pick<Authority, 'roots' | 'fault' | 'bundlePem' | 'bundle' | 'issueIdentity'>;
+  readonly owner: OwnerReference | undefined;
+}
+
+/** The leader's controllers, made anew for each term. */
+export function createControllers(deps: ControllersDeps): readonly Controller[] {
+  const { config, api, clock, log, metrics, events, caches, settings, authority, owner } = deps;
+  const { meshNamespace, excludedNamespaces } = config;
+  const { scope } = settings;
+  const duties: readonly ControllerDuty[] = [
+    new MeshConfigController({
+      ...{ api, events, clock, scope, owner },
+      log: log.child({ controller: 'mesh-config' }),
+      meshConfigs: caches.meshConfigs,
+      status: new StatusWriter(MESH_CONFIGS, deps),
+      given: config.meshConfig,
+      authority,
+    }),
+    new WebhookRegistrationController({
+      ...{ api, meshNamespace, excludedNamespaces, owner },
+      log: log.child({ controller: 'webhook-registration' }),
+      mutating: caches.mutatingWebhooks,
+      validating: caches.validatingWebhooks,
+      matchConditions: deps.capabilities.matchConditions,
+      roots: () => authority.bundlePem,
+    }),
+    new AccessController({
+      ...{ api, meshNamespace, owner },
+      log: log.child({ controller: 'access' }),
+      pods: caches.pods,
+      roleBindings: caches.roleBindings,
+      clusterRoleBindings: caches.clusterRoleBindings,
+    }),
+    new MeshServiceController({
+      ...{ api, clock, events, scope, meshNamespace },
+      log: log.child({ controller: 'mesh-service' }),
+      meshServices: caches.meshServices,
+      pods: caches.pods,
+      services: caches.services,
+      status: new StatusWriter(MESH_SERVICES, deps),
+    }),
+    new IntentionController({
+      ...{ clock, events, meshNamespace, scope },
+      intentions: caches.intentions,
+      status: new StatusWriter(INTENTIONS, deps),
+    }),
+    new JobFinisherController({
+      ...{ scope, metrics },
+      log: log.child({ controller: 'job-finisher' }),
+      pods: caches.pods,
+      tell: (target) => tell(deps, target),
+    }),
+  ];
+  const missed = caches.askingPods
+    ? [
+        new MissedInjectionController({
+          ...{ events, metrics },
+          pods: caches.askingPods,
+          excludedNamespaces: [...SYSTEM_NAMESPACES, meshNamespace, ...excludedNamespaces],
+        }),
+      ]
+    : [];
+  return [...duties, ...missed].map((duty) => new Controller(duty, { clock, log, metrics }));
+}
+
+/** Finished Jobs with ordinary sidecars are few; an identity for each call costs less than keeping one fresh. */
+async function tell({ authority, config }: ControllersDeps, target: FinishTarget): Promise<void> {
+  const who = { namespace: namespaceName(config.meshNamespace), service: serviceName(OPERATOR_SERVICE) };
+  const identity = await authority.issueIdentity(who, FINISH_IDENTITY_TTL_MS);
+  await tellToFinish(target, { identity, bundle: authority.bundle });
+}
+
+const FINISH_IDENTITY_TTL_MS = 10 * 60_000;

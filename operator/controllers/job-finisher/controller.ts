@@ -1,0 +1,70 @@
+import { namespaceName, serviceName } from '#core/names.ts';
+import { serviceSpiffeId } from '#core/spiffe-id.ts';
+import type { IdentityScope } from '#core/spiffe-id.ts';
+import type { Logger } from '#kube/log.ts';
+import type { Pod } from '#kube/types.ts';
+import type { Requeue } from '#kube/work-queue.ts';
+
+import type { ObjectCache } from '../../cache.ts';
+import type { ControllerDuty } from '../../controller.ts';
+import type { OperatorMetrics } from '../../metrics.ts';
+import { finishedWork } from './decide.ts';
+import type { FinishTarget } from './finish-client.ts';
+
+export interface JobFinisherParts {
+  /** Injected pods. */
+  readonly pods: ObjectCache<Pod>;
+  /** Tells a sidecar to end; throws when it could not be told. */
+  readonly tell: (target: FinishTarget) => Promise<void>;
+  readonly scope: IdentityScope;
+  readonly log: Logger;
+  readonly metrics: Pick<OperatorMetrics, 'jobsFinished'>;
+}
+
+/** A sidecar that was told and has not ended by then is told again. */
+const TELL_AGAIN_MS = 30_000;
+
+/** Ends ordinary sidecars whose pod has nothing left to do, so that Jobs complete. Keys are pods. */
+export class JobFinisherController implements ControllerDuty {
+  readonly name = 'job-finisher';
+  readonly #parts: JobFinisherParts;
+
+  constructor(parts: JobFinisherParts) {
+    this.#parts = parts;
+  }
+
+  subscribe(add: (key: string) => void): readonly (() => void)[] {
+    return [
+      this.#parts.pods.subscribe((changes) => {
+        for (const { key, after } of changes) if (after && finishedWork(after)) add(key);
+      }),
+    ];
+  }
+
+  *keys(): Iterable<string> {
+    for (const pod of this.#parts.pods.all()) {
+      if (finishedWork(pod)) yield `${pod.metadata.namespace ?? ''}/${pod.metadata.name}`;
+    }
+  }
+
+  async reconcile(key: string): Promise<Requeue | void> {
+    const { pods, tell, scope, log, metrics } = this.#parts;
+    const pod = pods.get(key);
+    const work = pod && finishedWork(pod);
+    if (!work) return undefined;
+    const { namespace, service, ip } = work;
+    const spiffeId = serviceSpiffeId(scope, {
+      namespace: namespaceName(namespace),
+      service: serviceName(service),
+    });
+    try {
+      await tell({ ip, spiffeId });
+    } catch (error) {
+      metrics.jobsFinished.inc({ result: 'error' });
+      throw error;
+    }
+    metrics.jobsFinished.inc({ result: 'ok' });
+    log.info({ pod: key, service }, 'told the sidecar of a finished pod to end');
+    return { requeueAfterMs: TELL_AGAIN_MS };
+  }
+}

@@ -1,0 +1,48 @@
+import { LABELS, SIDECAR_CONTAINER } from '#core/constants.ts';
+import type { Pod } from '#kube/types.ts';
+
+import type { ContainerStatus } from '../../resources/pod.ts';
+import { applicationContainers, isTerminal, podService } from '../../resources/pod.ts';
+
+/** A pod whose work is done and whose sidecar still runs. */
+export interface FinishedWork {
+  readonly namespace: string;
+  /** The service the sidecar must prove to be before it is told anything. */
+  readonly service: string;
+  readonly ip: string;
+}
+
+/**
+ * Whether this pod waits only for its sidecar to end. An ordinary sidecar (Kubernetes before 1.29) outlives the containers of a Job,
+ * which then never completes. Under `OnFailure` a container that failed is started again, so only success counts. Pure.
+ */
+export function finishedWork(pod: Pod): FinishedWork | undefined {
+  const { namespace = '', labels } = pod.metadata;
+  if (labels?.[LABELS.injected] !== 'ordinary' || isTerminal(pod)) return undefined;
+  const service = podService(pod);
+  const ip = pod.status?.podIP;
+  if (!service || !ip || !sidecarRuns(pod) || !applicationsAreDone(pod)) return undefined;
+  return { namespace, service, ip };
+}
+
+function applicationsAreDone(pod: Pod): boolean {
+  const { restartPolicy, containers = [] } = pod.spec ?? {};
+  if (restartPolicy !== 'Never' && restartPolicy !== 'OnFailure') return false;
+  const statuses = applicationContainers(pod);
+  const applications = containers.filter(({ name }) => name !== SIDECAR_CONTAINER).length;
+  return (
+    applications > 0 &&
+    statuses.length >= applications &&
+    statuses.every((status) => isDone(status, restartPolicy))
+  );
+}
+
+function isDone({ state }: ContainerStatus, restartPolicy: 'Never' | 'OnFailure'): boolean {
+  const exitCode = state?.terminated?.exitCode;
+  return exitCode !== undefined && (restartPolicy === 'Never' || exitCode === 0);
+}
+
+function sidecarRuns(pod: Pod): boolean {
+  const sidecar = pod.status?.containerStatuses?.find(({ name }) => name === SIDECAR_CONTAINER);
+  return sidecar !== undefined && !sidecar.state?.terminated;
+}

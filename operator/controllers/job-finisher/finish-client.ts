@@ -1,0 +1,102 @@
+import { connect } from 'node:tls';
+import type { TLSSocket } from 'node:tls';
+
+import { PORTS } from '#core/constants.ts';
+import type { SpiffeId } from '#core/spiffe-id.ts';
+import { peerSpiffeId } from '#pki/peer.ts';
+import type { Svid } from '#pki/svid.ts';
+import { secureContextOptions } from '#pki/tls-options.ts';
+import type { TrustBundle } from '#pki/trust-bundle.ts';
+
+/** The protocol by which the operator speaks to sidecars. */
+export const CONTROL_ALPN = 'mesh-control/1';
+
+export interface FinishTarget {
+  readonly ip: string;
+  /** Default {@link PORTS}.inbound; tests use another. */
+  readonly port?: number;
+  /** Who must answer. */
+  readonly spiffeId: SpiffeId;
+}
+
+export interface FinishCredentials {
+  /** The operator's own identity. */
+  readonly identity: Svid;
+  readonly bundle: TrustBundle;
+}
+
+const MAX_ANSWER_BYTES = 1024;
+
+/**
+ * Tells a sidecar that its pod's work is done. Resolves when the sidecar says that it will end.
+ *
+ * @param timeoutMs for everything together
+ * @throws Error saying what went wrong: no connection, the wrong peer, no answer
+ */
+export async function tellToFinish(
+  target: FinishTarget,
+  { identity, bundle }: FinishCredentials,
+  timeoutMs = 5_000,
+): Promise<void> {
+  const socket = connect({
+    ...secureContextOptions(identity, bundle),
+    host: target.ip,
+    port: target.port ?? PORTS.inbound,
+    ALPNProtocols: [CONTROL_ALPN],
+    checkServerIdentity: () => undefined,
+  });
+  const timer = setTimeout(() => socket.destroy(new Error(`no answer within ${timeoutMs} ms`)), timeoutMs);
+  try {
+    await untilSecure(socket);
+    checkPeer(socket, target.spiffeId);
+    socket.write('{"command":"finish"}\n');
+    checkAnswer(await firstLine(socket));
+  } finally {
+    clearTimeout(timer);
+    socket.destroy();
+  }
+}
+
+function untilSecure(socket: TLSSocket): Promise<void> {
+  return new Promise((resolve, reject) => {
+    socket.once('secureConnect', resolve);
+    socket.once('error', reject);
+    socket.once('close', () => reject(new Error('the sidecar closed the connection during the handshake')));
+  });
+}
+
+function checkPeer(socket: TLSSocket, expected: SpiffeId): void {
+  const certificate = socket.getPeerX509Certificate();
+  const peer = certificate ? peerSpiffeId(certificate) : undefined;
+  if (!socket.authorized || !peer?.ok)
+    throw new Error(
+      `the peer is not of this mesh: ${peer && !peer.ok ? peer.message : socket.authorizationError.message}`,
+    );
+  if (peer.id !== expected) throw new Error(`the peer is ${peer.id} and not ${expected}`);
+  if (socket.alpnProtocol !== CONTROL_ALPN) throw new Error(`the sidecar does not speak ${CONTROL_ALPN}`);
+}
+
+function firstLine(socket: TLSSocket): Promise<string> {
+  return new Promise((resolve, reject) => {
+    let text = '';
+    socket.setEncoding('utf8');
+    socket.on('data', (chunk: string) => {
+      text += chunk;
+      const end = text.indexOf('\n');
+      if (end >= 0) resolve(text.slice(0, end));
+      else if (text.length > MAX_ANSWER_BYTES) reject(new Error('the answer is too long'));
+    });
+    socket.once('error', reject);
+    socket.once('close', () => reject(new Error('the sidecar closed the connection without an answer')));
+  });
+}
+
+function checkAnswer(line: string): void {
+  let answer: unknown;
+  try {
+    answer = JSON.parse(line);
+  } catch {
+    throw new Error('the answer is no JSON');
+  }
+  if ((answer as { ok?: unknown } | null)?.ok !== true) throw new Error('the sidecar refused to finish');
+}

@@ -1,0 +1,113 @@
+import { MESH_CONFIG_NAME } from '#core/constants.ts';
+import { meshConfigFaults } from '#core/model/mesh-config-faults.ts';
+import type { MeshConfig, MeshConfigSpec, MeshConfigStatus } from '#core/model/mesh-config.ts';
+import type { OwnerReference } from '#core/resource.ts';
+import type { IdentityScope } from '#core/spiffe-id.ts';
+import type { KubeApi } from '#kube/api.ts';
+import type { Clock } from '#kube/clock.ts';
+import type { Logger } from '#kube/log.ts';
+import { MESH_CONFIGS } from '#kube/types.ts';
+import type { Requeue } from '#kube/work-queue.ts';
+
+import type { Authority } from '../../ca/authority.ts';
+import type { ObjectCache } from '../../cache.ts';
+import { mergeConditions } from '../../conditions.ts';
+import { FIELD_MANAGER } from '../../constants.ts';
+import type { ControllerDuty } from '../../controller.ts';
+import type { Events } from '../../events.ts';
+import type { StatusWriter } from '../../status-writer.ts';
+import { faultText } from '../fault-text.ts';
+import { meshConfigConditions, meshConfigToApply, scopeFaults, settingsToApply } from './decide.ts';
+
+export interface MeshConfigControllerParts {
+  readonly api: KubeApi;
+  readonly meshConfigs: ObjectCache<MeshConfig>;
+  readonly status: StatusWriter<MeshConfig['spec'], MeshConfigStatus>;
+  readonly events: Events;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** What the chart's values say. */
+  readonly given: MeshConfigSpec;
+  /** Trust domain and datacenter in force. */
+  readonly scope: IdentityScope;
+  readonly authority: Pick<Authority, 'roots' | 'fault'>;
+  readonly owner: OwnerReference | undefined;
+}
+
+/** No cache tells what happens to the authority's Secret. */
+const LOOK_AT_AUTHORITY_MS = 60_000;
+
+/**
+ * Brings the chart's values into the MeshConfig once per term of leadership (what users change afterwards stays until the next), makes it
+ * again when it is deleted, holds trust domain and datacenter to what identities carry, and publishes the roots.
+ */
+export class MeshConfigController implements ControllerDuty {
+  readonly name = 'mesh-config';
+  readonly #parts: MeshConfigControllerParts;
+  #applied = false;
+
+  constructor(parts: MeshConfigControllerParts) {
+    this.#parts = parts;
+  }
+
+  subscribe(add: (key: string) => void): readonly (() => void)[] {
+    return [this.#parts.meshConfigs.subscribe(() => add(MESH_CONFIG_NAME))];
+  }
+
+  keys(): Iterable<string> {
+    return [MESH_CONFIG_NAME];
+  }
+
+  async reconcile(): Promise<Requeue | void> {
+    const { meshConfigs, status, clock, authority, scope, log } = this.#parts;
+    const cached = meshConfigs.get(MESH_CONFIG_NAME);
+    const { spec, refused } = this.#wanted();
+    const departs = scopeFaults(cached?.spec, scope);
+    const config = !cached || !this.#applied || departs.length > 0 ? await this.#apply(spec) : cached;
+    if (!this.#applied) for (const fault of refused) log.error({ fault }, 'a value of the chart is refused');
+    this.#applied = true;
+    if (cached && departs.length > 0) this.#refuse(cached, departs);
+
+    const { generation } = config.metadata;
+    const current = status.current(config);
+    const faults = [...meshConfigFaults(config).map(faultText), ...refused];
+    const authorityFault = await authority.fault();
+    const conditions = mergeConditions(
+      current?.conditions,
+      meshConfigConditions(faults, authorityFault),
+      generation,
+      clock.now(),
+    );
+    if (authorityFault !== undefined)
+      log.error({ fault: authorityFault }, 'the certificate authority is in trouble');
+    await status.write(config, {
+      roots: authority.roots(),
+      conditions,
+      ...(generation === undefined ? {} : { observedGeneration: generation }),
+    });
+    return { requeueAfterMs: LOOK_AT_AUTHORITY_MS };
+  }
+
+  /** Trust domain and datacenter are written out even where the chart leaves them to their defaults: they are a decision for good. */
+  #wanted(): ReturnType<typeof settingsToApply> {
+    const { given, scope } = this.#parts;
+    const { trustDomain, datacenter } = scope;
+    return settingsToApply({ trustDomain, datacenter, ...given }, scope);
+  }
+
+  async #apply(spec: MeshConfigSpec): Promise<MeshConfig> {
+    const { api, owner, log } = this.#parts;
+    const applied = await api.apply(MESH_CONFIGS, meshConfigToApply(spec, owner), FIELD_MANAGER);
+    log.info({ fields: Object.keys(spec) }, 'the values of the chart are in the MeshConfig');
+    return applied;
+  }
+
+  #refuse(config: MeshConfig, faults: readonly string[]): void {
+    const { log, events } = this.#parts;
+    const about = { apiVersion: 'mesh.dev/v1alpha1', kind: 'MeshConfig', metadata: config.metadata };
+    for (const fault of faults) {
+      log.error({ fault }, 'a change of the MeshConfig is refused and was taken back');
+      events.emit({ about, type: 'Warning', reason: 'ChangeRefused', message: fault });
+    }
+  }
+}

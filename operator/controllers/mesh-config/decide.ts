@@ -1,0 +1,75 @@
+import { MESH_CONFIG_NAME } from '#core/constants.ts';
+import { MESH_DEFAULTS } from '#core/model/mesh-config.ts';
+import type { MeshConfig, MeshConfigSpec } from '#core/model/mesh-config.ts';
+import type { IdentityScope } from '#core/spiffe-id.ts';
+import type { OwnerReference } from '#core/resource.ts';
+
+import { isFalse, isTrue } from '../../conditions.ts';
+import type { ConditionState } from '../../conditions.ts';
+
+/** The fields that stand in every identity, and so cannot change once identities exist. */
+const SCOPE_FIELDS = ['trustDomain', 'datacenter'] as const;
+
+/**
+ * The part of the chart's settings to write into the MeshConfig: all of it, but for a trust domain or datacenter that differs from the
+ * one identities were issued under. Pure.
+ *
+ * @param established trust domain and datacenter in force; undefined before the first identity
+ */
+export function settingsToApply(
+  given: MeshConfigSpec,
+  established: IdentityScope | undefined,
+): { readonly spec: MeshConfigSpec; readonly refused: readonly string[] } {
+  if (!established) return { spec: given, refused: [] };
+  const spec = { ...given };
+  const refused: string[] = [];
+  for (const field of SCOPE_FIELDS) {
+    const wanted = given[field];
+    if (wanted === undefined || wanted === established[field]) continue;
+    spec[field] = established[field];
+    refused.push(immutable(field, wanted, established[field]));
+  }
+  return { spec, refused };
+}
+
+/** Where a MeshConfig's own spec departs from the identities that exist. Pure. */
+export function scopeFaults(spec: MeshConfigSpec | undefined, established: IdentityScope): readonly string[] {
+  return SCOPE_FIELDS.flatMap((field) => {
+    const written = spec?.[field] ?? MESH_DEFAULTS[field];
+    return written === established[field] ? [] : [immutable(field, written, established[field])];
+  });
+}
+
+function immutable(field: string, wanted: string, kept: string): string {
+  return `${field} cannot change from ${JSON.stringify(kept)} to ${JSON.stringify(wanted)}: identities carry it; the mesh goes on with ${JSON.stringify(kept)}. To change it, remove the mesh and install it anew`;
+}
+
+/** The MeshConfig as it is applied (server-side apply: these fields and no others). Pure. */
+export function meshConfigToApply(spec: MeshConfigSpec, owner: OwnerReference | undefined): MeshConfig {
+  return {
+    apiVersion: 'mesh.dev/v1alpha1',
+    kind: 'MeshConfig',
+    metadata: { name: MESH_CONFIG_NAME, ...(owner ? { ownerReferences: [owner] } : {}) },
+    spec,
+  };
+}
+
+/**
+ * The conditions of the MeshConfig. Pure.
+ *
+ * @param faults what is wrong with its spec, or with what the chart wants in it
+ * @param authorityFault why certificates cannot be signed
+ */
+export function meshConfigConditions(
+  faults: readonly string[],
+  authorityFault: string | undefined,
+): readonly ConditionState[] {
+  return [
+    faults.length > 0
+      ? isFalse('Accepted', 'Invalid', faults.join('; '))
+      : isTrue('Accepted', 'Valid', 'in force'),
+    authorityFault === undefined
+      ? isTrue('AuthorityReady', 'Signs', 'certificates are signed')
+      : isFalse('AuthorityReady', 'Broken', authorityFault),
+  ];
+}

@@ -1,0 +1,167 @@
+import { meshServiceFaults } from '#core/model/mesh-service-faults.ts';
+import type { MeshService, MeshServiceStatus } from '#core/model/mesh-service.ts';
+import type { IdentityScope } from '#core/spiffe-id.ts';
+import type { KubeApi } from '#kube/api.ts';
+import type { Clock } from '#kube/clock.ts';
+import { isAlreadyExists } from '#kube/errors.ts';
+import type { Logger } from '#kube/log.ts';
+import { MESH_SERVICES } from '#kube/types.ts';
+import type { Pod, Service } from '#kube/types.ts';
+import type { Requeue } from '#kube/work-queue.ts';
+
+import type { ObjectCache } from '../../cache.ts';
+import { mergeConditions } from '../../conditions.ts';
+import type { ControllerDuty } from '../../controller.ts';
+import type { Events } from '../../events.ts';
+import { same } from '../../matches.ts';
+import { podService } from '../../resources/pod.ts';
+import type { StatusWriter } from '../../status-writer.ts';
+import { faultText } from '../fault-text.ts';
+import { meshServiceFor } from './create.ts';
+import { decideMeshService } from './decide.ts';
+
+export interface MeshServiceControllerParts {
+  readonly api: KubeApi;
+  readonly meshServices: ObjectCache<MeshService>;
+  /** Injected pods. */
+  readonly pods: ObjectCache<Pod>;
+  readonly services: ObjectCache<Service>;
+  readonly status: StatusWriter<MeshService['spec'], MeshServiceStatus>;
+  readonly events: Events;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly scope: IdentityScope;
+  readonly meshNamespace: string;
+}
+
+/** Makes the MeshService that pods name and nobody defined, and keeps the status of all. Keys are `namespace/name`. */
+export class MeshServiceController implements ControllerDuty {
+  readonly name = 'mesh-service';
+  readonly #parts: MeshServiceControllerParts;
+
+  constructor(parts: MeshServiceControllerParts) {
+    this.#parts = parts;
+  }
+
+  subscribe(add: (key: string) => void): readonly (() => void)[] {
+    const { meshServices, pods, services } = this.#parts;
+    const addNamespace = (namespace: string): void => {
+      for (const { metadata } of meshServices.inNamespace(namespace)) add(`${namespace}/${metadata.name}`);
+    };
+    return [
+      meshServices.subscribe((changes) => changes.forEach(({ key }) => add(key))),
+      services.subscribe((changes) => {
+        const namespaces = new Set(
+          changes.map(({ before, after }) => (after ?? before)?.metadata.namespace ?? ''),
+        );
+        namespaces.forEach(addNamespace);
+      }),
+      pods.subscribe((changes) => {
+        for (const { before, after } of changes) {
+          const namespace = (after ?? before)?.metadata.namespace ?? '';
+          for (const pod of [before, after]) {
+            const service = pod && podService(pod);
+            if (service !== undefined) add(`${namespace}/${service}`);
+          }
+          // A pod that comes or goes can change which Kubernetes Services its neighbours share with it.
+          if (!before || !after) addNamespace(namespace);
+        }
+      }),
+    ];
+  }
+
+  *keys(): Iterable<string> {
+    for (const { metadata } of this.#parts.meshServices.all())
+      yield `${metadata.namespace ?? ''}/${metadata.name}`;
+    for (const pod of this.#parts.pods.all()) {
+      const service = podService(pod);
+      if (service !== undefined) yield `${pod.metadata.namespace ?? ''}/${service}`;
+    }
+  }
+
+  async reconcile(key: string): Promise<Requeue | void> {
+    const { meshServices, status } = this.#parts;
+    const [namespace = '', name = ''] = key.split('/');
+    const service = meshServices.get(key);
+    if (service) return this.#keepStatus(service);
+    status.forget(key);
+    await this.#create(namespace, name);
+    return undefined;
+  }
+
+  async #create(namespace: string, name: string): Promise<void> {
+    const { api, pods, log, events, meshNamespace } = this.#parts;
+    const wanted = meshServiceFor(namespace, name, pods.inNamespace(namespace));
+    if (!wanted) return;
+    const faults = meshServiceFaults(wanted, { meshNamespace }).map(faultText);
+    if (faults.length > 0) {
+      log.warn({ namespace, service: name, faults }, 'a pod names a service that cannot be');
+      return;
+    }
+    try {
+      const made = await api.create(MESH_SERVICES, wanted);
+      const accounts = wanted.spec?.serviceAccounts?.join(', ') ?? '';
+      log.info(
+        { namespace, service: name, serviceAccounts: accounts },
+        'made a MeshService for the first pod that names it',
+      );
+      events.emit({
+        about: { ...wanted, metadata: made.metadata },
+        type: 'Normal',
+        reason: 'Created',
+        message: `made for the first pod that names this service; pods of ServiceAccount ${accounts} may be it`,
+      });
+    } catch (error) {
+      if (!isAlreadyExists(error)) throw error;
+    }
+  }
+
+  async #keepStatus(service: MeshService): Promise<Requeue | void> {
+    const { pods, services, status, clock, scope, meshNamespace } = this.#parts;
+    const { namespace = '', generation } = service.metadata;
+    const current = status.current(service);
+    const verdict = decideMeshService({
+      service: { ...service, ...(current ? { status: current } : {}) },
+      scope,
+      faults: meshServiceFaults(service, { meshNamespace }).map(faultText),
+      pods: pods.inNamespace(namespace),
+      services: services.inNamespace(namespace),
+    });
+    const conditions = mergeConditions(current?.conditions, verdict.conditions, generation, clock.now());
+    const patch = {
+      ...verdict,
+      conditions,
+      ...(generation === undefined ? {} : { observedGeneration: generation }),
+    };
+    const putOff = await status.write(service, patch, (before) =>
+      same(withoutCounts(before), withoutCounts(patch)),
+    );
+    if (putOff === undefined) this.#tell(service, current, conditions);
+    return putOff === undefined ? undefined : { requeueAfterMs: putOff };
+  }
+
+  #tell(
+    service: MeshService,
+    before: MeshServiceStatus | undefined,
+    conditions: NonNullable<MeshServiceStatus['conditions']>,
+  ): void {
+    for (const { type, status, reason, message } of conditions) {
+      const was = before?.conditions?.find((condition) => condition.type === type)?.status;
+      if (!['Accepted', 'IdentityAllowed'].includes(type) || status !== 'False' || was === status) continue;
+      const about = { apiVersion: 'mesh.dev/v1alpha1', kind: 'MeshService', metadata: service.metadata };
+      this.#parts.events.emit({ about, type: 'Warning', reason, message });
+    }
+  }
+}
+
+/** A status without what changes with every pod. */
+function withoutCounts(status: MeshServiceStatus | undefined): object {
+  const { spiffeId, virtualIPs, services, observedGeneration, conditions } = status ?? {};
+  return {
+    spiffeId,
+    virtualIPs,
+    services,
+    observedGeneration,
+    conditions: conditions?.filter(({ type }) => type !== 'Ready'),
+  };
+}

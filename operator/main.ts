@@ -1,0 +1,105 @@
+#!/usr/bin/env node
+import { KubeClient } from '#kube/client.ts';
+import { systemClock } from '#kube/clock.ts';
+import type { ClusterConfig } from '#kube/cluster-config.ts';
+import { SERVICE_ACCOUNT_DIR, inClusterConfig } from '#kube/in-cluster.ts';
+import { kubeconfig } from '#kube/kubeconfig.ts';
+import { jsonLog } from '#kube/log.ts';
+import type { Logger } from '#kube/log.ts';
+import { webhookRouter } from '#webhook/router.ts';
+
+import packageJson from '../package.json' with { type: 'json' };
+import { clusterView, injectionSettings, webhookMetrics } from './admission.ts';
+import type { AdmissionParts } from './admission.ts';
+import { startOperator } from './composition.ts';
+import { ConfigError, readConfig } from './config.ts';
+import type { OperatorConfig } from './config.ts';
+import type { Mount } from './server/app.ts';
+import { runUninstall } from './uninstall/main.ts';
+
+/** The control plane's process: `run` (or nothing) runs it, `version` says which one it is, `uninstall` is for the chart's hook. */
+async function main(args: readonly string[]): Promise<number> {
+  if (args[0] === 'version') {
+    process.stdout.write(`mesh operator ${packageJson.version}, Node.js ${process.version}\n`);
+    return 0;
+  }
+  if (args[0] === 'uninstall') return runUninstall(process.env);
+  let config: OperatorConfig;
+  try {
+    config = readConfig(process.env);
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    process.stderr.write(`${error.message}\n`);
+    return 1;
+  }
+  return run(config, jsonLog('mesh-operator', config.logLevel));
+}
+
+async function run(config: OperatorConfig, log: Logger): Promise<number> {
+  const clock = systemClock;
+  const starting = new AbortController();
+  const ended = new Promise<number>((resolve) => {
+    for (const name of ['SIGTERM', 'SIGINT'] as const) {
+      process.once(name, () => {
+        log.info({ signal: name }, 'ending');
+        starting.abort(new Error('told to end'));
+        resolve(0);
+      });
+    }
+    process.on('uncaughtException', (err) => {
+      log.error({ err }, 'a fault of the operator; it ends and is started again');
+      resolve(1);
+    });
+    process.on('unhandledRejection', (err) => {
+      log.error({ err }, 'a fault of the operator; it ends and is started again');
+      resolve(1);
+    });
+  });
+  try {
+    const api = new KubeClient({
+      config: await clusterConfig(),
+      clock,
+      userAgent: `mesh-operator/${packageJson.version}`,
+    });
+    const operator = await startOperator(
+      { config, api, clock, log, admission, onLostLease: () => process.exit(1) },
+      starting.signal,
+    );
+    const code = await ended;
+    await operator.stop();
+    return code;
+  } catch (err) {
+    if (starting.signal.aborted) return 0;
+    log.error({ err }, `the operator cannot start: ${err instanceof Error ? err.message : String(err)}`);
+    return 1;
+  }
+}
+
+/** In a pod the pod's own account; elsewhere the kubeconfig. */
+function clusterConfig(): Promise<ClusterConfig> {
+  const { KUBERNETES_SERVICE_HOST, KUBECONFIG } = process.env;
+  if (!KUBERNETES_SERVICE_HOST || KUBECONFIG) return kubeconfig();
+  return inClusterConfig({ MESH_KUBE_TOKEN_DIR: SERVICE_ACCOUNT_DIR, ...process.env });
+}
+
+/** The webhook, fed from the operator's caches. */
+function admission(parts: AdmissionParts): Mount {
+  const { config, clock, log } = parts;
+  const router = webhookRouter({
+    view: clusterView(parts),
+    injection: () => injectionSettings(parts),
+    meshNamespace: config.meshNamespace,
+    now: () => clock.now(),
+    log,
+    metrics: webhookMetrics(parts.metrics),
+  });
+  return (app) => app.use(router);
+}
+
+main(process.argv.slice(2)).then(
+  (code) => process.exit(code),
+  (error: unknown) => {
+    process.stderr.write(`${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+    process.exit(1);
+  },
+);

@@ -1,0 +1,145 @@
+import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client';
+
+/** Every metric of the operator, in one table: what the code may count and what the documentation lists. */
+export const METRICS = {
+  signingRequests: {
+    kind: 'counter',
+    name: 'mesh_signing_requests_total',
+    help: 'Requests for certificates, by result (issued, refused, failed) and exact reason.',
+    labels: ['result', 'reason'],
+  },
+  signingSeconds: {
+    kind: 'histogram',
+    name: 'mesh_signing_duration_seconds',
+    help: 'How long a request for a certificate took.',
+    labels: ['result'],
+  },
+  injections: {
+    kind: 'counter',
+    name: 'mesh_injection_total',
+    help: 'Pods looked at for injection, by result (injected, unchanged, refused, error) and reason.',
+    labels: ['result', 'reason'],
+  },
+  validations: {
+    kind: 'counter',
+    name: 'mesh_validation_total',
+    help: 'Resources of the mesh looked at before they are stored, by kind of resource and result (allowed, refused, error).',
+    labels: ['resource', 'result'],
+  },
+  admissionSeconds: {
+    kind: 'histogram',
+    name: 'mesh_admission_duration_seconds',
+    help: 'How long an admission review took, by endpoint (inject, validate).',
+    labels: ['endpoint'],
+  },
+  httpRequests: {
+    kind: 'counter',
+    name: 'mesh_operator_http_requests_total',
+    help: 'HTTP requests answered, by server (https, http), path (known ones, else "other") and status code.',
+    labels: ['server', 'path', 'code'],
+  },
+  reconciles: {
+    kind: 'counter',
+    name: 'mesh_operator_reconciles_total',
+    help: 'Objects looked at by a controller, by controller and result (ok, error).',
+    labels: ['controller', 'result'],
+  },
+  reconcileSeconds: {
+    kind: 'histogram',
+    name: 'mesh_operator_reconcile_duration_seconds',
+    help: 'How long a controller took over one object.',
+    labels: ['controller'],
+  },
+  statusWrites: {
+    kind: 'counter',
+    name: 'mesh_operator_status_writes_total',
+    help: 'Status written, by kind of object.',
+    labels: ['kind'],
+  },
+  queueDepth: {
+    kind: 'gauge',
+    name: 'mesh_operator_queue_depth',
+    help: 'Objects that wait for a controller.',
+    labels: ['controller'],
+  },
+  cacheObjects: {
+    kind: 'gauge',
+    name: 'mesh_operator_cache_objects',
+    help: 'Objects held in memory, by kind.',
+    labels: ['kind'],
+  },
+  cacheLastSync: {
+    kind: 'gauge',
+    name: 'mesh_operator_cache_last_contact_timestamp_seconds',
+    help: 'When the API server was last heard about this kind of object (Unix time).',
+    labels: ['kind'],
+  },
+  events: {
+    kind: 'counter',
+    name: 'mesh_operator_events_total',
+    help: 'Kubernetes Events, by result (written, merged, dropped, failed).',
+    labels: ['result'],
+  },
+  missedInjections: {
+    kind: 'gauge',
+    name: 'mesh_operator_missed_injections',
+    help: 'Pods that ask for the mesh and run without it. Only watched on servers without matchConditions.',
+    labels: [],
+  },
+  jobsFinished: {
+    kind: 'counter',
+    name: 'mesh_operator_jobs_finished_total',
+    help: 'Sidecars told to end because the work of their pod is done, by result (ok, error).',
+    labels: ['result'],
+  },
+  leader: {
+    kind: 'gauge',
+    name: 'mesh_operator_leader',
+    help: '1 while this replica runs the controllers.',
+    labels: [],
+  },
+  servingCertificateExpiry: {
+    kind: 'gauge',
+    name: 'mesh_operator_serving_certificate_expiry_timestamp_seconds',
+    help: 'When the certificate of webhook and signing ends (Unix time).',
+    labels: [],
+  },
+  rootExpiry: {
+    kind: 'gauge',
+    name: 'mesh_root_expiry_timestamp_seconds',
+    help: 'When each root of the mesh ends (Unix time), by the first 12 digits of its identifier.',
+    labels: ['root', 'active'],
+  },
+} as const;
+
+type Table = typeof METRICS;
+type Built<Definition extends { kind: string; labels: readonly string[] }> =
+  Definition['kind'] extends 'counter'
+    ? Counter<Definition['labels'][number]>
+    : Definition['kind'] extends 'gauge'
+      ? Gauge<Definition['labels'][number]>
+      : Histogram<Definition['labels'][number]>;
+
+/** The operator's metrics, by their key in {@link METRICS}. */
+export type OperatorMetrics = { readonly [Key in keyof Table]: Built<Table[Key]> };
+
+const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
+
+/**
+ * Makes the metrics in a registry of their own.
+ *
+ * @param processMetrics whether memory, CPU and event loop lag of the process are collected too
+ */
+export function createMetrics(processMetrics = false): {
+  readonly metrics: OperatorMetrics;
+  readonly registry: Registry;
+} {
+  const registry = new Registry();
+  if (processMetrics) collectDefaultMetrics({ register: registry });
+  const built = Object.entries(METRICS).map(([key, { kind, name, help, labels }]) => {
+    const options = { name, help, labelNames: [...labels], registers: [registry] };
+    if (kind === 'counter') return [key, new Counter(options)];
+    return [key, kind === 'gauge' ? new Gauge(options) : new Histogram({ ...options, buckets: SECONDS })];
+  });
+  return { metrics: Object.fromEntries(built) as OperatorMetrics, registry };
+}

@@ -1,0 +1,150 @@
+import { API_GROUP } from '#core/constants.ts';
+
+import { CATALOG_ROLE, POLICY_ROLE } from './controllers/access/decide.ts';
+import { LEASE_NAME } from './constants.ts';
+import { WEBHOOK_NAME } from './controllers/webhook-registration/decide.ts';
+
+/** One thing the operator may do, and why it must. */
+export interface Permission {
+  readonly apiGroups: readonly string[];
+  readonly resources: readonly string[];
+  readonly verbs: readonly string[];
+  /** Only objects of these names. */
+  readonly resourceNames?: readonly string[];
+  readonly reason: string;
+}
+
+const READ = ['get', 'list', 'watch'];
+const RBAC = 'rbac.authorization.k8s.io';
+const ADMISSION = 'admissionregistration.k8s.io';
+
+/** What the operator may do everywhere (a ClusterRole). The chart's role is compared with this by a test. */
+export const CLUSTER_PERMISSIONS: readonly Permission[] = [
+  {
+    apiGroups: [API_GROUP],
+    resources: ['intentions', 'meshservices', 'meshconfigs'],
+    verbs: READ,
+    reason: 'What users wrote: precedence and conflicts, who may be which service, what holds for the mesh.',
+  },
+  {
+    apiGroups: [API_GROUP],
+    resources: ['intentions/status', 'meshservices/status', 'meshconfigs/status'],
+    verbs: ['patch'],
+    reason: 'What became of it, for users; virtual IPs and roots, for sidecars.',
+  },
+  {
+    apiGroups: [API_GROUP],
+    resources: ['meshservices'],
+    verbs: ['create'],
+    reason: 'The MeshService of the first pod that names a service nobody defined.',
+  },
+  {
+    apiGroups: [API_GROUP],
+    resources: ['meshconfigs'],
+    verbs: ['create'],
+    reason: "The MeshConfig of the chart's values. Creation cannot be limited to a name.",
+  },
+  {
+    apiGroups: [API_GROUP],
+    resources: ['meshconfigs'],
+    verbs: ['patch'],
+    resourceNames: ['mesh'],
+    reason: 'Changed values of the chart reach the MeshConfig.',
+  },
+  {
+    apiGroups: [''],
+    resources: ['pods'],
+    verbs: READ,
+    reason:
+      'Which pods are injected (by label): instances, their ServiceAccounts, the pod that asks for a certificate, finished Jobs.',
+  },
+  {
+    apiGroups: [''],
+    resources: ['services'],
+    verbs: READ,
+    reason: 'Which Kubernetes Services stand for a logical service, and their cluster IPs.',
+  },
+  {
+    apiGroups: [''],
+    resources: ['namespaces'],
+    verbs: READ,
+    reason: 'The label mesh/inject of a namespace is the default of its pods.',
+  },
+  {
+    apiGroups: [''],
+    resources: ['events'],
+    verbs: ['create', 'patch'],
+    reason: 'Tells users what happened, at the object it happened to.',
+  },
+  {
+    apiGroups: ['authentication.k8s.io'],
+    resources: ['tokenreviews'],
+    verbs: ['create'],
+    reason: 'Checks the token of whoever asks for a certificate.',
+  },
+  {
+    apiGroups: [RBAC],
+    resources: ['rolebindings', 'clusterrolebindings'],
+    verbs: [...READ, 'create', 'update', 'delete'],
+    reason:
+      'Binds exactly the ServiceAccounts of injected pods to the two sidecar roles, repairs that, and takes it back.',
+  },
+  {
+    apiGroups: [RBAC],
+    resources: ['clusterroles'],
+    verbs: ['bind'],
+    resourceNames: [POLICY_ROLE, CATALOG_ROLE],
+    reason: 'Only these two roles can be given away; the API server refuses a binding to any other.',
+  },
+  {
+    apiGroups: [RBAC],
+    resources: ['clusterroles'],
+    verbs: ['get'],
+    resourceNames: ['mesh-operator'],
+    reason:
+      "The UID of the chart's own role, which owns what the operator makes, so that removing the chart removes it all.",
+  },
+  {
+    apiGroups: [ADMISSION],
+    resources: ['mutatingwebhookconfigurations', 'validatingwebhookconfigurations'],
+    verbs: ['create'],
+    reason: 'Registers injection and validation. Creation cannot be limited to a name.',
+  },
+  {
+    apiGroups: [ADMISSION],
+    resources: ['mutatingwebhookconfigurations', 'validatingwebhookconfigurations'],
+    verbs: [...READ, 'update'],
+    resourceNames: [WEBHOOK_NAME],
+    reason: 'Keeps the registration right when roots change or somebody edits it.',
+  },
+];
+
+/** What the operator may do in the mesh's own namespace only (a Role). */
+export const NAMESPACE_PERMISSIONS: readonly Permission[] = [
+  {
+    apiGroups: [''],
+    resources: ['secrets'],
+    verbs: ['create'],
+    reason: 'Makes the Secret of the root once. Creation cannot be limited to a name.',
+  },
+  {
+    apiGroups: [''],
+    resources: ['secrets'],
+    verbs: ['get'],
+    resourceNames: ['mesh-ca'],
+    reason: 'Reads the root and its key: no other Secret.',
+  },
+  {
+    apiGroups: ['coordination.k8s.io'],
+    resources: ['leases'],
+    verbs: ['create'],
+    reason: 'Makes the lease of the leader election. Creation cannot be limited to a name.',
+  },
+  {
+    apiGroups: ['coordination.k8s.io'],
+    resources: ['leases'],
+    verbs: ['get', 'update'],
+    resourceNames: [LEASE_NAME],
+    reason: 'Takes, renews and gives back the lease.',
+  },
+];
