@@ -91,7 +91,7 @@ function request(api: ApiAccess, path: string, data: (chunk: string) => void): P
         try {
           data(chunk);
         } catch (error) {
-          reject(error as Error);
+          reject(error instanceof Error ? error : new Error(String(error)));
           response.destroy();
         }
       });
