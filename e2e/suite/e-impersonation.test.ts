@@ -103,7 +103,7 @@ describe('nobody becomes who they are not', () => {
           '-n',
           MESH_NAMESPACE,
           '-l',
-          'app.kubernetes.io/component=operator',
+          'app.kubernetes.io/name=mesh-operator',
           '--tail',
           '200',
         ]);

@@ -65,7 +65,7 @@ describe('parts of the mesh are gone', () => {
           '-n',
           MESH_NAMESPACE,
           '-l',
-          'app.kubernetes.io/component=operator',
+          'app.kubernetes.io/name=mesh-operator',
           '-o',
           'name',
         ]);

@@ -92,7 +92,8 @@ export function validatingWebhook(situation: WebhookSituation): ValidatingWebhoo
       {
         ...shared(situation, VALIDATE_PATH, VALIDATE_TIMEOUT_SECONDS),
         name: 'resources.validate.mesh.dev',
-        failurePolicy: 'Fail',
+        // A deny must get through when the operator is down; nothing it refuses would open anything (docs/decisions/0004).
+        failurePolicy: 'Ignore',
         namespaceSelector: {},
         objectSelector: {},
         rules: [
