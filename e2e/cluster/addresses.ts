@@ -1,23 +1,31 @@
 import { BlockList, isIPv4 } from 'node:net';
 import { output } from './command.ts';
+import { instance, instanceSuffix } from './instance.ts';
 
 /** The prefix of every interface, namespace, cgroup and node name that the cluster makes, so that it can be recognised. */
-export const prefix = 'mesh-e2e';
+export const prefix = `mesh-e2e${instanceSuffix}`;
 
 /** The host's end of the link into the node's network namespace. */
-export const hostLink = 'mesh-e2e-host';
+export const hostLink = `${prefix}-host`;
 /** The node's end of that link. */
-export const nodeLink = 'mesh-e2e-node';
+export const nodeLink = `${prefix}-node`;
+
+/** Three neighbouring ranges per instance: 10.213 to 10.215 for the first. */
+const [link, pods, services] = [213, 214, 215].map((second) => `10.${second + 3 * instance}`) as [
+  string,
+  string,
+  string,
+];
 
 /** Addresses of the cluster. The node has a range of its own, so nothing of the host's own network is touched. */
 export const addresses = {
-  link: '10.213.0.0/24',
-  host: '10.213.0.1',
-  node: '10.213.0.2',
-  pods: '10.214.0.0/16',
-  services: '10.215.0.0/16',
-  apiService: '10.215.0.1',
-  dnsService: '10.215.0.10',
+  link: `${link}.0.0/24`,
+  host: `${link}.0.1`,
+  node: `${link}.0.2`,
+  pods: `${pods}.0.0/16`,
+  services: `${services}.0.0/16`,
+  apiService: `${services}.0.1`,
+  dnsService: `${services}.0.10`,
 } as const;
 
 /** The address of the API server, as the host, the node and the pods all reach it. */

@@ -2,6 +2,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ClusterBackend } from './backend.ts';
 import { DebianBackend } from './debian.ts';
+import { instanceSuffix } from './instance.ts';
 import { KindBackend } from './kind.ts';
 import { clusterDir } from './paths.ts';
 
@@ -30,7 +31,7 @@ function chosenBefore(): string | undefined {
 }
 
 function choiceFile(): string {
-  return join(clusterDir(), 'backend');
+  return join(clusterDir(), `backend${instanceSuffix}`);
 }
 
 function isBackendName(word: string): word is BackendName {

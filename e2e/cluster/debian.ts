@@ -16,6 +16,7 @@ import {
 import { containerdAnswers, forgetContainers, imageNames, writeContainerdConfig } from './containerd.ts';
 import { installDnsService, dnsAnswers } from './dns-service.ts';
 import { importKeptArchives, loadArchive } from './image-archives.ts';
+import { instanceSuffix } from './instance.ts';
 import { ensureKubectl, kubectl } from './kubectl.ts';
 import { buildKubernetes } from './kubernetes-build.ts';
 import { withLock } from './lock.ts';
@@ -35,25 +36,31 @@ import { containerdDir, kubeconfigPath, logsDir, runDir } from './paths.ts';
 import { makePauseImage } from './pause-image.ts';
 import { until, type Steps } from './steps.ts';
 
+/** Held by whoever changes the state of this instance. */
+const stateLock = `state${instanceSuffix}.lock`;
+
 /** A single-node cluster in a network namespace, built from Debian's packages alone. */
 export class DebianBackend implements ClusterBackend {
   readonly name = `Kubernetes 1.20 from Debian's packages, in the network namespace ${prefix}`;
   readonly builder = 'buildah';
 
   async prepare(steps: Steps): Promise<void> {
-    await withLock(() => this.#prepare(steps));
+    await this.#prepare(steps);
     await ensureBaseImages(steps);
   }
 
   async #prepare(steps: Steps): Promise<void> {
     await ensurePackages(steps);
-    await buildKubernetes(steps);
-    await ensureKubectl(steps);
-    await makePauseImage(steps);
+    // Instances share what is built here.
+    await withLock(async () => {
+      await buildKubernetes(steps);
+      await ensureKubectl(steps);
+      await makePauseImage(steps);
+    }, 'prepare.lock');
   }
 
   async up(steps: Steps): Promise<void> {
-    await withLock(() => this.#up(steps));
+    await withLock(() => this.#up(steps), stateLock);
   }
 
   async #up(steps: Steps): Promise<void> {
@@ -148,7 +155,7 @@ export class DebianBackend implements ClusterBackend {
     await withLock(async () => {
       await this.#clear(steps);
       steps.say('the cluster is down');
-    });
+    }, stateLock);
   }
 
   /** Removes whatever is left of a cluster, however it ended. */

@@ -9,10 +9,10 @@ const patience = 20 * 60_000;
 /**
  * Lets one command at a time change something of the cluster; the others wait. The lock of a process that died does not count.
  * @param action what is done under the lock
- * @param name locks of different names do not disturb each other
+ * @param name of the lock; those of different names do not disturb each other
  * @throws Error naming the process that holds it, when that takes longer than any command
  */
-export async function withLock<T>(action: () => Promise<T>, name = 'lock'): Promise<T> {
+export async function withLock<T>(action: () => Promise<T>, name: string): Promise<T> {
   const file = join(clusterDir(), name);
   mkdirSync(clusterDir(), { recursive: true });
   const deadline = Date.now() + patience;

@@ -1,5 +1,6 @@
 import { homedir } from 'node:os';
 import { join } from 'node:path';
+import { instanceSuffix } from './instance.ts';
 
 /**
  * Where the project keeps what is expensive to make again (binaries, base images, the state of the test cluster).
@@ -16,7 +17,7 @@ export function clusterDir(): string {
 
 /** State of the running cluster. Made by `up`, removed by `down`. */
 export function runDir(): string {
-  return join(clusterDir(), 'run');
+  return join(clusterDir(), `run${instanceSuffix}`);
 }
 
 /** The administrator's kubeconfig of the running cluster: a stable path, so that it can be exported once in a shell. */
@@ -26,7 +27,7 @@ export function kubeconfigPath(): string {
 
 /** Logs of steps and components. Kept after `down`, since they matter most when something went wrong. */
 export function logsDir(): string {
-  return join(clusterDir(), 'logs');
+  return join(clusterDir(), `logs${instanceSuffix}`);
 }
 
 /** Image archives that `load` and `build` brought in; `up` imports them again when the cluster has lost them. */
@@ -36,5 +37,5 @@ export function imagesDir(): string {
 
 /** containerd's own store, kept between runs so that a warm `up` finds its images in place. */
 export function containerdDir(): string {
-  return join(clusterDir(), 'containerd');
+  return join(clusterDir(), `containerd${instanceSuffix}`);
 }
