@@ -3,6 +3,7 @@ import { serviceSpiffeId } from '#core/spiffe-id.ts';
 import type { IdentityScope, ServiceIdentity } from '#core/spiffe-id.ts';
 import type { Clock } from '#kube/clock.ts';
 
+import type { IdentitySource } from '../seams/identity-source.ts';
 import type { Resolution, Resolver, Target } from '../seams/resolver.ts';
 import type { Trust } from '../trust/trust.ts';
 import type { Catalog } from './catalog.ts';
@@ -17,15 +18,18 @@ export interface ResolverDependencies {
   readonly catalog: Pick<Catalog, 'index' | 'synced' | 'hasSynced'>;
   readonly pool: EndpointPool;
   readonly pods: PodIndex;
-  readonly trust: Pick<Trust, 'current'>;
+  readonly trust: Pick<Trust, 'current' | 'onChange'>;
+  /** Nothing goes to the mesh without a certificate; connections of the first moments wait for it. */
+  readonly identity: Pick<IdentitySource, 'current' | 'onChange'>;
   readonly clock: Clock;
   /** Addresses of this pod: their first says which family upstreams prefer. */
   readonly podIps: readonly string[];
-  /** How long a connection waits for something that was not read yet, milliseconds. Default five seconds. */
+  /** How long a connection waits for what is not there yet, all together, milliseconds. Default 4.5 seconds. */
   readonly patienceMs?: number;
 }
 
-const PATIENCE_MS = 5_000;
+/** Below the time the data path itself gives us, so that the reason is ours and not just "too late". */
+const PATIENCE_MS = 4_500;
 const OUTSIDE: Resolution = Object.freeze({ kind: 'outside' });
 
 /** Finds what lies behind an address or a name, by what the API server says; refuses what it cannot say in time. */
@@ -39,21 +43,24 @@ export class CatalogResolver implements Resolver {
   }
 
   async resolve(address: string, port: number): Promise<Resolution> {
-    const scope = await this.#ready();
+    const patience = this.#patience();
+    const scope = await this.#ready(patience);
     if (typeof scope === 'string') return unknown(scope);
     const { index } = this.#deps.catalog;
     const backing = index.byClusterIp(address);
     if (backing) {
       const servicePort = backing.service.ports.find((one) => one.port === port);
       if (!servicePort) return unknown(`the Service ${nameOf(backing)} has no port ${port}`);
-      return this.#target(scope, backing, { name: servicePort.name ?? '' }, address.includes(':'));
+      const podPort = { name: servicePort.name ?? '' };
+      return this.#target(scope, { backing, port: podPort, ipv6: address.includes(':') }, patience);
     }
     if (!index.hasHeadless) return OUTSIDE;
-    return this.#pod(scope, address, port);
+    return this.#pod(scope, { address, port }, patience);
   }
 
   async upstream(service: ServiceIdentity, port?: number): Promise<Resolution> {
-    const scope = await this.#ready();
+    const patience = this.#patience();
+    const scope = await this.#ready(patience);
     if (typeof scope === 'string') return unknown(scope);
     const name = `${service.namespace}/${service.service}`;
     const entry = this.#deps.catalog.index.byName(service);
@@ -63,37 +70,57 @@ export class CatalogResolver implements Resolver {
     const found = port === undefined ? defaultPort(entry) : namedPort(entry, port);
     if (!found) return unknown(`the service ${name} has no port ${port ?? 'at all'}`);
     const backing = { entry, service: found.backing?.service ?? first };
-    return this.#target(scope, backing, found.port, this.#deps.podIps[0]?.includes(':') ?? false);
+    const ipv6 = this.#deps.podIps[0]?.includes(':') ?? false;
+    return this.#target(scope, { backing, port: found.port, ipv6 }, patience);
+  }
+
+  /** One budget for all the waiting of one connection. */
+  #patience(): Patience {
+    const { clock } = this.#deps;
+    const deadline = clock.now() + this.#patienceMs;
+    return (awaited) => within(clock, awaited, Math.max(0, deadline - clock.now()));
   }
 
   /** What the mesh is called, once all services were read; else why that cannot be said. */
-  async #ready(): Promise<IdentityScope | string> {
-    const { catalog, clock, trust } = this.#deps;
-    if (!catalog.hasSynced && !(await within(clock, catalog.synced, this.#patienceMs))) {
+  async #ready(patience: Patience): Promise<IdentityScope | string> {
+    const { catalog, trust } = this.#deps;
+    if (!catalog.hasSynced && !(await patience(catalog.synced))) {
       return 'the services of the mesh have not been read from the API server yet';
     }
-    return trust.current()?.settings ?? 'the settings of the mesh have not been read from the API server yet';
+    const state = trust.current() ?? (await this.#appears(trust, patience));
+    return state?.settings ?? 'the settings of the mesh have not been read from the API server yet';
   }
 
   /** A pod called by its own address, as members of a StatefulSet do: that very pod is meant, ready or not. */
-  async #pod(scope: IdentityScope, address: string, port: number): Promise<Resolution> {
-    const { pods, clock, catalog } = this.#deps;
+  async #pod(
+    scope: IdentityScope,
+    { address, port }: { readonly address: string; readonly port: number },
+    patience: Patience,
+  ): Promise<Resolution> {
+    const { pods, catalog } = this.#deps;
     pods.start();
-    if (!(await within(clock, pods.synced, this.#patienceMs))) {
+    if (!(await patience(pods.synced))) {
       return unknown('the pods of headless Services have not been read from the API server yet');
     }
     for (const { namespace, service } of pods.servicesOf(address)) {
       const backing = catalog.index.byKubernetesService(namespace, service);
-      if (backing) return { kind: 'mesh', target: podTarget(scope, backing, address, port) };
+      if (!backing) continue;
+      if (!(await this.#certified(patience))) return unknown(NO_CERTIFICATE);
+      return { kind: 'mesh', target: podTarget(scope, backing, address, port) };
     }
     return OUTSIDE;
   }
 
-  async #target(scope: IdentityScope, backing: Backing, port: PodPort, ipv6: boolean): Promise<Resolution> {
-    const { pool, clock } = this.#deps;
+  async #target(
+    scope: IdentityScope,
+    wanted: { readonly backing: Backing; readonly port: PodPort; readonly ipv6: boolean },
+    patience: Patience,
+  ): Promise<Resolution> {
+    const { backing, port, ipv6 } = wanted;
     const { identity } = backing.entry;
-    const endpoints = pool.acquire(identity.namespace, backing.service.name);
-    if (!(await within(clock, endpoints.synced, this.#patienceMs))) {
+    if (!(await this.#certified(patience))) return unknown(NO_CERTIFICATE);
+    const endpoints = this.#deps.pool.acquire(identity.namespace, backing.service.name);
+    if (!(await patience(endpoints.synced))) {
       endpoints.release();
       return unknown(
         `the endpoints of the Service ${nameOf(backing)} have not been read from the API server yet`,
@@ -104,6 +131,32 @@ export class CatalogResolver implements Resolver {
       target: serviceTarget(scope, identity, endpoints, () => endpoints.endpoints(port, ipv6)),
     };
   }
+
+  async #certified(patience: Patience): Promise<boolean> {
+    const { identity } = this.#deps;
+    return (identity.current() ?? (await this.#appears(identity, patience))) !== undefined;
+  }
+
+  /** Waits until a source has something. */
+  async #appears<T>(source: Source<T>, patience: Patience): Promise<T | undefined> {
+    let unsubscribe = (): void => undefined;
+    const appeared = new Promise<void>((resolve) => {
+      unsubscribe = source.onChange(() => source.current() !== undefined && resolve());
+    });
+    await patience(appeared);
+    unsubscribe();
+    return source.current();
+  }
+}
+
+const NO_CERTIFICATE = 'this sidecar has no certificate yet';
+
+/** Whether what is awaited came before the connection's patience was over. */
+type Patience = (awaited: Promise<unknown>) => Promise<boolean>;
+
+interface Source<T> {
+  current(): T | undefined;
+  onChange(listener: () => void): () => void;
 }
 
 function unknown(reason: string): Resolution {

@@ -7,6 +7,7 @@ import { FakeApiServer } from '#kube/fake-api.fake.ts';
 import { MESH_SERVICES } from '#kube/types.ts';
 import { TestPki } from '#pki/test-pki.fake.ts';
 
+import { FakeIdentity } from '../testing/sources.fake.ts';
 import type { Resolution, Target } from '../seams/resolver.ts';
 import { eventually, pause } from '../testing/eventually.fake.ts';
 import { FakeTrust, meshConfigOf } from '../trust/trust.fake.ts';
@@ -26,6 +27,7 @@ let catalog: Catalog;
 let pool: EndpointPool;
 let pods: PodIndex;
 let resolver: CatalogResolver;
+let identity: FakeIdentity;
 
 beforeAll(async () => {
   pki = await TestPki.create();
@@ -34,12 +36,13 @@ beforeAll(async () => {
 beforeEach(async () => {
   fake = await FakeApiServer.started();
   const shared = { api: fake.api, clock: systemClock, log: new FakeLog() };
-  const trust = new FakeTrust();
-  trust.set(meshConfigOf([pki]));
+  const trust = trustOf();
   catalog = new Catalog({ ...shared, own: web });
   pool = new EndpointPool({ ...shared, idleMs: 100 });
   pods = new PodIndex(shared);
+  identity = new FakeIdentity(await pki.svid(web), pki.bundle);
   resolver = new CatalogResolver({
+    identity,
     catalog,
     pool,
     pods,
@@ -54,6 +57,12 @@ afterEach(async () => {
   await Promise.all([catalog.stop(), pool.stop(), pods.stop()]);
   await fake.close();
 });
+
+function trustOf(): FakeTrust {
+  const trust = new FakeTrust();
+  trust.set(meshConfigOf([pki]));
+  return trust;
+}
 
 function meshService(
   name: string,
@@ -306,6 +315,48 @@ describe('the address of a pod', () => {
     fake.put(SLICES, slice('other', { service: 'other', headless: true, endpoints: [pod('10.1.0.5')] }));
     catalog.start();
     expect(await resolver.resolve('10.1.0.5', 80)).toEqual({ kind: 'outside' });
+  });
+});
+
+describe('before there is a certificate', () => {
+  test('connections to the mesh wait for it, others do not', async () => {
+    putDb();
+    const svid = await pki.svid(web);
+    const later = new FakeIdentity();
+    const waiting = new CatalogResolver({
+      identity: later,
+      catalog,
+      pool,
+      pods,
+      trust: trustOf(),
+      clock: systemClock,
+      podIps: ['10.1.0.9'],
+      patienceMs: 2_000,
+    });
+    catalog.start();
+    const pending = waiting.resolve('10.96.0.5', 5432);
+    expect(await waiting.resolve('10.96.0.77', 80)).toEqual({ kind: 'outside' });
+    later.set({ svid, bundle: pki.bundle });
+    targetOf(await pending).release();
+    expect(later.listeners).toBe(0);
+  });
+
+  test('and are refused in the end', async () => {
+    putDb();
+    const never = new FakeIdentity();
+    const waiting = new CatalogResolver({
+      identity: never,
+      catalog,
+      pool,
+      pods,
+      trust: trustOf(),
+      clock: systemClock,
+      podIps: ['10.1.0.9'],
+      patienceMs: 200,
+    });
+    catalog.start();
+    expect(reasonOf(await waiting.resolve('10.96.0.5', 5432))).toBe('this sidecar has no certificate yet');
+    expect(never.listeners).toBe(0);
   });
 });
 

@@ -1,0 +1,120 @@
+import type {
+  ClosedConnection,
+  ConnectionLabels,
+  DataPlaneMetrics,
+  Direction,
+} from '../../seams/data-plane-metrics.ts';
+import type { Family } from './exposition.ts';
+import { Counter, Histogram } from './instruments.ts';
+
+const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
+
+/** Counts what the data plane does, under the names of docs/reference/metrics.md. */
+export class DataPlaneCounters implements DataPlaneMetrics {
+  readonly #opened = new Counter({
+    name: 'mesh_connections_opened_total',
+    help: 'Connections that were let through.',
+  });
+  readonly #open = new Counter(
+    { name: 'mesh_connections_open', help: 'Connections that carry bytes now.' },
+    'gauge',
+  );
+  readonly #closed = new Counter({
+    name: 'mesh_connections_closed_total',
+    help: 'Connections that ended, and how.',
+  });
+  readonly #refused = new Counter({
+    name: 'mesh_connections_refused_total',
+    help: 'Connections that were never let through.',
+  });
+  readonly #cut = new Counter({
+    name: 'mesh_connections_cut_total',
+    help: 'Open connections that were ended because they are allowed no longer.',
+  });
+  readonly #bytes = new Counter({
+    name: 'mesh_bytes_total',
+    help: 'Bytes of applications in ended connections.',
+  });
+  readonly #handshakes = new Histogram(
+    { name: 'mesh_handshake_seconds', help: 'TLS handshakes with peers.' },
+    SECONDS,
+  );
+  readonly #dials = new Histogram(
+    { name: 'mesh_dial_seconds', help: "From the application's connection to the peer's consent." },
+    SECONDS,
+  );
+  readonly #retries = new Counter({
+    name: 'mesh_dial_retries_total',
+    help: 'Attempts to reach an endpoint that failed and were followed by another.',
+  });
+  readonly #ejections = new Counter({
+    name: 'mesh_endpoint_ejections_total',
+    help: 'Endpoints that were left alone because they failed, and those that came back.',
+  });
+  readonly #acceptFailures = new Counter({
+    name: 'mesh_accept_failures_total',
+    help: 'Connections the kernel could not give us.',
+  });
+
+  families(): readonly Family[] {
+    return [
+      this.#opened,
+      this.#open,
+      this.#closed,
+      this.#refused,
+      this.#cut,
+      this.#bytes,
+      this.#handshakes,
+      this.#dials,
+      this.#retries,
+      this.#ejections,
+      this.#acceptFailures,
+    ];
+  }
+
+  connectionOpened({ direction, security, peer }: ConnectionLabels): void {
+    this.#opened.add({ direction, security, peer });
+    this.#open.add({ direction, security });
+  }
+
+  connectionClosed({ direction, security, peer, end, bytesToServer, bytesToClient }: ClosedConnection): void {
+    this.#open.add({ direction, security }, -1);
+    this.#closed.add({ direction, security, end });
+    const [received, sent] =
+      direction === 'inbound' ? [bytesToServer, bytesToClient] : [bytesToClient, bytesToServer];
+    this.#bytes.add({ direction, security, peer, flow: 'received' }, received);
+    this.#bytes.add({ direction, security, peer, flow: 'sent' }, sent);
+  }
+
+  connectionRefused(direction: Direction, reason: string): void {
+    this.#refused.add({ direction, reason });
+  }
+
+  connectionCut(direction: Direction, reason: string): void {
+    this.#cut.add({ direction, reason });
+  }
+
+  handshake(direction: Direction, milliseconds: number): void {
+    this.#handshakes.observe(milliseconds / 1000, { direction });
+  }
+
+  dialed(milliseconds: number, attempts: number): void {
+    this.#dials.observe(milliseconds / 1000, { attempts: attempts > 1 ? 'several' : 'one' });
+  }
+
+  retried(reason: string): void {
+    this.#retries.add({ reason });
+  }
+
+  endpointEjected(): void {
+    this.#ejections.add({ what: 'ejected' });
+  }
+
+  endpointRestored(): void {
+    this.#ejections.add({ what: 'restored' });
+  }
+
+  acceptFailed(code: string): void {
+    this.#acceptFailures.add({ code });
+  }
+}
