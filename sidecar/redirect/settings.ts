@@ -1,7 +1,6 @@
-import { isIPv4, isIPv6 } from 'node:net';
-import * as z from 'zod';
-
+import { parseCidrList } from '#core/cidr.ts';
 import { PORTS, SIDECAR_UID } from '#core/constants.ts';
+import { parsePortList } from '#core/port-list.ts';
 
 /** What to redirect and what to leave alone. Every value in here is safe to be written into a rule script. */
 export interface RedirectSettings {
@@ -24,7 +23,6 @@ export interface RedirectSettings {
 /** A range of addresses, such as 10.0.0.0/8. */
 export interface Cidr {
   readonly family: 4 | 6;
-  /** Address and prefix length, lower case. */
   readonly text: string;
 }
 
@@ -34,33 +32,8 @@ export const SETTINGS_VARIABLES = {
   skipOutboundCidrs: 'MESH_SKIP_OUTBOUND_CIDRS',
 } as const;
 
-const MAX_ENTRIES = 128;
-
-const list = z
-  .string()
-  .max(8192, 'longer than 8192 characters')
-  .transform((text) => text.split(',').map((entry) => entry.trim()))
-  .transform((entries) => entries.filter((entry) => entry !== ''))
-  .refine((entries) => entries.length <= MAX_ENTRIES, `more than ${MAX_ENTRIES} entries`);
-
-const ports = list.transform((entries, context) => {
-  const numbers = entries.map((entry) =>
-    readPort(entry, (message) => context.addIssue({ code: 'custom', message })),
-  );
-  return [...new Set(numbers)].sort((a, b) => a - b);
-});
-
-const cidrs = list.transform((entries, context) =>
-  entries.flatMap(
-    (entry) => readCidr(entry) ?? refuse(entry, (message) => context.addIssue({ code: 'custom', message })),
-  ),
-);
-
-const environment = z.object({
-  [SETTINGS_VARIABLES.skipInboundPorts]: ports.default([]),
-  [SETTINGS_VARIABLES.skipOutboundPorts]: ports.default([]),
-  [SETTINGS_VARIABLES.skipOutboundCidrs]: cidrs.default([]),
-});
+/** What a rule script may hold besides our own words, whatever the readers above let through. */
+const SAFE_CIDR = /^[0-9a-f:.]+\/[0-9]{1,3}$/;
 
 /**
  * Reads what to skip from the environment.
@@ -70,49 +43,29 @@ const environment = z.object({
 export function readRedirectSettings(
   env: Readonly<Record<string, string | undefined>>,
 ): { readonly settings: RedirectSettings } | { readonly faults: readonly string[] } {
-  const parsed = environment.safeParse(env);
-  if (!parsed.success)
-    return { faults: parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`) };
-  const { data } = parsed;
+  const inbound = parsePortList(env[SETTINGS_VARIABLES.skipInboundPorts] ?? '');
+  const outbound = parsePortList(env[SETTINGS_VARIABLES.skipOutboundPorts] ?? '');
+  const ranges = parseCidrList(env[SETTINGS_VARIABLES.skipOutboundCidrs] ?? '');
+  const faults = [
+    ...inbound.faults.map((fault) => `${SETTINGS_VARIABLES.skipInboundPorts}: ${fault}`),
+    ...outbound.faults.map((fault) => `${SETTINGS_VARIABLES.skipOutboundPorts}: ${fault}`),
+    ...ranges.faults.map((fault) => `${SETTINGS_VARIABLES.skipOutboundCidrs}: ${fault}`),
+  ];
+  if (faults.length > 0) return { faults };
   return {
     settings: {
       inboundPort: PORTS.inbound,
       outboundPort: PORTS.outbound,
       sidecarUid: SIDECAR_UID,
       ownPorts: [PORTS.admin, PORTS.inbound],
-      skipInboundPorts: data[SETTINGS_VARIABLES.skipInboundPorts],
-      skipOutboundPorts: data[SETTINGS_VARIABLES.skipOutboundPorts],
-      skipOutboundCidrs: data[SETTINGS_VARIABLES.skipOutboundCidrs],
+      skipInboundPorts: inbound.ports,
+      skipOutboundPorts: outbound.ports,
+      skipOutboundCidrs: [...new Set(ranges.cidrs.map((text) => text.toLowerCase()))].map(toCidr),
     },
   };
 }
 
-function readPort(entry: string, fault: (message: string) => void): number {
-  const port = /^[0-9]{1,5}$/.test(entry) ? Number(entry) : 0;
-  if (port < 1 || port > 65535)
-    fault(
-      `${quote(entry)} is no port; write numbers from 1 to 65535 with commas between, such as "9000,9001"`,
-    );
-  return port;
-}
-
-function readCidr(entry: string): Cidr | undefined {
-  const [address = '', prefix, ...rest] = entry.toLowerCase().split('/');
-  if (rest.length > 0) return undefined;
-  // isIPv6 takes "fe80::1%eth0"; a zone has no meaning here.
-  const family = isIPv4(address) ? 4 : isIPv6(address) && !address.includes('%') ? 6 : undefined;
-  if (family === undefined) return undefined;
-  const bits = family === 4 ? 32 : 128;
-  if (prefix !== undefined && !/^[0-9]{1,3}$/.test(prefix)) return undefined;
-  const length = prefix === undefined ? bits : Number(prefix);
-  return length <= bits ? { family, text: `${address}/${length}` } : undefined;
-}
-
-function refuse(entry: string, fault: (message: string) => void): [] {
-  fault(`${quote(entry)} is no range of addresses; write such as "10.0.0.0/8,fd00::/8" or one address`);
-  return [];
-}
-
-function quote(text: string): string {
-  return JSON.stringify(text.length > 60 ? `${text.slice(0, 60)}…` : text);
+function toCidr(text: string): Cidr {
+  if (!SAFE_CIDR.test(text)) throw new RangeError(`${JSON.stringify(text)} is no range of addresses`);
+  return { family: text.includes(':') ? 6 : 4, text };
 }
