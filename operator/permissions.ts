@@ -148,3 +148,29 @@ export const NAMESPACE_PERMISSIONS: readonly Permission[] = [
     reason: 'Takes, renews and gives back the lease.',
   },
 ];
+
+/** What the ServiceAccount of an injected pod may do in the pod's own namespace and in the mesh's (ClusterRole `mesh-sidecar-policy`). */
+export const SIDECAR_POLICY_PERMISSIONS: readonly Permission[] = [
+  {
+    apiGroups: [API_GROUP],
+    resources: ['intentions'],
+    verbs: READ,
+    reason: 'The rules its sidecar enforces.',
+  },
+];
+
+/** What the ServiceAccount of an injected pod may do in the whole cluster (ClusterRole `mesh-sidecar-catalog`). */
+export const SIDECAR_CATALOG_PERMISSIONS: readonly Permission[] = [
+  {
+    apiGroups: [API_GROUP],
+    resources: ['meshservices', 'meshconfigs'],
+    verbs: READ,
+    reason: 'Which services there are, and which roots to trust.',
+  },
+  {
+    apiGroups: ['discovery.k8s.io'],
+    resources: ['endpointslices'],
+    verbs: READ,
+    reason: 'Where the services it calls can be reached.',
+  },
+];

@@ -7,6 +7,7 @@ import { CLUSTER_PERMISSIONS, NAMESPACE_PERMISSIONS } from '#operator/permission
 import { customResourceDefinition } from './generated/definition.ts';
 import { DEFINITIONS } from './generated/definitions.ts';
 import { permissionRules } from './generated/permission-rules.ts';
+import { permissionsPage } from './generated/permissions-page.ts';
 
 /**
  * Writes what is generated: the CustomResourceDefinitions from the models, in `crds/` for people and in the chart, and what
@@ -39,6 +40,7 @@ export function generated(): Map<string, string> {
       header('operator/permissions.ts') + permissionRules(permissions),
     );
   }
+  files.set('docs/reference/permissions.md', permissionsPage());
   return files;
 }
 

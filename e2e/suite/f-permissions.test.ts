@@ -1,0 +1,91 @@
+import {
+  CLUSTER_PERMISSIONS,
+  NAMESPACE_PERMISSIONS,
+  SIDECAR_CATALOG_PERMISSIONS,
+  SIDECAR_POLICY_PERMISSIONS,
+} from '#operator/permissions.ts';
+import type { Permission } from '#operator/permissions.ts';
+
+import { eventually } from '../kit/eventually.ts';
+import { apply, kubectl } from '../kit/kubectl.ts';
+import { MESH_NAMESPACE } from '../kit/mesh.ts';
+import { readyPod } from '../kit/pods.ts';
+import { namespace, workload } from '../kit/workload.ts';
+
+const NS = 'e2e-permissions';
+const OTHER = 'e2e-permissions-other';
+
+describe('what each account of the mesh may do equals the table in docs/reference/permissions.md', () => {
+  beforeAll(async () => {
+    await apply(
+      namespace(NS),
+      namespace(OTHER),
+      ...workload({ namespace: NS, name: 'web', command: ['sleep', 'infinity'] }),
+    );
+    await readyPod(NS, 'web');
+  });
+
+  afterAll(() => kubectl(['delete', 'namespace', NS, OTHER, '--wait=false']));
+
+  test('the operator, in its own namespace and elsewhere', async () => {
+    const operator = `system:serviceaccount:${MESH_NAMESPACE}:mesh-operator`;
+    expect(await granted(operator, MESH_NAMESPACE)).toEqual(
+      listed([...CLUSTER_PERMISSIONS, ...NAMESPACE_PERMISSIONS]),
+    );
+    expect(await granted(operator, OTHER)).toEqual(listed(CLUSTER_PERMISSIONS));
+  });
+
+  test("a meshed pod's ServiceAccount, in its own namespace, in the mesh's and elsewhere", async () => {
+    const web = `system:serviceaccount:${NS}:web`;
+    const own = listed([...SIDECAR_POLICY_PERMISSIONS, ...SIDECAR_CATALOG_PERMISSIONS]);
+    await eventually('the bindings are there', async () => {
+      expect(await granted(web, NS)).toEqual(own);
+      return true;
+    });
+    expect(await granted(web, MESH_NAMESPACE)).toEqual(own);
+    expect(await granted(web, OTHER)).toEqual(listed(SIDECAR_CATALOG_PERMISSIONS));
+  });
+
+  test('the ServiceAccount of a pod outside the mesh may do nothing of the mesh', async () => {
+    expect(await granted(`system:serviceaccount:${NS}:default`, NS)).toEqual([]);
+  });
+});
+
+/** One line for each verb on each resource, sorted. */
+function listed(permissions: readonly Permission[]): string[] {
+  const lines = permissions.flatMap(({ apiGroups, resources, resourceNames = [''], verbs }) =>
+    apiGroups.flatMap((group) =>
+      resources.flatMap((resource) =>
+        resourceNames.flatMap((name) =>
+          verbs.map((verb) => `${verb} ${group ? `${resource}.${group}` : resource} ${name}`.trim()),
+        ),
+      ),
+    ),
+  );
+  return [...new Set(lines)].sort();
+}
+
+/** The same lines from the API server's own answer, without what every ServiceAccount may ask about itself. */
+async function granted(user: string, inNamespace: string): Promise<string[]> {
+  const text = await kubectl([
+    'auth',
+    'can-i',
+    '--list',
+    '--no-headers',
+    `--as=${user}`,
+    `--as-group=system:serviceaccounts`,
+    '--as-group=system:authenticated',
+    '-n',
+    inNamespace,
+  ]);
+  const lines = text.split('\n').flatMap((line) => {
+    const match = /^(\S+)\s+\[(.*?)\]\s+\[(.*?)\]\s+\[(.*?)\]\s*$/.exec(line);
+    if (!match) return [];
+    const [, resource = '', , names = '', verbs = ''] = match;
+    if (/^self\w+\.(authorization|authentication)\.k8s\.io$/.test(resource)) return [];
+    return (names === '' ? [''] : names.split(' ')).flatMap((name) =>
+      verbs.split(' ').map((verb) => `${verb} ${resource} ${name}`.trim()),
+    );
+  });
+  return [...new Set(lines)].sort();
+}

@@ -1,0 +1,38 @@
+import type { Permission } from '#operator/permissions.ts';
+import {
+  CLUSTER_PERMISSIONS,
+  NAMESPACE_PERMISSIONS,
+  SIDECAR_CATALOG_PERMISSIONS,
+  SIDECAR_POLICY_PERMISSIONS,
+} from '#operator/permissions.ts';
+
+/** The sections of docs/reference/permissions.md, in order. */
+const SECTIONS: readonly (readonly [string, readonly Permission[]])[] = [
+  ['The operator, in the whole cluster', CLUSTER_PERMISSIONS],
+  ["The operator, in the mesh's own namespace", NAMESPACE_PERMISSIONS],
+  ["The ServiceAccount of a meshed pod, in its own namespace and in the mesh's", SIDECAR_POLICY_PERMISSIONS],
+  ['The ServiceAccount of a meshed pod, in the whole cluster', SIDECAR_CATALOG_PERMISSIONS],
+];
+
+/** The page that says what each account of the mesh may do. The end-to-end suite compares it with what the cluster says. */
+export function permissionsPage(): string {
+  const sections = SECTIONS.map(([title, permissions]) => `## ${title}\n\n${table(permissions)}`);
+  return `# Permissions
+
+What each account of the mesh may do, and why. Generated from \`operator/permissions.ts\` by \`npm run generate\`; the end-to-end
+suite compares it with the answers of \`kubectl auth can-i --list\`.
+
+${sections.join('\n\n')}
+`;
+}
+
+function table(permissions: readonly Permission[]): string {
+  const rows = permissions.map(({ apiGroups, resources, resourceNames, verbs, reason }) => {
+    const names = resources.flatMap((resource) =>
+      apiGroups.map((group) => (group ? `${resource}.${group}` : resource)),
+    );
+    const only = resourceNames ? ` (only ${resourceNames.join(', ')})` : '';
+    return `| ${names.join(', ')}${only} | ${verbs.join(', ')} | ${reason} |`;
+  });
+  return ['| resources | verbs | why |', '| --- | --- | --- |', ...rows].join('\n');
+}
