@@ -6,6 +6,7 @@ import {
 } from '#operator/permissions.ts';
 import type { Permission } from '#operator/permissions.ts';
 
+import { resourceName } from '../../scripts/generated/permissions-page.ts';
 import { eventually } from '../kit/eventually.ts';
 import { apply, kubectl } from '../kit/kubectl.ts';
 import { MESH_NAMESPACE } from '../kit/mesh.ts';
@@ -57,7 +58,7 @@ function listed(permissions: readonly Permission[]): string[] {
     apiGroups.flatMap((group) =>
       resources.flatMap((resource) =>
         resourceNames.flatMap((name) =>
-          verbs.map((verb) => `${verb} ${group ? `${resource}.${group}` : resource} ${name}`.trim()),
+          verbs.map((verb) => `${verb} ${resourceName(group, resource)} ${name}`.trim()),
         ),
       ),
     ),

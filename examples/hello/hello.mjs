@@ -25,7 +25,10 @@ if (role === 'server') {
 async function ask() {
   const time = new Date().toISOString().slice(11, 19);
   try {
-    const response = await fetch(url, { signal: AbortSignal.timeout(3000), headers: { connection: 'close' } });
+    const response = await fetch(url, {
+      signal: AbortSignal.timeout(3000),
+      headers: { connection: 'close' },
+    });
     console.log(`${time} ${response.status} ${(await response.text()).trim()}`);
   } catch (error) {
     console.log(`${time} failed: ${error.cause?.code ?? error.message}`);

@@ -28,11 +28,15 @@ ${sections.join('\n\n')}
 
 function table(permissions: readonly Permission[]): string {
   const rows = permissions.map(({ apiGroups, resources, resourceNames, verbs, reason }) => {
-    const names = resources.flatMap((resource) =>
-      apiGroups.map((group) => (group ? `${resource}.${group}` : resource)),
-    );
+    const names = resources.flatMap((resource) => apiGroups.map((group) => resourceName(group, resource)));
     const only = resourceNames ? ` (only ${resourceNames.join(', ')})` : '';
     return `| ${names.join(', ')}${only} | ${verbs.join(', ')} | ${reason} |`;
   });
   return ['| resources | verbs | why |', '| --- | --- | --- |', ...rows].join('\n');
+}
+
+/** A resource as kubectl names it: `intentions.mesh.dev/status`. */
+export function resourceName(group: string, resource: string): string {
+  const [base = '', ...sub] = resource.split('/');
+  return [group ? `${base}.${group}` : base, ...sub].join('/');
 }
