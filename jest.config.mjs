@@ -28,6 +28,7 @@ export default {
       displayName: 'e2e',
       testMatch: ['<rootDir>/e2e/suite/**/*.test.ts'],
       globalSetup: '<rootDir>/e2e/setup/global-setup.ts',
+      setupFilesAfterEnv: ['<rootDir>/e2e/setup/time-limit.ts'],
     },
   ],
   // The end-to-end suite needs an order: installing first, uninstalling last. The others do not mind.
