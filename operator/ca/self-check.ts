@@ -67,7 +67,8 @@ const nameFault: Check = (leaf, { request }) => {
 
 const usageFault: Check = (leaf, { request }) => {
   if (leaf.ca) return 'it is an authority';
-  const purposes = [...leaf.keyUsage].sort().join(' ');
+  // Absent where there is none, whatever the type says.
+  const purposes = [...((leaf.keyUsage as string[] | undefined) ?? [])].sort().join(' ');
   const expected = request.kind === 'workload' ? `${SERVER_AUTH} ${CLIENT_AUTH}` : SERVER_AUTH;
   if (purposes !== expected) return `its extended key usage is ${purposes || 'missing'}`;
   const flags = new x509.X509Certificate(leaf.raw).getExtension(x509.KeyUsagesExtension)?.usages ?? 0;

@@ -1,0 +1,173 @@
+import { LABELS } from '#core/constants.ts';
+import { meshSettings } from '#core/model/mesh-config.ts';
+import type { MeshService } from '#core/model/mesh-service.ts';
+import { FakeClock } from '#kube/clock.fake.ts';
+import { FakeLog } from '#kube/log.fake.ts';
+import type { Pod, TokenReview } from '#kube/types.ts';
+import { createCsr } from '#pki/csr.ts';
+import { generateKeys } from '#pki/keys.ts';
+
+import { Authority } from '../ca/authority.ts';
+import { BuiltinProvider } from '../ca/builtin-provider.ts';
+import { StoreApi } from '../ca/store-api.fake.ts';
+import { FakeEvents } from '../events.fake.ts';
+import { createMetrics } from '../metrics.ts';
+import { SigningService } from './signing-service.ts';
+import type { SignResponse, SigningParts } from './signing-service.ts';
+
+export const AUDIENCE = 'mesh-ca.cluster.local';
+export const WEB_ADDRESS = '10.1.0.7';
+
+/** What a token is good for, as the API server of the tests knows it. */
+export interface KnownToken {
+  readonly username: string;
+  readonly groups?: readonly string[];
+  readonly audiences?: readonly string[];
+  readonly extra?: Readonly<Record<string, readonly string[]>>;
+}
+
+export interface Attempt {
+  readonly token?: string;
+  readonly authorization?: string;
+  readonly csr?: string;
+  readonly service?: string;
+  readonly sourceAddress?: string;
+  /** Instead of the JSON of csr and service. */
+  readonly body?: string | Uint8Array;
+}
+
+/** An operator's signing in memory: an API server with pods, tokens and MeshServices, and an authority. */
+export class SigningWorld {
+  readonly store = new StoreApi();
+  readonly clock = new FakeClock(Date.now());
+  readonly log = new FakeLog();
+  readonly events = new FakeEvents();
+  readonly metrics = createMetrics();
+  readonly tokens = new Map<string, KnownToken>();
+  readonly authority: Authority;
+  service: SigningService;
+
+  private constructor() {
+    const settings = meshSettings({});
+    const { store, clock, log } = this;
+    const provider = new BuiltinProvider({
+      api: store.api,
+      clock,
+      log,
+      namespace: 'mesh',
+      trustDomain: settings.trustDomain,
+    });
+    this.authority = new Authority({ provider, clock, settings: () => settings });
+    this.service = this.serviceWith({});
+    store.answers.set('tokenreviews', (review) => this.#review(review as TokenReview));
+  }
+
+  /** With pod shop/web-1 (ServiceAccount and service web), its token "web-token", and MeshServices web and db. */
+  static async create(): Promise<SigningWorld> {
+    const world = new SigningWorld();
+    await world.authority.start();
+    world.putPod('web-1', 'web-uid', { service: 'web', serviceAccount: 'web' });
+    world.tokens.set('web-token', boundToken('web', 'web-1', 'web-uid'));
+    world.putService('web', ['web']);
+    world.putService('db', ['db']);
+    world.store.calls.length = 0;
+    world.log.lines.length = 0;
+    return world;
+  }
+
+  serviceWith(parts: Partial<SigningParts>): SigningService {
+    return new SigningService({
+      api: this.store.api,
+      clock: this.clock,
+      log: this.log,
+      events: this.events,
+      metrics: this.metrics.metrics,
+      authority: this.authority,
+      settings: () => meshSettings({}),
+      meshNamespace: 'mesh',
+      ...parts,
+    });
+  }
+
+  putPod(
+    name: string,
+    uid: string,
+    options: { service: string; serviceAccount: string; bend?: (pod: Pod) => Pod },
+  ): void {
+    const pod = {
+      metadata: {
+        name,
+        namespace: 'shop',
+        uid,
+        labels: { [LABELS.service]: options.service, [LABELS.injected]: 'native' },
+      },
+      spec: { serviceAccountName: options.serviceAccount, containers: [] },
+      status: { phase: 'Pending', podIP: WEB_ADDRESS, podIPs: [{ ip: WEB_ADDRESS }, { ip: 'fd00::7' }] },
+    } as unknown as Pod;
+    this.store.put('pods', options.bend ? options.bend(pod) : pod);
+  }
+
+  putService(name: string, serviceAccounts: readonly string[] | undefined, namespace = 'shop'): void {
+    const service: MeshService = {
+      metadata: { name, namespace },
+      spec: serviceAccounts ? { serviceAccounts: [...serviceAccounts] } : {},
+    };
+    this.store.put('meshservices', service);
+  }
+
+  /** Asks for a certificate; whatever the attempt does not say is right. */
+  async ask(attempt: Attempt = {}): Promise<SignResponse> {
+    const csr = attempt.csr ?? createCsr(await generateKeys());
+    const json = JSON.stringify({
+      csr,
+      ...(attempt.service === undefined ? {} : { service: attempt.service }),
+    });
+    const body = attempt.body ?? json;
+    return this.service.sign({
+      sourceAddress: attempt.sourceAddress ?? WEB_ADDRESS,
+      authorization: attempt.authorization ?? `Bearer ${attempt.token ?? 'web-token'}`,
+      body: () => Promise.resolve(typeof body === 'string' ? Buffer.from(body) : body),
+    });
+  }
+
+  /** The exact reason of the last refusal, as the log has it. */
+  get lastReason(): unknown {
+    return this.log.lines.findLast(({ fields }) => 'reason' in fields)?.fields['reason'];
+  }
+
+  /** Everything anybody could read of what was done. */
+  get said(): string {
+    return JSON.stringify(this.log.lines) + JSON.stringify(this.events.told);
+  }
+
+  /** Like the API server: audiences are those the token and the question have in common. */
+  #review(review: TokenReview): TokenReview {
+    const known = this.tokens.get(review.spec.token ?? '');
+    const asked = review.spec.audiences ?? [];
+    const audiences = (known?.audiences ?? [AUDIENCE]).filter((audience) => asked.includes(audience));
+    if (!known || audiences.length === 0) {
+      return {
+        ...review,
+        status: {
+          authenticated: false,
+          error: known ? 'token audiences are invalid' : 'invalid bearer token',
+        },
+      };
+    }
+    const { username, groups = ['system:serviceaccounts', 'system:authenticated'], extra } = known;
+    const user = { username, groups, ...(extra ? { extra } : {}) };
+    return { ...review, status: { authenticated: true, audiences, user } };
+  }
+}
+
+/** A projected token of a pod in namespace shop. */
+export function boundToken(serviceAccount: string, pod: string, uid: string): KnownToken {
+  return {
+    username: `system:serviceaccount:shop:${serviceAccount}`,
+    extra: {
+      'authentication.kubernetes.io/pod-name': [pod],
+      'authentication.kubernetes.io/pod-uid': [uid],
+      'authentication.kubernetes.io/credential-id': ['JTI=1'],
+    },
+  };
+}
