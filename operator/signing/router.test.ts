@@ -93,7 +93,7 @@ describe('POST /v1/sign', () => {
     let answer = '';
     socket.on('data', (chunk) => (answer += chunk.toString()));
     socket.on('error', () => undefined);
-    const closed = once(socket, 'close');
+    const closed = new Promise((resolve) => socket.once('close', resolve));
     const chunk = `10000\r\n${'a'.repeat(0x10000)}\r\n`;
     let sent = 0;
     const more = (): void => {
