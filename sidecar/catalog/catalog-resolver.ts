@@ -12,7 +12,7 @@ import type { Backing } from './catalog-index.ts';
 import type { EndpointPool } from './endpoint-pool.ts';
 import type { PodIndex } from './pod-index.ts';
 import type { PodPort, ServiceEndpoints } from './service-endpoints.ts';
-import { within } from './within.ts';
+import { Waiting } from './waiting.ts';
 
 export interface ResolverDependencies {
   readonly catalog: Pick<Catalog, 'index' | 'synced' | 'hasSynced'>;
@@ -36,10 +36,12 @@ const OUTSIDE: Resolution = Object.freeze({ kind: 'outside' });
 export class CatalogResolver implements Resolver {
   readonly #deps: ResolverDependencies;
   readonly #patienceMs: number;
+  readonly #waiting: Waiting;
 
   constructor(deps: ResolverDependencies) {
     this.#deps = deps;
     this.#patienceMs = deps.patienceMs ?? PATIENCE_MS;
+    this.#waiting = new Waiting(deps.clock);
   }
 
   async resolve(address: string, port: number): Promise<Resolution> {
@@ -78,7 +80,7 @@ export class CatalogResolver implements Resolver {
   #patience(): Patience {
     const { clock } = this.#deps;
     const deadline = clock.now() + this.#patienceMs;
-    return (awaited) => within(clock, awaited, Math.max(0, deadline - clock.now()));
+    return (awaited) => this.#waiting.within(awaited, Math.max(0, deadline - clock.now()));
   }
 
   /** What the mesh is called, once all services were read; else why that cannot be said. */

@@ -1,0 +1,284 @@
+import { readFile } from 'node:fs/promises';
+
+import { OPERATOR_SERVICE, PORTS } from '#core/constants.ts';
+import { MESH_DEFAULTS } from '#core/model/mesh-config.ts';
+import { serviceName } from '#core/names.ts';
+import { serviceSpiffeId } from '#core/spiffe-id.ts';
+import type { ServiceIdentity } from '#core/spiffe-id.ts';
+import type { KubeApi } from '#kube/api.ts';
+import type { Clock } from '#kube/clock.ts';
+
+import type { Readiness } from '../admin/health-routes.ts';
+import { healthRoutes } from '../admin/health-routes.ts';
+import { HttpServer } from '../admin/http-server.ts';
+import type { LevelLog } from '../admin/level-log.ts';
+import { localRoutes } from '../admin/local-routes.ts';
+import { DataPlaneCounters } from '../admin/metrics/data-plane-counters.ts';
+import { runProbe } from '../admin/probes/run-probe.ts';
+import { Catalog } from '../catalog/catalog.ts';
+import { CatalogResolver } from '../catalog/catalog-resolver.ts';
+import { EndpointPool } from '../catalog/endpoint-pool.ts';
+import { OwnServiceView } from '../catalog/own-service-view.ts';
+import { PodIndex } from '../catalog/pod-index.ts';
+import type { SidecarConfig } from '../config.ts';
+import { DEFAULT_SETTINGS } from '../connection/settings.ts';
+import type { DataPlaneSettings } from '../connection/settings.ts';
+import { IdentityManager } from '../identity/identity-manager.ts';
+import { signingClient } from '../identity/signing-client.ts';
+import { AppDialer, appAddresses } from '../inbound/app-dialer.ts';
+import type { ControlHandler } from '../inbound/control.ts';
+import { Inbound } from '../inbound/inbound.ts';
+import type { OriginalDestination } from '../original-destination/original-destination.ts';
+import { Outbound } from '../outbound/outbound.ts';
+import { PolicyWatch } from '../policy/policy-watch.ts';
+import { Trust } from '../trust/trust.ts';
+import { PlainTransport } from '../tunnel/plain-transport.ts';
+import { processFamilies } from './run-metrics.ts';
+import { shutDown } from './shutdown.ts';
+import type { ShutdownTimes } from './shutdown.ts';
+
+/** Where a sidecar listens; other ports only in tests, where 0 is any free one. */
+export interface ListenOptions {
+  readonly inboundHosts: readonly string[];
+  readonly inboundPort: number;
+  /** Port at which the sidecars of peers listen. */
+  readonly peerPort: number;
+  readonly outboundPort: number;
+  readonly adminHosts: readonly string[];
+  readonly adminPort: number;
+  readonly localPort: number;
+}
+
+export const DEFAULT_LISTEN: ListenOptions = {
+  inboundHosts: ['::', '0.0.0.0'],
+  inboundPort: PORTS.inbound,
+  peerPort: PORTS.inbound,
+  outboundPort: PORTS.outbound,
+  adminHosts: ['::', '0.0.0.0'],
+  adminPort: PORTS.admin,
+  localPort: PORTS.adminLocal,
+};
+
+export interface SidecarOptions {
+  readonly config: SidecarConfig;
+  readonly api: KubeApi;
+  readonly clock: Clock;
+  readonly log: LevelLog;
+  readonly originalDestination: OriginalDestination;
+  /** Called when the operator or a container of this pod asks the sidecar to end. */
+  readonly onFinish: () => void;
+  readonly listen?: Partial<ListenOptions>;
+  readonly settings?: Partial<DataPlaneSettings>;
+}
+
+/** Access is granted right after the pod was made; a refusal of the first moments is asked again soon. */
+const FORBIDDEN_CAP_MS = 800;
+
+/** One sidecar: everything it is made of, put together. */
+export class Sidecar implements Readiness {
+  readonly trust: Trust;
+  readonly identity: IdentityManager;
+  readonly policy: PolicyWatch;
+  readonly catalog: Catalog;
+  readonly own: OwnServiceView;
+  readonly inbound: Inbound;
+  readonly outbound: Outbound;
+  readonly health: HttpServer;
+  readonly local: HttpServer;
+  readonly #options: SidecarOptions;
+  readonly #pool: EndpointPool;
+  readonly #pods: PodIndex;
+  #listening = false;
+  #leaving = false;
+  #wasReady = false;
+  #unsubscribe: readonly (() => void)[] = [];
+
+  constructor(options: SidecarOptions) {
+    const { config, api, clock, originalDestination } = options;
+    const listen = { ...DEFAULT_LISTEN, ...options.listen };
+    const settings = { ...DEFAULT_SETTINGS, ...options.settings };
+    const service: ServiceIdentity = { namespace: config.namespace, service: config.service };
+    const log = options.log.logger({ name: 'sidecar' });
+    const watching = { api, clock, log, forbiddenCapMs: FORBIDDEN_CAP_MS };
+    const metrics = new DataPlaneCounters();
+
+    this.#options = options;
+    this.trust = new Trust(watching);
+    this.identity = new IdentityManager({
+      clock,
+      log,
+      trust: this.trust,
+      service,
+      sign: signingClient({ url: config.operatorUrl, readToken: () => readFile(config.caTokenFile, 'utf8') }),
+    });
+    this.policy = new PolicyWatch({
+      ...watching,
+      trust: this.trust,
+      service,
+      meshNamespace: config.meshNamespace,
+    });
+    this.catalog = new Catalog({ ...watching, own: service });
+    this.own = new OwnServiceView({
+      catalog: this.catalog,
+      identity: service,
+      containerPorts: config.containerPorts,
+      upstreams: config.upstreams,
+    });
+    this.#pool = new EndpointPool(watching);
+    this.#pods = new PodIndex(watching);
+    const resolver = new CatalogResolver({
+      catalog: this.catalog,
+      pool: this.#pool,
+      pods: this.#pods,
+      trust: this.trust,
+      identity: this.identity,
+      clock,
+      podIps: config.podIps,
+    });
+
+    const dataPlane = { identity: this.identity, clock, log, metrics, settings };
+    const appAt = appAddresses(config.podIps, config.transparent);
+    this.inbound = new Inbound({
+      ...dataPlane,
+      policy: this.policy,
+      own: this.own,
+      originalDestination,
+      app: new AppDialer({ ...dataPlane, addresses: appAt }),
+      control: this.#control(),
+      listen: { hosts: listen.inboundHosts, port: listen.inboundPort },
+    });
+    this.outbound = new Outbound({
+      ...dataPlane,
+      resolver,
+      transport: new PlainTransport({ ...dataPlane, port: listen.peerPort }),
+      podIPs: config.podIps,
+      ...(config.transparent ? { transparent: { originalDestination, port: listen.outboundPort } } : {}),
+    });
+
+    const sources = { ...this.#parts(), readiness: this, startedAt: clock.now(), pool: this.#pool };
+    this.health = new HttpServer({
+      hosts: listen.adminHosts,
+      port: listen.adminPort,
+      route: healthRoutes({
+        readiness: this,
+        families: () => [...metrics.families(), ...processFamilies(sources)],
+        probes: config.probes,
+        runProbe: (probe) => runProbe(probe, appAt),
+      }),
+    });
+    this.local = new HttpServer({
+      hosts: ['127.0.0.1', '::1'],
+      port: listen.localPort,
+      localOnly: true,
+      route: localRoutes({
+        ...this.#parts(),
+        config,
+        readiness: this,
+        own: this.own,
+        pool: this.#pool,
+        log: options.log,
+        connections: () => this.#connections(),
+        quit: () => options.onFinish(),
+        now: () => clock.now(),
+      }),
+    });
+  }
+
+  /**
+   * Opens the admin ports, begins to read from the API server, and opens the ports of the data path. These are open before
+   * there is anything to decide by: inbound refuses until then, and outbound waits, so that nothing goes out in the clear.
+   *
+   * @throws Error when a port is taken.
+   */
+  async start(): Promise<void> {
+    const log = this.#options.log.logger({ name: 'sidecar' });
+    await this.health.start();
+    await this.local.start();
+    const tellReady = (): void => this.#tellReady();
+    this.#unsubscribe = [
+      this.identity.onChange(tellReady),
+      this.policy.onChange(tellReady),
+      this.own.onChange(() => this.#openUpstreams()),
+    ];
+    this.trust.start();
+    this.identity.start();
+    this.policy.start();
+    this.catalog.start();
+    void this.catalog.synced.then(tellReady);
+    await this.inbound.start();
+    await this.outbound.start();
+    await this.outbound.setUpstreams(this.own.upstreams());
+    this.#listening = true;
+    log.info(
+      { inbound: this.inbound.port, outbound: this.outbound.port, admin: this.health.port },
+      'listening',
+    );
+    this.#tellReady();
+  }
+
+  /** Lets open connections finish within the given times, then ends everything. */
+  async stop(times: ShutdownTimes): Promise<void> {
+    const { clock, log } = this.#options;
+    this.#leaving = true;
+    for (const unsubscribe of this.#unsubscribe) unsubscribe();
+    await shutDown(
+      { clock, log: log.logger({ name: 'sidecar' }), inbound: this.inbound, outbound: this.outbound },
+      times,
+    );
+    this.identity.stop();
+    await Promise.all([
+      this.trust.stop(),
+      this.policy.stop(),
+      this.catalog.stop(),
+      this.#pool.stop(),
+      this.#pods.stop(),
+    ]);
+    await Promise.all([this.health.stop(), this.local.stop()]);
+  }
+
+  missing(): readonly string[] {
+    const missing: string[] = [];
+    if (!this.trust.current()) missing.push('trust');
+    if (!this.identity.state().valid) missing.push('certificate');
+    if (!this.policy.ready) missing.push('policy');
+    if (!this.catalog.hasSynced) missing.push('catalog');
+    if (!this.#listening) missing.push('listeners');
+    if (this.#leaving) missing.push('nothing, it is shutting down');
+    return missing;
+  }
+
+  #parts() {
+    return { trust: this.trust, identity: this.identity, policy: this.policy, catalog: this.catalog };
+  }
+
+  /** The operator alone may tell this sidecar to end. What it is called is known once the mesh's settings were read. */
+  #control(): ControlHandler {
+    const { config, onFinish } = this.#options;
+    const { trust } = this;
+    const who = { namespace: config.meshNamespace, service: serviceName(OPERATOR_SERVICE) };
+    const before = { trustDomain: config.trustDomain, datacenter: MESH_DEFAULTS.datacenter };
+    return {
+      get operator() {
+        return serviceSpiffeId(trust.current()?.settings ?? before, who);
+      },
+      finish: onFinish,
+    };
+  }
+
+  #openUpstreams(): void {
+    void this.outbound.setUpstreams(this.own.upstreams());
+  }
+
+  #tellReady(): void {
+    if (this.#wasReady || this.missing().length > 0) return;
+    this.#wasReady = true;
+    this.#options.log.logger({ name: 'sidecar' }).info({}, 'ready');
+  }
+
+  #connections(): object {
+    return {
+      inbound: { open: this.inbound.open, accepted: this.inbound.accepted },
+      outbound: { open: this.outbound.open, accepted: this.outbound.accepted },
+    };
+  }
+}
