@@ -77,13 +77,17 @@ function ipv6Value(address: string): bigint {
   return groups.reduce((value, group) => (value << 16n) | BigInt(`0x${group}`), 0n);
 }
 
+/** The spelling of RFC 5952: the longest run of zero groups, the first of equals, becomes `::`. */
 function ipv6Text(value: bigint): string {
   const groups = Array.from({ length: 8 }, (_, index) =>
     ((value >> BigInt(112 - 16 * index)) & 0xffffn).toString(16),
   );
-  return groups
-    .join(':')
-    .replace(/\b0(:0)+\b/, ':')
-    .replace(/^:(?!:)|(?<!:):$/, '::')
-    .replace(/:{3,}/, '::');
+  let [from, length] = [0, 1];
+  for (let start = 0; start < 8; start++) {
+    let end = start;
+    while (groups[end] === '0') end++;
+    if (end - start > length) [from, length] = [start, end - start];
+  }
+  if (length === 1) return groups.join(':');
+  return `${groups.slice(0, from).join(':')}::${groups.slice(from + length).join(':')}`;
 }

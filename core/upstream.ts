@@ -41,9 +41,7 @@ export function parseUpstreams(text: string): {
       faults.push(...read.faults);
       continue;
     }
-    const fault = localPortFault(read.upstream.localPort);
     const twin = upstreams.find(({ localPort }) => localPort === read.upstream.localPort);
-    if (fault !== undefined) faults.push(`${quoted(entry)}: ${fault}`);
     if (twin)
       faults.push(
         `${quoted(entry)}: local port ${twin.localPort} leads to ${quoted(twin.service)} already; write another local port`,
@@ -110,10 +108,13 @@ function nameFaults(service: string, namespace: string | undefined): string[] {
 }
 
 function portFaults(local: string, port: string | undefined): string[] {
-  const wrongLocal = parsePort(local) === undefined;
-  const wrongPort = port !== undefined && parsePort(port) === undefined;
+  const localPort = parsePort(local);
   return [
-    ...(wrongLocal ? [`local port ${quoted(local)} is no port; write a number from 1024 to 65535`] : []),
-    ...(wrongPort ? [`port ${quoted(port)} is no port; write a number from 1 to 65535`] : []),
-  ];
+    localPort === undefined
+      ? `local port ${quoted(local)} is no port; write a number from 1024 to 65535`
+      : localPortFault(localPort),
+    port !== undefined && parsePort(port) === undefined
+      ? `port ${quoted(port)} is no port; write a number from 1 to 65535`
+      : undefined,
+  ].filter((fault) => fault !== undefined);
 }

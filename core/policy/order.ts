@@ -16,6 +16,18 @@ export function compareRules(a: Rule, b: Rule): number {
   );
 }
 
+/**
+ * The order among rules that match one and the same question. There, equal precedence means the same source and
+ * destination, even where one rule names the caller by service and another by SPIFFE ID; so deny comes first.
+ */
+export function compareMatching(a: Rule, b: Rule): number {
+  return (
+    b.precedence - a.precedence ||
+    Number(b.action === 'deny') - Number(a.action === 'deny') ||
+    compareRules(a, b)
+  );
+}
+
 /** Whether two rules are about the same source and the same destination. */
 export function sameEdge(a: Rule, b: Rule): boolean {
   return (

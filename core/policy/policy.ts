@@ -2,7 +2,7 @@ import { WILDCARD } from '../names.ts';
 import { localService } from '../spiffe-id.ts';
 import type { IdentityScope, ServiceIdentity, SpiffeId } from '../spiffe-id.ts';
 import type { Action } from '../model/intention.ts';
-import { compareRules } from './order.ts';
+import { compareMatching } from './order.ts';
 import type { Rule, RuleRef } from './rule.ts';
 
 /** Why a decision fell as it did. Stable words: they stand in logs, metrics and on screens. */
@@ -48,7 +48,8 @@ export class Policy {
   readonly #expiries: readonly number[];
 
   /**
-   * @param scope this mesh's trust domain and datacenter; identities outside it are foreign and match only by SPIFFE ID
+   * @param scope this mesh's trust domain and datacenter; identities outside it are foreign: only a rule with their SPIFFE ID
+   *   lets them in, and a deny for everyone keeps them out too
    * @param defaultAction what holds where no rule matches
    */
   constructor(scope: IdentityScope, defaultAction: Action, rules: Iterable<Rule>) {
@@ -70,7 +71,7 @@ export class Policy {
     const matching = this.#matching(source, destination).filter(
       (rule) => rule.expiresAt === undefined || rule.expiresAt > now,
     );
-    matching.sort(compareRules);
+    matching.sort(compareMatching);
     const enforced = matching.filter((rule) => rule.mode === 'enforce');
     const [winner, ...outranked] = enforced;
     const action = winner?.action ?? this.#defaultAction;
@@ -93,26 +94,30 @@ export class Policy {
 
   #matching(source: SpiffeId, destination: ServiceIdentity): Rule[] {
     const caller = localService(this.#scope, source);
-    const sources = [`id ${source}`];
+    const own = this.#rulesFor([`id ${source}`], destination);
+    const everyone = this.#rulesFor([`svc ${WILDCARD}/${WILDCARD}`], destination);
     if (caller) {
-      sources.push(
-        `svc ${caller.namespace}/${caller.service}`,
-        `svc ${caller.namespace}/${WILDCARD}`,
-        `svc ${WILDCARD}/${WILDCARD}`,
+      const named = this.#rulesFor(
+        [`svc ${caller.namespace}/${caller.service}`, `svc ${caller.namespace}/${WILDCARD}`],
+        destination,
       );
+      return [...own, ...named, ...everyone];
     }
-    const rules: Rule[] = [];
-    for (const from of sources) {
-      for (const [namespace, service] of [
-        [destination.namespace, destination.service],
-        [destination.namespace, WILDCARD],
-        [WILDCARD, WILDCARD],
-      ] as const) {
-        const found = this.#rulesByEdge.get(edgeKey(from, namespace, service));
-        if (found) rules.push(...found);
-      }
-    }
-    return rules;
+    // "Everyone" lets no stranger in, who must be named; but it keeps strangers out like all others.
+    return [...own, ...everyone.filter((rule) => rule.action === 'deny')];
+  }
+
+  #rulesFor(sources: readonly string[], destination: ServiceIdentity): Rule[] {
+    const destinations = [
+      [destination.namespace, destination.service],
+      [destination.namespace, WILDCARD],
+      [WILDCARD, WILDCARD],
+    ] as const;
+    return sources.flatMap((from) =>
+      destinations.flatMap(
+        ([namespace, service]) => this.#rulesByEdge.get(edgeKey(from, namespace, service)) ?? [],
+      ),
+    );
   }
 }
 

@@ -1,5 +1,6 @@
 import { objectKey } from '../resource.ts';
 import { WILDCARD, isDnsLabel } from '../names.ts';
+import { parseSpiffeId } from '../spiffe-id.ts';
 import type { ObjectMeta } from '../resource.ts';
 import type { Action } from '../model/intention.ts';
 import { intentionSpecSchema } from '../model/intention.ts';
@@ -101,8 +102,9 @@ function readEdge(raw: RawEdge, home: string, meshNamespace: string): Edge | und
 function readSource(raw: RawEdge['source'], home: string): RuleSource | undefined {
   if (!raw) return undefined;
   if (raw.spiffeId !== undefined) {
-    if (raw.service !== undefined || raw.namespace !== undefined || typeof raw.spiffeId !== 'string')
-      return undefined;
+    if (raw.service !== undefined || raw.namespace !== undefined) return undefined;
+    // A peer never has an ID that is no SPIFFE ID: a deny for it would deny nobody.
+    if (typeof raw.spiffeId !== 'string' || !parseSpiffeId(raw.spiffeId)) return undefined;
     return { kind: 'spiffe', id: raw.spiffeId };
   }
   const namespace = raw.namespace ?? home;

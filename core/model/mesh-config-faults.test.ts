@@ -1,0 +1,166 @@
+import fc from 'fast-check';
+
+import { meshConfigFaults, meshConfigWarnings } from './mesh-config-faults.ts';
+
+const told = (faults: readonly { field: string; message: string }[]) =>
+  faults.map(({ field, message }) => `${field}: ${message}`);
+const CERTIFICATE = `-----BEGIN CERTIFICATE-----\n${Buffer.from([0x30, 0x03, 1, 2, 3]).toString('base64')}\n-----END CERTIFICATE-----\n`;
+
+describe('a MeshConfig', () => {
+  const check = (spec: unknown, old?: unknown, name = 'mesh') =>
+    told(
+      meshConfigFaults(
+        { metadata: { name }, spec },
+        old === undefined ? undefined : { metadata: { name }, spec: old },
+      ),
+    );
+  const foreign = { trustDomain: 'partner.example', bundle: CERTIFICATE };
+
+  it.each([
+    undefined,
+    {},
+    {
+      trustDomain: 'a.example',
+      datacenter: 'dc2',
+      defaultAction: 'allow',
+      leafTTL: '10s',
+      ca: { provider: 'builtin' },
+      federation: [foreign],
+    },
+    { leafTTL: '8760h' },
+    { federation: [{ ...foreign, bundle: CERTIFICATE + CERTIFICATE }] },
+  ])('is accepted: %j', (spec) => {
+    expect(check(spec)).toEqual([]);
+  });
+
+  it.each<[string, unknown, string[]]>([
+    ['of the wrong type', [], ['spec: is a list; write an object']],
+    [
+      'with an unknown field',
+      { leafTtl: '24h' },
+      [
+        'spec.leafTtl: is no field of this version; remove it, or look for its right spelling with kubectl explain',
+      ],
+    ],
+    [
+      'with an upper case trust domain',
+      { trustDomain: 'A' },
+      ['spec.trustDomain: "A" has a character that is not allowed here'],
+    ],
+    [
+      'with an unknown action',
+      { defaultAction: 'maybe' },
+      ['spec.defaultAction: "maybe" is not known; write "allow" or "deny"'],
+    ],
+    [
+      'with a short leaf',
+      { leafTTL: '9s' },
+      ['spec.leafTTL: "9s" is out of bounds; write a duration from 10s to 8760h'],
+    ],
+    [
+      'with a long leaf',
+      { leafTTL: '8761h' },
+      ['spec.leafTTL: "8761h" is out of bounds; write a duration from 10s to 8760h'],
+    ],
+    [
+      'with a leaf of nothing',
+      { leafTTL: '' },
+      ['spec.leafTTL: "" is no duration; write such as "24h" or "90m"'],
+    ],
+    [
+      'with a leaf in days',
+      { leafTTL: '1d' },
+      ['spec.leafTTL: "1d" has a character that is not allowed here'],
+    ],
+    [
+      'with an unknown provider',
+      { ca: { provider: 'vault' } },
+      ['spec.ca.provider: "vault" is not known; write "builtin"'],
+    ],
+    [
+      'federated with itself',
+      { federation: [{ ...foreign, trustDomain: 'cluster.local' }] },
+      [
+        'spec.federation[0].trustDomain: "cluster.local" is this mesh\'s own trust domain; write the name of a foreign one',
+      ],
+    ],
+    [
+      'federated twice',
+      { federation: [foreign, foreign] },
+      [
+        'spec.federation[1].trustDomain: "partner.example" is there already; put all its certificates into one bundle',
+      ],
+    ],
+    [
+      'with an empty bundle',
+      { federation: [{ ...foreign, bundle: '' }] },
+      [
+        'spec.federation[0].bundle: holds no PEM certificate; write one or more blocks that begin with -----BEGIN CERTIFICATE-----',
+      ],
+    ],
+    [
+      'with text around a bundle',
+      { federation: [{ ...foreign, bundle: `hello ${CERTIFICATE}` }] },
+      ['spec.federation[0].bundle: holds text outside its PEM blocks; write only the certificates'],
+    ],
+    [
+      'with a cut certificate',
+      { federation: [{ ...foreign, bundle: CERTIFICATE.replace('MAMB', 'MAQB') }] },
+      [
+        'spec.federation[0].bundle: block 1 is no certificate; write only blocks that begin with -----BEGIN CERTIFICATE-----, whole and unchanged',
+      ],
+    ],
+    [
+      'with a public key',
+      { federation: [{ ...foreign, bundle: CERTIFICATE.replaceAll('CERTIFICATE', 'PUBLIC KEY') }] },
+      [
+        'spec.federation[0].bundle: block 1 is no certificate; write only blocks that begin with -----BEGIN CERTIFICATE-----, whole and unchanged',
+      ],
+    ],
+  ])('is refused %s', (_what, spec, messages) => {
+    expect(check(spec)).toEqual(messages);
+  });
+
+  it('is refused with a private key, which is not repeated', () => {
+    const [fault] = check({
+      federation: [
+        {
+          ...foreign,
+          bundle: `${CERTIFICATE}-----BEGIN EC PRIVATE KEY-----\nc2VjcmV0\n-----END EC PRIVATE KEY-----\n`,
+        },
+      ],
+    });
+    expect(fault).toContain('holds a private key');
+    expect(fault).not.toContain('c2VjcmV0');
+  });
+
+  it('is one, by its name', () => {
+    expect(check({}, undefined, 'other')).toEqual([
+      'metadata.name: "other": there is one MeshConfig, named "mesh"; change that one',
+    ]);
+  });
+
+  it('keeps what identities are made of', () => {
+    expect(check({ trustDomain: 'b' }, { trustDomain: 'a' })).toEqual([
+      'spec.trustDomain: is part of every identity and cannot change from "a" to "b"; write "a"',
+    ]);
+    expect(check({}, { datacenter: 'dc7' })[0]).toContain('cannot change from "dc7" to "dc1"');
+    expect(check({ trustDomain: 'cluster.local', datacenter: 'dc1', leafTTL: '2h' }, {})).toEqual([]);
+  });
+
+  it('warns of short leaves and open doors', () => {
+    expect(meshConfigWarnings({})).toEqual([]);
+    expect(meshConfigWarnings({ leafTTL: '59m' })[0]).toContain('is short');
+    expect(meshConfigWarnings({ leafTTL: '1h' })).toEqual([]);
+    expect(meshConfigWarnings({ defaultAction: 'allow' })[0]).toContain('open to every service');
+  });
+
+  it('never makes the check fail, whatever it is', () => {
+    fc.assert(
+      fc.property(fc.anything(), fc.anything(), (spec, other) => {
+        check(spec, other);
+      }),
+      { numRuns: 1000 },
+    );
+  });
+});
