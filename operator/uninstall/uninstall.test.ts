@@ -1,7 +1,7 @@
 import { FakeApiServer, Refused } from '#kube/fake-api.fake.ts';
 import { FakeClock } from '#kube/clock.fake.ts';
 import { silentLog } from '#kube/log.ts';
-import { DEPLOYMENTS, MUTATING_WEBHOOKS, PODS, VALIDATING_WEBHOOKS } from '#kube/types.ts';
+import { DEPLOYMENTS, LEASES, MUTATING_WEBHOOKS, PODS, VALIDATING_WEBHOOKS } from '#kube/types.ts';
 
 import { uninstall } from './uninstall.ts';
 
@@ -33,7 +33,9 @@ describe('uninstalling', () => {
   ];
 
   test('stops the operator, then removes its webhooks and no others', async () => {
+    fake.put(LEASES, { metadata: { name: 'mesh-operator', namespace: NAMESPACE } });
     await run();
+    expect(fake.find(LEASES, { name: 'mesh-operator', namespace: NAMESPACE })).toBeUndefined();
     expect(fake.find(DEPLOYMENTS, { name: 'mesh-operator', namespace: NAMESPACE })?.spec?.replicas).toBe(0);
     expect(webhooks('mesh')).toEqual([undefined, undefined]);
     expect(webhooks('other')).not.toContain(undefined);

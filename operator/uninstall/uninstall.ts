@@ -4,8 +4,9 @@ import type { KubeApi, ObjectName, ResourceType } from '#kube/api.ts';
 import type { Clock } from '#kube/clock.ts';
 import { isNotFound } from '#kube/errors.ts';
 import type { Logger } from '#kube/log.ts';
-import { DEPLOYMENTS, MUTATING_WEBHOOKS, PODS, VALIDATING_WEBHOOKS } from '#kube/types.ts';
+import { DEPLOYMENTS, LEASES, MUTATING_WEBHOOKS, PODS, VALIDATING_WEBHOOKS } from '#kube/types.ts';
 
+import { LEASE_NAME } from '../constants.ts';
 import { WEBHOOK_NAME } from '../controllers/webhook-registration/decide.ts';
 
 export interface UninstallParts {
@@ -39,6 +40,8 @@ export async function uninstall(parts: UninstallParts): Promise<void> {
     const removed = await removeIfThere(api, type, { name: WEBHOOK_NAME });
     log.info({ kind: type.kind, name: WEBHOOK_NAME }, removed ? 'webhook removed' : 'webhook was not there');
   }
+  // Nobody's property: it is made before the operator knows its owner.
+  await removeIfThere(api, LEASES, { name: LEASE_NAME, namespace: meshNamespace });
 }
 
 /** Waits until the last pod of the operator is gone; not for ever, since a lost node keeps its pods. */

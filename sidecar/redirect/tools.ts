@@ -34,7 +34,8 @@ export const hostTools: Tools = {
   hasIpv6: () => existsSync('/proc/net/if_inet6') && readFileSync('/proc/net/if_inet6', 'utf8') !== '',
 };
 
-function runProgram(program: string, args: readonly string[], input: string): Promise<ToolResult> {
+/** Runs a program, never through a shell; never rejects. */
+export function runProgram(program: string, args: readonly string[], input: string): Promise<ToolResult> {
   return new Promise((resolve) => {
     const child = spawn(program, args, {
       stdio: 'pipe',
