@@ -1,6 +1,5 @@
 import { request as httpsRequest } from 'node:https';
 
-import type { KubeObject } from '#core/resource.ts';
 import { systemClock } from '#kube/clock.ts';
 import { FakeApiServer } from '#kube/fake-api.fake.ts';
 import { FakeLog } from '#kube/log.fake.ts';
@@ -18,7 +17,7 @@ import {
   SERVICES,
   VALIDATING_WEBHOOKS,
 } from '#kube/types.ts';
-import type { Pod, Service } from '#kube/types.ts';
+import type { Pod } from '#kube/types.ts';
 
 import { startOperator } from './composition.ts';
 import type { RunningOperator } from './composition.ts';

@@ -82,6 +82,7 @@ export async function startOperator(
     ...{ clock, log, metrics, random: Math.random },
     issue: () => authority.issueServing(servingNames(meshNamespace)),
   });
+  signal.addEventListener('abort', () => certificate.stop());
   await certificate.start();
 
   const ready = new Health();

@@ -17,7 +17,14 @@ import type { ControllerDuty } from '../../controller.ts';
 import type { Events } from '../../events.ts';
 import type { StatusWriter } from '../../status-writer.ts';
 import { faultText } from '../fault-text.ts';
-import { meshConfigConditions, meshConfigToApply, scopeFaults, settingsToApply } from './decide.ts';
+import {
+  VALUES_ANNOTATION,
+  meshConfigConditions,
+  meshConfigToApply,
+  scopeFaults,
+  settingsToApply,
+  valuesOf,
+} from './decide.ts';
 
 export interface MeshConfigControllerParts {
   readonly api: KubeApi;
@@ -38,13 +45,13 @@ export interface MeshConfigControllerParts {
 const LOOK_AT_AUTHORITY_MS = 60_000;
 
 /**
- * Brings the chart's values into the MeshConfig once per term of leadership (what users change afterwards stays until the next), makes it
- * again when it is deleted, holds trust domain and datacenter to what identities carry, and publishes the roots.
+ * Brings the chart's values into the MeshConfig whenever they change (what users change afterwards stays), makes it again when it
+ * is deleted, holds trust domain and datacenter to what identities carry, and publishes the roots.
  */
 export class MeshConfigController implements ControllerDuty {
   readonly name = 'mesh-config';
   readonly #parts: MeshConfigControllerParts;
-  #applied = false;
+  #told = false;
 
   constructor(parts: MeshConfigControllerParts) {
     this.#parts = parts;
@@ -63,11 +70,8 @@ export class MeshConfigController implements ControllerDuty {
     const cached = meshConfigs.get(MESH_CONFIG_NAME);
     const { spec, refused } = this.#wanted();
     const departs = scopeFaults(cached?.spec, scope);
-    const config = !cached || !this.#applied || departs.length > 0 ? await this.#apply(spec) : cached;
-    if (!this.#applied) for (const fault of refused) log.error({ fault }, 'a value of the chart is refused');
-    this.#applied = true;
     if (cached && departs.length > 0) this.#refuse(cached, departs);
-
+    const config = await this.#settle(cached, spec, departs.length > 0);
     const { generation } = config.metadata;
     const current = status.current(config);
     const faults = [...meshConfigFaults(config).map(faultText), ...refused];
@@ -90,16 +94,27 @@ export class MeshConfigController implements ControllerDuty {
 
   /** Trust domain and datacenter are written out even where the chart leaves them to their defaults: they are a decision for good. */
   #wanted(): ReturnType<typeof settingsToApply> {
-    const { given, scope } = this.#parts;
+    const { given, scope, log } = this.#parts;
     const { trustDomain, datacenter } = scope;
-    return settingsToApply({ trustDomain, datacenter, ...given }, scope);
+    const wanted = settingsToApply({ trustDomain, datacenter, ...given }, scope);
+    if (!this.#told)
+      for (const fault of wanted.refused) log.error({ fault }, 'a value of the chart is refused');
+    this.#told = true;
+    return wanted;
   }
 
-  async #apply(spec: MeshConfigSpec): Promise<MeshConfig> {
-    const { api, owner, log } = this.#parts;
-    const applied = await api.apply(MESH_CONFIGS, meshConfigToApply(spec, owner), FIELD_MANAGER);
-    log.info({ fields: Object.keys(spec) }, 'the values of the chart are in the MeshConfig');
-    return applied;
+  /** The MeshConfig with the chart's values in it, or with its scope put back. */
+  async #settle(cached: MeshConfig | undefined, spec: MeshConfigSpec, departs: boolean): Promise<MeshConfig> {
+    const { api, given, owner, scope, log } = this.#parts;
+    const values = valuesOf(given);
+    if (!cached || cached.metadata.annotations?.[VALUES_ANNOTATION] !== values) {
+      const applied = await api.apply(MESH_CONFIGS, meshConfigToApply(spec, values, owner), FIELD_MANAGER);
+      log.info({ fields: Object.keys(spec) }, 'the values of the chart are in the MeshConfig');
+      return applied;
+    }
+    if (!departs) return cached;
+    const { trustDomain, datacenter } = scope;
+    return api.mergePatch(MESH_CONFIGS, { name: MESH_CONFIG_NAME }, { spec: { trustDomain, datacenter } });
   }
 
   #refuse(config: MeshConfig, faults: readonly string[]): void {

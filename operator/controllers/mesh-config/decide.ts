@@ -1,3 +1,5 @@
+import { createHash } from 'node:crypto';
+
 import { MESH_CONFIG_NAME } from '#core/constants.ts';
 import { MESH_DEFAULTS } from '#core/model/mesh-config.ts';
 import type { MeshConfig, MeshConfigSpec } from '#core/model/mesh-config.ts';
@@ -44,12 +46,29 @@ function immutable(field: string, wanted: string, kept: string): string {
   return `${field} cannot change from ${JSON.stringify(kept)} to ${JSON.stringify(wanted)}: identities carry it; the mesh goes on with ${JSON.stringify(kept)}. To change it, remove the mesh and install it anew`;
 }
 
+/** Says which values of the chart a MeshConfig has taken up, so that they are written when they change and not over what users change. */
+export const VALUES_ANNOTATION = 'mesh.dev/chart-values';
+
+/** A fingerprint of the chart's values. Pure. */
+export function valuesOf(given: MeshConfigSpec): string {
+  const canonical = JSON.stringify(Object.entries(given).sort(([a], [b]) => (a < b ? -1 : 1)));
+  return createHash('sha256').update(canonical).digest('hex').slice(0, 16);
+}
+
 /** The MeshConfig as it is applied (server-side apply: these fields and no others). Pure. */
-export function meshConfigToApply(spec: MeshConfigSpec, owner: OwnerReference | undefined): MeshConfig {
+export function meshConfigToApply(
+  spec: MeshConfigSpec,
+  values: string,
+  owner: OwnerReference | undefined,
+): MeshConfig {
   return {
     apiVersion: 'mesh.dev/v1alpha1',
     kind: 'MeshConfig',
-    metadata: { name: MESH_CONFIG_NAME, ...(owner ? { ownerReferences: [owner] } : {}) },
+    metadata: {
+      name: MESH_CONFIG_NAME,
+      annotations: { [VALUES_ANNOTATION]: values },
+      ...(owner ? { ownerReferences: [owner] } : {}),
+    },
     spec,
   };
 }

@@ -9,16 +9,17 @@ import { MESH_SERVICES } from '#kube/types.ts';
 import type { Pod, Service } from '#kube/types.ts';
 import type { Requeue } from '#kube/work-queue.ts';
 
-import type { ObjectCache } from '../../cache.ts';
+import type { Change, ObjectCache } from '../../cache.ts';
 import { mergeConditions } from '../../conditions.ts';
 import type { ControllerDuty } from '../../controller.ts';
 import type { Events } from '../../events.ts';
 import { same } from '../../matches.ts';
-import { podService } from '../../resources/pod.ts';
+import { isInstance, podService } from '../../resources/pod.ts';
+import { selects } from '../../resources/service.ts';
 import type { StatusWriter } from '../../status-writer.ts';
 import { faultText } from '../fault-text.ts';
 import { meshServiceFor } from './create.ts';
-import { decideMeshService } from './decide.ts';
+import { decideMeshService, servicesBehind } from './decide.ts';
 
 export interface MeshServiceControllerParts {
   readonly api: KubeApi;
@@ -57,15 +58,7 @@ export class MeshServiceController implements ControllerDuty {
         namespaces.forEach(addNamespace);
       }),
       pods.subscribe((changes) => {
-        for (const { before, after } of changes) {
-          const namespace = (after ?? before)?.metadata.namespace ?? '';
-          for (const pod of [before, after]) {
-            const service = pod && podService(pod);
-            if (service !== undefined) add(`${namespace}/${service}`);
-          }
-          // A pod that comes or goes can change which Kubernetes Services its neighbours share with it.
-          if (!before || !after) addNamespace(namespace);
-        }
+        for (const change of changes) for (const key of this.#touchedBy(change)) add(key);
       }),
     ];
   }
@@ -76,6 +69,27 @@ export class MeshServiceController implements ControllerDuty {
     for (const pod of this.#parts.pods.all()) {
       const service = podService(pod);
       if (service !== undefined) yield `${pod.metadata.namespace ?? ''}/${service}`;
+    }
+  }
+
+  /** The services of a pod that changed, and those it shares a Kubernetes Service with: who answers there may have changed. */
+  *#touchedBy({ before, after }: Change<Pod>): Iterable<string> {
+    const namespace = (after ?? before)?.metadata.namespace ?? '';
+    for (const pod of [before, after]) {
+      const service = pod && podService(pod);
+      if (service !== undefined) yield `${namespace}/${service}`;
+    }
+    if (
+      before &&
+      after &&
+      isInstance(before) === isInstance(after) &&
+      same(before.metadata.labels, after.metadata.labels)
+    )
+      return;
+    const pods = this.#parts.pods.inNamespace(namespace);
+    for (const service of this.#parts.services.inNamespace(namespace)) {
+      const selected = [before, after].some((pod) => pod && selects(service, pod.metadata.labels));
+      if (selected) for (const name of servicesBehind(service, pods)) yield `${namespace}/${name}`;
     }
   }
 

@@ -68,21 +68,22 @@ function backingServices(
 ): Backing {
   const { name } = service.metadata;
   const known = new Set([name, ...(service.status?.services ?? []).map((backing) => backing.name)]);
+  const isCandidate = (candidate: Service): boolean =>
+    instances.length > 0
+      ? instances.some((pod) => selects(candidate, pod.metadata.labels))
+      : known.has(candidate.metadata.name);
   const own: BackingService[] = [];
   const shared: { name: string; with: string[] }[] = [];
-  for (const candidate of services.filter(leadsToPods).sort(byName)) {
-    const matched = servicesBehind(candidate, pods);
-    const others = matched.filter((other) => other !== name);
-    if (matched.includes(name) && others.length > 0)
-      shared.push({ name: candidate.metadata.name, with: others });
-    else if (matched.includes(name)) own.push(backingService(candidate));
-    else if (others.length === 0 && instances.length === 0 && known.has(candidate.metadata.name))
-      own.push(backingService(candidate));
+  for (const candidate of services.filter((one) => leadsToPods(one) && isCandidate(one)).sort(byName)) {
+    const others = servicesBehind(candidate, pods).filter((other) => other !== name);
+    if (others.length === 0) own.push(backingService(candidate));
+    else if (instances.length > 0) shared.push({ name: candidate.metadata.name, with: others });
   }
   return { own, shared };
 }
 
-function servicesBehind(service: Service, pods: readonly Pod[]): string[] {
+/** The mesh services whose pods a Kubernetes Service selects. */
+export function servicesBehind(service: Service, pods: readonly Pod[]): string[] {
   const names = new Set<string>();
   for (const pod of pods) {
     const name = podService(pod);

@@ -1,0 +1,202 @@
+import type { MeshService } from '#core/model/mesh-service.ts';
+import { trustDomain } from '#core/spiffe-id.ts';
+import type { Pod, Service } from '#kube/types.ts';
+
+import { meshServiceFor } from './create.ts';
+import { decideMeshService } from './decide.ts';
+
+const SCOPE = { trustDomain: trustDomain('corp.example'), datacenter: 'eu' };
+
+function pod(
+  name: string,
+  service: string,
+  more: {
+    labels?: object;
+    account?: string;
+    ready?: boolean;
+    phase?: string;
+    deleted?: boolean;
+    at?: string;
+  } = {},
+): Pod {
+  return {
+    metadata: {
+      name,
+      namespace: 'shop',
+      labels: { app: service, 'mesh.dev/service': service, 'mesh.dev/injected': 'native', ...more.labels },
+      ...(more.deleted ? { deletionTimestamp: '2026-01-01T00:00:00Z' } : {}),
+      ...(more.at ? { creationTimestamp: more.at } : {}),
+    },
+    spec: { serviceAccountName: more.account ?? service, containers: [] },
+    status: {
+      phase: more.phase ?? 'Running',
+      conditions: [{ type: 'Ready', status: more.ready === false ? 'False' : 'True' }],
+    },
+  };
+}
+
+function service(name: string, selector: Record<string, string> | undefined, more: object = {}): Service {
+  return {
+    metadata: { name, namespace: 'shop' },
+    spec: {
+      ...(selector ? { selector } : {}),
+      clusterIP: `10.0.0.${name.length}`,
+      clusterIPs: [`10.0.0.${name.length}`],
+      ports: [{ port: 80 }],
+      ...more,
+    },
+  };
+}
+
+function decide(pods: readonly Pod[], services: readonly Service[], meshService: Partial<MeshService> = {}) {
+  const db: MeshService = { metadata: { name: 'db', namespace: 'shop' }, ...meshService };
+  const verdict = decideMeshService({ service: db, scope: SCOPE, faults: [], pods, services });
+  return {
+    ...verdict,
+    names: verdict.services.map(({ name }) => name),
+    is: Object.fromEntries(
+      verdict.conditions.map(({ type, status, reason }) => [type, `${status} ${reason}`]),
+    ),
+    says: Object.fromEntries(verdict.conditions.map(({ type, message }) => [type, message])),
+  };
+}
+
+describe('which Kubernetes Services stand for a mesh service', () => {
+  const own = pod('db-0', 'db', { labels: { tier: 'data' } });
+  const other = pod('web-0', 'web', { labels: { tier: 'data' } });
+  test.each<[string, Pod[], Service[], string[]]>([
+    [
+      'those that select its pods, whatever their name',
+      [own],
+      [service('db', { app: 'db' }), service('primary', { app: 'db' })],
+      ['db', 'primary'],
+    ],
+    ['not one that selects nothing', [own], [service('db', undefined), service('x', {})], []],
+    ['not one that selects another service’s pods', [own, other], [service('web', { app: 'web' })], []],
+    ['not one that selects both', [own, other], [service('data', { tier: 'data' })], []],
+    ['not an ExternalName', [own], [service('db', { app: 'db' }, { type: 'ExternalName' })], []],
+    [
+      'without pods, the one of its name',
+      [],
+      [service('db', { app: 'db' }), service('other', { app: 'x' })],
+      ['db'],
+    ],
+    [
+      'without pods, not even that one when it leads to another’s pods',
+      [other],
+      [service('db', { app: 'web' })],
+      [],
+    ],
+    [
+      'pods that ended or are going do not count',
+      [pod('db-1', 'db', { phase: 'Succeeded' }), pod('db-2', 'db', { deleted: true })],
+      [service('primary', { app: 'db' })],
+      [],
+    ],
+  ])('%s', (_name, pods, services, expected) => {
+    expect(decide(pods, services).names).toEqual(expected);
+  });
+
+  test('scaled to zero, it keeps those it had, so that their addresses stay in the mesh', () => {
+    const had = { status: { services: [{ name: 'primary', clusterIPs: [], headless: false, ports: [] }] } };
+    expect(decide([], [service('primary', { app: 'db' })], had).names).toEqual(['primary']);
+    expect(decide([], [], had).names).toEqual([]);
+    expect(decide([pod('web-0', 'web')], [service('primary', { app: 'web' })], had).names).toEqual([]);
+  });
+
+  test('addresses of both families, headless ones without, TCP ports only, target port filled in', () => {
+    const dual = service(
+      'db',
+      { app: 'db' },
+      {
+        clusterIPs: ['10.0.0.9', 'fd00::9'],
+        ports: [{ port: 80 }, { port: 53, protocol: 'UDP' }, { name: 'pg', port: 1, targetPort: 'pg' }],
+      },
+    );
+    const headless = service('peers', { app: 'db' }, { clusterIP: 'None', clusterIPs: ['None'] });
+    const { services, virtualIPs } = decide([own], [dual, headless]);
+    expect(virtualIPs).toEqual(['10.0.0.9', 'fd00::9']);
+    expect(services).toEqual([
+      {
+        name: 'db',
+        clusterIPs: ['10.0.0.9', 'fd00::9'],
+        headless: false,
+        ports: [
+          { port: 80, targetPort: 80 },
+          { name: 'pg', port: 1, targetPort: 'pg' },
+        ],
+      },
+      { name: 'peers', clusterIPs: [], headless: true, ports: [{ port: 80, targetPort: 80 }] },
+    ]);
+  });
+});
+
+describe('the status of a mesh service', () => {
+  test('identity, instances, and that all is well', () => {
+    const verdict = decide(
+      [pod('db-0', 'db'), pod('db-1', 'db', { ready: false }), pod('web-0', 'web')],
+      [service('db', { app: 'db' })],
+    );
+    expect(verdict.spiffeId).toBe('spiffe://corp.example/ns/shop/dc/eu/svc/db');
+    expect(verdict.instances).toEqual({ ready: 1, total: 2 });
+    expect(verdict.is).toEqual({
+      Accepted: 'True Valid',
+      IdentityAllowed: 'True Allowed',
+      Reachable: 'True HasService',
+      Ready: 'True HasReadyInstance',
+    });
+  });
+
+  test('says which ServiceAccount may not be it, and what to do', () => {
+    const { is, says } = decide([pod('db-0', 'db', { account: 'web' }), pod('db-1', 'db')], [], {
+      spec: { serviceAccounts: ['db'] },
+    });
+    expect(is.IdentityAllowed).toBe('False ServiceAccountNotAllowed');
+    expect(says.IdentityAllowed).toContain('pods of ServiceAccount web call themselves db');
+    expect(says.IdentityAllowed).toContain('allowed: db');
+  });
+
+  test('says which Kubernetes Service is shared, and with whom', () => {
+    const both = [
+      pod('db-0', 'db', { labels: { tier: 'data' } }),
+      pod('web-0', 'web', { labels: { tier: 'data' } }),
+    ];
+    const { is, says } = decide(both, [service('data', { tier: 'data' })]);
+    expect(is.Reachable).toBe('False SharedService');
+    expect(says.Reachable).toContain('Kubernetes Service data selects pods of db and of web');
+  });
+
+  test.each<[string, Pod[], string]>([
+    ['no pods', [], 'False NoInstances'],
+    ['none ready', [pod('db-0', 'db', { ready: false })], 'False NoneReady'],
+  ])('%s', (_name, pods, expected) => {
+    expect(decide(pods, []).is.Ready).toBe(expected);
+  });
+});
+
+describe('the MeshService made for pods whose service nobody defined', () => {
+  test('the oldest pod says who may be it, whatever the order they are seen in', () => {
+    const late = pod('db-0', 'db', { account: 'late', at: '2026-01-02T00:00:00Z' });
+    const early = pod('db-1', 'db', { account: 'early', at: '2026-01-01T00:00:00Z' });
+    for (const pods of [
+      [late, early],
+      [early, late],
+    ]) {
+      expect(meshServiceFor('shop', 'db', pods)).toMatchObject({
+        metadata: {
+          name: 'db',
+          namespace: 'shop',
+          labels: { 'app.kubernetes.io/managed-by': 'mesh-operator' },
+        },
+        spec: { serviceAccounts: ['early'] },
+      });
+    }
+  });
+
+  test('none for pods of other services, ended pods, or labels that are no name', () => {
+    expect(
+      meshServiceFor('shop', 'db', [pod('web-0', 'web'), pod('db-0', 'db', { phase: 'Failed' })]),
+    ).toBeUndefined();
+    expect(meshServiceFor('shop', 'DB', [pod('x', 'DB')])).toBeUndefined();
+  });
+});

@@ -1,0 +1,53 @@
+import { CLUSTER_PERMISSIONS, NAMESPACE_PERMISSIONS } from './permissions.ts';
+
+const ALL = [...CLUSTER_PERMISSIONS, ...NAMESPACE_PERMISSIONS];
+
+describe('what the operator may do', () => {
+  test('every permission says why, and none is a wildcard', () => {
+    for (const { apiGroups, resources, verbs, reason } of ALL) {
+      expect(reason.length).toBeGreaterThan(20);
+      for (const part of [...apiGroups, ...resources, ...verbs]) expect(part).not.toContain('*');
+    }
+  });
+
+  test('nothing is listed twice', () => {
+    const single = ALL.flatMap(({ apiGroups, resources, verbs, resourceNames = [''] }) =>
+      apiGroups.flatMap((group) =>
+        resources.flatMap((resource) =>
+          verbs.flatMap((verb) => resourceNames.map((name) => `${group}/${resource} ${verb} ${name}`)),
+        ),
+      ),
+    );
+    const inNamespace = NAMESPACE_PERMISSIONS.length;
+    expect(inNamespace).toBeGreaterThan(0);
+    expect(new Set(single).size).toBe(single.length);
+  });
+
+  test('no Secret but the authority’s can be read, and none outside the mesh’s namespace', () => {
+    expect(CLUSTER_PERMISSIONS.filter(({ resources }) => resources.includes('secrets'))).toEqual([]);
+    const reading = NAMESPACE_PERMISSIONS.filter(
+      ({ resources, verbs }) => resources.includes('secrets') && verbs.some((verb) => verb !== 'create'),
+    );
+    expect(reading.map(({ resourceNames }) => resourceNames)).toEqual([['mesh-ca']]);
+  });
+
+  test('only the two sidecar roles can be given away, and no right can be made up', () => {
+    const roles = ALL.filter(
+      ({ resources }) => resources.includes('clusterroles') || resources.includes('roles'),
+    );
+    expect(roles.flatMap(({ verbs }) => verbs).sort()).toEqual(['bind', 'get']);
+    expect(roles.find(({ verbs }) => verbs.includes('bind'))?.resourceNames).toEqual([
+      'mesh-sidecar-policy',
+      'mesh-sidecar-catalog',
+    ]);
+  });
+
+  test('pods cannot be changed, nor can rules', () => {
+    const changing = ['create', 'update', 'patch', 'delete', 'deletecollection'];
+    for (const resource of ['pods', 'services', 'namespaces', 'intentions']) {
+      for (const { verbs } of ALL.filter(({ resources }) => resources.includes(resource))) {
+        expect(verbs.filter((verb) => changing.includes(verb))).toEqual([]);
+      }
+    }
+  });
+});
