@@ -65,6 +65,7 @@ export class FakeApiServer {
   readonly #resources: FakeResources;
   readonly #sockets = new Set<Socket>();
   readonly #failures: Failure[] = [];
+  readonly #garbled: { readonly text: string; readonly match: (request: FakeRequest) => boolean }[] = [];
   readonly #clients: KubeClient[] = [];
   #server: NetServer | undefined;
   #port = 0;
@@ -202,6 +203,11 @@ export class FakeApiServer {
     this.#failures.push({ status, times, retryAfterSeconds, match });
   }
 
+  /** Answers the next request with status 200 and this text. */
+  garbleNext(text: string, match: (request: FakeRequest) => boolean = () => true): void {
+    this.#garbled.push({ text, match });
+  }
+
   /** Forgets history: open watches end with a 410 event, old resourceVersions and continue tokens are refused with 410. */
   gone(): void {
     this.store.compact();
@@ -259,6 +265,8 @@ export class FakeApiServer {
       body,
     };
     this.requests.push(request);
+    const garbled = this.#garbled.findIndex(({ match }) => match(request));
+    if (garbled >= 0) return void response.end(this.#garbled.splice(garbled, 1)[0]?.text);
     try {
       this.#admit(request);
       this.#resources.serve(request, response);

@@ -13,11 +13,22 @@ export interface Logger {
 export const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
+/** Takes whole lines. */
+export interface LogOutput {
+  write(line: string): void;
+}
+
 /**
  * One JSON object per line on standard output: `{"level":"info","time":"...","name":...,"msg":...}`. Errors go in the
  * field `err`. Written synchronously, so that the last words of a process are not lost.
+ *
+ * @param out where lines go instead, for tests
  */
-export function jsonLog(name: string, level: LogLevel): Logger {
+export function jsonLog(
+  name: string,
+  level: LogLevel,
+  out: LogOutput = pino.destination({ dest: 1, sync: true }),
+): Logger {
   return pino(
     {
       level,
@@ -25,7 +36,7 @@ export function jsonLog(name: string, level: LogLevel): Logger {
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
     },
-    pino.destination({ dest: 1, sync: true }),
+    out,
   );
 }
 

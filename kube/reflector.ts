@@ -12,7 +12,7 @@ import { SilentWatchError, restartReason } from './reflector-failure.ts';
 import type { RestartReason } from './reflector-failure.ts';
 
 export interface ReflectorOptions<T extends KubeObject, Kept = T> {
-  readonly api: KubeApi;
+  readonly api: Pick<KubeApi, 'list' | 'watch'>;
   readonly type: ResourceType<T>;
   readonly selection?: Selection;
   readonly clock: Clock;
@@ -259,8 +259,8 @@ export class Reflector<T extends KubeObject, Kept = T> {
         { ...selection, resourceVersion, timeoutSeconds },
         { signal: deadline.signal },
       )) {
-        stillThere();
         this.#take(event);
+        stillThere();
       }
     } finally {
       deadline.clear();
