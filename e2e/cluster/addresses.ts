@@ -28,6 +28,26 @@ export const addresses = {
   dnsService: `${services}.0.10`,
 } as const;
 
+/**
+ * Whether pods and Services get IPv6 addresses besides: `MESH_CLUSTER_DUAL_STACK=1` at `up`. Not by default, because 1.20 has it as an
+ * alpha feature and most clusters are still without.
+ */
+export const dualStack = process.env['MESH_CLUSTER_DUAL_STACK'] === '1';
+
+const [link6, pods6, services6] = [213, 214, 215].map((second) => `fd10:${second + 3 * instance}:`) as [
+  string,
+  string,
+  string,
+];
+
+/** The addresses of a cluster with both families. */
+export const addresses6 = {
+  host: `${link6}:1`,
+  node: `${link6}:2`,
+  pods: `${pods6}:/64`,
+  services: `${services6}:/112`,
+} as const;
+
 /** The address of the API server, as the host, the node and the pods all reach it. */
 export const apiServerUrl = `https://${addresses.node}:6443`;
 

@@ -3,6 +3,7 @@ import { basename, join, resolve } from 'node:path';
 import { debianImage, ensureBaseImages, nodeImage } from './base-image.ts';
 import { contextHash } from './build-context.ts';
 import { buildah, inspectImage, policyFile, pushArchive } from './buildah.ts';
+import { chooseBackend } from './choose.ts';
 import { output } from './command.ts';
 import { archiveOf } from './image-archives.ts';
 import { withLock } from './lock.ts';
@@ -35,7 +36,7 @@ export interface BuildResult {
 }
 
 /** Builds an image with the engine that is there anyway where kind works. Not tried by its authors, as kind itself is not. */
-export async function buildWithDocker(
+async function buildWithDocker(
   { file, name, context, noCache = false, args = [], target }: BuildRequest,
   steps: Steps,
 ): Promise<BuildResult> {
@@ -55,14 +56,17 @@ export async function buildWithDocker(
 }
 
 /**
- * Builds an image with buildah, in a chroot, so that it works where no container engine can run.
+ * Builds an image for the cluster of this machine: with its Docker engine where the cluster is kind's, else with buildah in a chroot, which
+ * works where no container engine can run.
  * @throws CommandError with the end of the build's log
  */
 export async function buildImage(request: BuildRequest, steps: Steps): Promise<BuildResult> {
+  const { builder } = await chooseBackend();
+  const build = builder === 'docker' ? buildWithDocker : buildWithBuildah;
   return withLock(() => build(request, steps), `build-${basename(archiveOf(request.name))}.lock`);
 }
 
-async function build(
+async function buildWithBuildah(
   { file, name, context, noCache = false, args = [], target }: BuildRequest,
   steps: Steps,
 ): Promise<BuildResult> {

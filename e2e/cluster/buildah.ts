@@ -95,6 +95,8 @@ export async function pushArchive(name: string, archive: string): Promise<void> 
   await buildah([
     'push',
     '--quiet',
+    // Compressing and expanding again costs more time than it saves space.
+    '--disable-compression',
     '--signature-policy',
     policyFile(),
     name,

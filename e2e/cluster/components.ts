@@ -1,7 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { addresses, apiServerUrl, clusterDomain, prefix } from './addresses.ts';
+import { addresses, addresses6, apiServerUrl, clusterDomain, dualStack, prefix } from './addresses.ts';
 import { pkiFile } from './certificates.ts';
 import { containerdConfigFile, containerdSocket } from './containerd.ts';
 import { binary } from './kubernetes-build.ts';
@@ -69,6 +69,9 @@ const definitions: Record<ComponentName, () => Omit<Component, 'name'>> = {
       `--cluster-signing-cert-file=${pkiFile('ca', 'crt')}`,
       `--cluster-signing-key-file=${pkiFile('ca', 'key')}`,
       '--use-service-account-credentials=true',
+      ...dualStackGate(),
+      `--cluster-cidr=${families(addresses.pods, addresses6.pods)}`,
+      `--service-cluster-ip-range=${families(addresses.services, addresses6.services)}`,
       '--leader-elect=false',
       '--node-monitor-period=2s',
       '--kube-api-qps=200',
@@ -97,7 +100,7 @@ const definitions: Record<ComponentName, () => Omit<Component, 'name'>> = {
       '--container-runtime=remote',
       `--container-runtime-endpoint=unix://${containerdSocket}`,
       `--hostname-override=${prefix}`,
-      `--node-ip=${addresses.node}`,
+      `--node-ip=${families(addresses.node, addresses6.node)}`,
       `--root-dir=${join(runDir(), 'kubelet')}`,
       `--cert-dir=${join(runDir(), 'pki')}`,
     ],
@@ -108,7 +111,8 @@ const definitions: Record<ComponentName, () => Omit<Component, 'name'>> = {
     args: [
       `--kubeconfig=${pkiFile('proxy', 'kubeconfig')}`,
       '--proxy-mode=iptables',
-      `--cluster-cidr=${addresses.pods}`,
+      `--cluster-cidr=${families(addresses.pods, addresses6.pods)}`,
+      ...dualStackGate(),
       `--hostname-override=${prefix}`,
       // A Service is right within a fraction of a second of a pod's change, rather than within one.
       '--iptables-min-sync-period=200ms',
@@ -155,13 +159,22 @@ function apiServerArgs(): string[] {
     `--service-account-key-file=${pkiFile('service-accounts', 'pub')}`,
     `--api-audiences=https://kubernetes.default.svc.${clusterDomain}`,
     // Pods get bound, expiring tokens, as on every current cluster.
-    '--feature-gates=BoundServiceAccountTokenVolume=true',
+    `--feature-gates=BoundServiceAccountTokenVolume=true,IPv6DualStack=${dualStack}`,
     '--authorization-mode=Node,RBAC',
     '--enable-admission-plugins=NodeRestriction',
     '--allow-privileged=true',
-    `--service-cluster-ip-range=${addresses.services}`,
+    `--service-cluster-ip-range=${families(addresses.services, addresses6.services)}`,
     '--profiling=false',
   ];
+}
+
+/** One value, or one per address family. */
+function families(four: string, six: string): string {
+  return dualStack ? `${four},${six}` : four;
+}
+
+function dualStackGate(): string[] {
+  return dualStack ? ['--feature-gates=IPv6DualStack=true'] : [];
 }
 
 function asClient(name: string): string[] {
@@ -204,7 +217,7 @@ export function writeKubeletConfig(): void {
     nodeStatusUpdateFrequency: '5s',
     volumePluginDir: join(runDir(), 'flex'),
     // Device plugins use a fixed folder of the host and are not wanted.
-    featureGates: { DevicePlugins: false },
+    featureGates: { DevicePlugins: false, IPv6DualStack: dualStack },
     // Images come by hand and cannot be had again, so none is ever collected; and a full disk is the machine's own affair.
     imageGCHighThresholdPercent: 100,
     imageGCLowThresholdPercent: 99,

@@ -1,6 +1,6 @@
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { addresses } from './addresses.ts';
+import { addresses, addresses6, dualStack } from './addresses.ts';
 import { containerdDir, runDir } from './paths.ts';
 import { inNode, pidInNode, startInNode, stopInNode, tryInNode, type NodeInit } from './node.ts';
 import { pauseImage } from './pause-image.ts';
@@ -36,8 +36,8 @@ function network(): object {
         ipam: {
           type: 'host-local',
           dataDir: join(runDir(), 'addresses'),
-          ranges: [[{ subnet: addresses.pods }]],
-          routes: [{ dst: '0.0.0.0/0' }],
+          ranges: [[{ subnet: addresses.pods }], ...(dualStack ? [[{ subnet: addresses6.pods }]] : [])],
+          routes: [{ dst: '0.0.0.0/0' }, ...(dualStack ? [{ dst: '::/0' }] : [])],
         },
       },
       { type: 'portmap', capabilities: { portMappings: true } },

@@ -1,7 +1,7 @@
 import { Command } from 'commander';
 import { ensureBaseImages } from './base-image.ts';
 import type { ClusterBackend } from './backend.ts';
-import { buildImage, buildWithDocker } from './build-image.ts';
+import { buildImage } from './build-image.ts';
 import { chooseBackend } from './choose.ts';
 import { Steps } from './steps.ts';
 import { verify } from './verify.ts';
@@ -85,10 +85,7 @@ async function build(
     ...(target === undefined ? {} : { target }),
   };
   const backend = await chooseBackend();
-  const { archive, built } = await (backend.builder === 'docker' ? buildWithDocker : buildImage)(
-    request,
-    steps,
-  );
+  const { archive, built } = await buildImage(request, steps);
   const { up } = await backend.status();
   if (up) console.log((await backend.loadImage(archive)).join('\n'));
   steps.say(`${name}: ${built ? 'built' : 'unchanged'}${up ? ' and loaded' : '; the next `up` loads it'}`);

@@ -11,7 +11,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { addresses, hostLink, nodeLink, prefix } from './addresses.ts';
+import { addresses, addresses6, dualStack, hostLink, nodeLink, prefix } from './addresses.ts';
 import { cgroupPaths } from './cgroups.ts';
 import { output, run, type CommandOptions, type CommandResult } from './command.ts';
 import { logsDir, runDir } from './paths.ts';
@@ -99,13 +99,13 @@ const networkSettings = [
 
 /** Joins host and node by a pair of interfaces and tells the host that pods and Services are behind the node. */
 async function link(node: NodeInit): Promise<void> {
-  const ip = (...args: string[]): Promise<string> => output('ip', args);
+  const ip: Ip = (...args) => output('ip', args);
   await ip('link', 'add', hostLink, 'type', 'veth', 'peer', 'name', nodeLink, 'netns', String(node.pid));
   await ip('address', 'add', `${addresses.host}/24`, 'dev', hostLink);
   await ip('link', 'set', hostLink, 'up');
   // A name makes `ip netns exec mesh-e2e ...` work for whoever looks into the node.
   await ip('netns', 'attach', prefix, String(node.pid));
-  const inside = (...args: string[]): Promise<string> => inNode(node, 'ip', args);
+  const inside: Ip = (...args) => inNode(node, 'ip', args);
   await inside('address', 'add', `${addresses.node}/24`, 'dev', nodeLink);
   await inside('link', 'set', nodeLink, 'up');
   // Services have no interface of their own; the route only lets the kernel accept the destination before kube-proxy's rules
@@ -115,7 +115,20 @@ async function link(node: NodeInit): Promise<void> {
   await inNode(node, 'sysctl', ['-q', '-w', ...networkSettings]);
   await ip('route', 'add', addresses.pods, 'via', addresses.node, 'dev', hostLink);
   await ip('route', 'add', addresses.services, 'via', addresses.node, 'dev', hostLink);
+  if (dualStack) await link6(ip, inside);
 }
+
+/** The same for IPv6. */
+async function link6(ip: Ip, inside: Ip): Promise<void> {
+  const { host, node, pods, services } = addresses6;
+  // Without `nodad` an address cannot be used during its first seconds.
+  await ip('address', 'add', `${host}/64`, 'dev', hostLink, 'nodad');
+  await inside('address', 'add', `${node}/64`, 'dev', nodeLink, 'nodad');
+  await inside('-6', 'route', 'add', services, 'dev', nodeLink, 'src', node);
+  for (const range of [pods, services]) await ip('-6', 'route', 'add', range, 'via', node, 'dev', hostLink);
+}
+
+type Ip = (...args: string[]) => Promise<string>;
 
 /** Takes the node and its link away; every process in it ends with it. */
 export async function stopNode(node: NodeInit | undefined): Promise<void> {

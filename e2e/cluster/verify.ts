@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { ClusterBackend } from './backend.ts';
-import { buildImage, buildWithDocker } from './build-image.ts';
+import { buildImage } from './build-image.ts';
 import { kubectl } from './kubectl.ts';
 import type { Steps } from './steps.ts';
 import { redirected, verifyImage, verifyManifest, verifyNamespace } from './verify/manifest.ts';
@@ -87,7 +87,7 @@ const checks: Check[] = [
 export async function verify(backend: ClusterBackend, steps: Steps): Promise<void> {
   const context = fileURLToPath(new URL('verify/', import.meta.url));
   const request = { file: join(context, 'Dockerfile'), name: verifyImage, context };
-  const { archive } = await (backend.builder === 'docker' ? buildWithDocker : buildImage)(request, steps);
+  const { archive } = await buildImage(request, steps);
   await backend.loadImage(archive);
   steps.say('starting pods');
   const pods = (...args: string[]): Promise<string> => kubectl(['--namespace', verifyNamespace, ...args]);

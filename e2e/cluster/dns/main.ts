@@ -2,22 +2,17 @@
 import { parseArgs } from 'node:util';
 import { serveDns } from './server.ts';
 import { follow, readAccess } from './watch.ts';
-import { Zone, type Endpoints, type Service } from './zone.ts';
+import { Zone, type Service, type Slice } from './zone.ts';
 
 interface ServiceObject {
   metadata: { name: string; namespace: string; resourceVersion: string };
-  spec: {
-    clusterIP?: string;
-    type?: string;
-    externalName?: string;
-    ports?: Port[];
-    publishNotReadyAddresses?: boolean;
-  };
+  spec: { clusterIP?: string; clusterIPs?: string[]; type?: string; externalName?: string; ports?: Port[] };
 }
 
-interface EndpointsObject {
-  metadata: { name: string; namespace: string; resourceVersion: string };
-  subsets?: { addresses?: { ip: string; hostname?: string }[]; ports?: Port[] }[];
+interface SliceObject {
+  metadata: { name: string; namespace: string; resourceVersion: string; labels?: Record<string, string> };
+  endpoints?: { addresses: string[]; hostname?: string; conditions?: { ready?: boolean } }[] | null;
+  ports?: Port[] | null;
 }
 
 interface Port {
@@ -43,7 +38,10 @@ const { port } = await serveDns(zone, values.listen, Number(values.port));
 console.log(`answering for ${values.domain} on ${values.listen}:${port}`);
 await Promise.all([
   follow<ServiceObject>(api, '/api/v1/services', (objects) => zone.setServices(objects.map(service))),
-  follow<EndpointsObject>(api, '/api/v1/endpoints', (objects) => zone.setEndpoints(objects.map(endpoints))),
+  // The test cluster serves this version only.
+  follow<SliceObject>(api, '/apis/discovery.k8s.io/v1beta1/endpointslices', (objects) =>
+    zone.setSlices(objects.map(slice)),
+  ),
 ]);
 
 function service({ metadata, spec }: ServiceObject): Service {
@@ -52,26 +50,18 @@ function service({ metadata, spec }: ServiceObject): Service {
     spec.type === 'ExternalName' && spec.externalName !== undefined
       ? { externalName: spec.externalName }
       : {};
-  return {
-    name,
-    namespace,
-    clusterIp: spec.clusterIP ?? '',
-    ports: (spec.ports ?? []).map(named),
-    ...external,
-  };
+  const ips = spec.clusterIPs ?? [spec.clusterIP ?? ''];
+  const clusterIps = ips.filter((ip) => ip !== '' && ip !== 'None');
+  return { name, namespace, clusterIps, ports: (spec.ports ?? []).map(named), ...external };
 }
 
-function endpoints({ metadata, subsets = [] }: EndpointsObject): Endpoints {
-  const { name, namespace } = metadata;
-  const ports = new Map(
-    subsets.flatMap((subset) => (subset.ports ?? []).map(named)).map((one) => [JSON.stringify(one), one]),
+function slice({ metadata, endpoints, ports }: SliceObject): Slice {
+  const ready = (endpoints ?? []).filter(({ conditions }) => conditions?.ready !== false);
+  const addresses = ready.flatMap(({ addresses: ips, hostname }) =>
+    ips.map((ip) => ({ ip, ...(hostname === undefined ? {} : { hostname }) })),
   );
-  return {
-    name,
-    namespace,
-    addresses: subsets.flatMap((subset) => subset.addresses ?? []),
-    ports: [...ports.values()],
-  };
+  const name = metadata.labels?.['kubernetes.io/service-name'] ?? '';
+  return { name, namespace: metadata.namespace, addresses, ports: (ports ?? []).map(named) };
 }
 
 function named({ name = '', port, protocol = 'TCP' }: Port): {

@@ -13,11 +13,11 @@ beforeAll(async () => {
   const zone = new Zone('cluster.local');
   const ports = [{ name: 'http', port: 80, protocol: 'TCP' }];
   zone.setServices([
-    { name: 'web', namespace: 'shop', clusterIp: '10.0.0.1', ports },
-    { name: 'many', namespace: 'shop', clusterIp: 'None', ports: [] },
+    { name: 'web', namespace: 'shop', clusterIps: ['10.0.0.1'], ports },
+    { name: 'many', namespace: 'shop', clusterIps: [], ports: [] },
   ]);
   const addresses = Array.from({ length: 100 }, (_, index) => ({ ip: `10.1.0.${index}` }));
-  zone.setEndpoints([{ name: 'many', namespace: 'shop', addresses, ports: [] }]);
+  zone.setSlices([{ name: 'many', namespace: 'shop', addresses, ports: [] }]);
   server = await serveDns(zone, '127.0.0.1', 0);
   resolver = new Resolver({ timeout: 2000, tries: 1 });
   resolver.setServers([`127.0.0.1:${server.port}`]);

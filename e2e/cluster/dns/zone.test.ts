@@ -1,9 +1,9 @@
-import { Zone, type Endpoints, type Service } from './zone.ts';
+import { Zone, type Service, type Slice } from './zone.ts';
 
 const http = { name: 'http', port: 80, protocol: 'TCP' };
-const web: Service = { name: 'web', namespace: 'shop', clusterIp: '10.0.0.1', ports: [http] };
-const db: Service = { name: 'db', namespace: 'shop', clusterIp: 'None', ports: [] };
-const dbPods: Endpoints = {
+const web: Service = { name: 'web', namespace: 'shop', clusterIps: ['10.0.0.1', 'fd00::1'], ports: [http] };
+const db: Service = { name: 'db', namespace: 'shop', clusterIps: [], ports: [] };
+const dbPods: Slice = {
   name: 'db',
   namespace: 'shop',
   addresses: [{ ip: '10.1.0.1', hostname: 'db-0' }, { ip: '10.1.0.2' }],
@@ -13,7 +13,8 @@ const dbPods: Endpoints = {
 function zone(): Zone {
   const made = new Zone('cluster.local');
   made.setServices([web, db, { ...web, name: 'elsewhere', externalName: 'example.org' }]);
-  made.setEndpoints([dbPods]);
+  const more: Slice = { ...dbPods, addresses: [{ ip: 'fd00::7', hostname: 'db-0' }] };
+  made.setSlices([dbPods, more]);
   return made;
 }
 
@@ -38,6 +39,12 @@ test('a pod of a headless Service is found by its host name, or by its address w
   expect(exists('db-7.db.shop.svc.cluster.local')).toBe(false);
 });
 
+test('IPv6 addresses are had by asking for them', () => {
+  expect(data('web.shop.svc.cluster.local', 'AAAA')).toEqual(['fd00::1']);
+  expect(data('db.shop.svc.cluster.local', 'AAAA')).toEqual(['fd00::7']);
+  expect(data('db-0.db.shop.svc.cluster.local', 'AAAA')).toEqual(['fd00::7']);
+});
+
 test('SRV records name the port and the target', () => {
   const target = 'web.shop.svc.cluster.local';
   expect(data(`_http._tcp.${target}`, 'SRV')).toEqual([{ priority: 0, weight: 100, port: 80, target }]);
@@ -49,7 +56,7 @@ test('SRV records name the port and the target', () => {
 });
 
 test('a name that exists has an empty answer for types it lacks, so that clients do not take it for missing', () => {
-  expect(zone().answer('web.shop.svc.cluster.local', 'AAAA')).toEqual({ exists: true, records: [] });
+  expect(zone().answer('web.shop.svc.cluster.local', 'MX')).toEqual({ exists: true, records: [] });
   expect(exists('shop.svc.cluster.local')).toBe(true);
   expect(exists('cluster.local')).toBe(true);
 });

@@ -1,16 +1,19 @@
+import { isIPv6 } from 'node:net';
+
 /** A Service, as much of it as names depend on. */
 export interface Service {
   name: string;
   namespace: string;
-  /** `None` when it is headless. */
-  clusterIp: string;
+  /** One per address family; none when it is headless. */
+  clusterIps: string[];
   /** For a Service that is only another name. */
   externalName?: string;
   ports: { name: string; port: number; protocol: string }[];
 }
 
-/** The addresses behind a Service, of one Endpoints object. */
-export interface Endpoints {
+/** The addresses behind a Service: one EndpointSlice, of which a Service may have several. */
+export interface Slice {
+  /** The Service's name. */
   name: string;
   namespace: string;
   addresses: { ip: string; hostname?: string }[];
@@ -36,7 +39,7 @@ const nothing: ZoneAnswer = { exists: false, records: [] };
 export class Zone {
   readonly domain: string;
   readonly #services = new Map<string, Service>();
-  readonly #endpoints = new Map<string, Endpoints>();
+  readonly #slices = new Map<string, Slice[]>();
 
   /** @param domain the cluster's domain, `cluster.local` */
   constructor(domain: string) {
@@ -45,12 +48,17 @@ export class Zone {
 
   /** Takes a new complete list of Services. */
   setServices(services: Service[]): void {
-    replace(this.#services, services);
+    this.#services.clear();
+    for (const service of services) this.#services.set(key(service.namespace, service.name), service);
   }
 
-  /** Takes a new complete list of Endpoints. */
-  setEndpoints(endpoints: Endpoints[]): void {
-    replace(this.#endpoints, endpoints);
+  /** Takes a new complete list of slices. */
+  setSlices(slices: Slice[]): void {
+    this.#slices.clear();
+    for (const slice of slices) {
+      const place = key(slice.namespace, slice.name);
+      this.#slices.set(place, [...(this.#slices.get(place) ?? []), slice]);
+    }
   }
 
   /**
@@ -84,20 +92,17 @@ export class Zone {
         exists: true,
         records: this.#ports(service).flatMap((port) => this.#targets(name, service, port)),
       };
-    if (type !== 'A') return { exists: true, records: [] };
-    if (service.clusterIp !== 'None')
-      return { exists: true, records: [{ name, type, data: service.clusterIp }] };
-    const ips = [...new Set(this.#addresses(service).map(({ ip }) => ip))];
+    const ips = headless(service) ? this.#addresses(service).map(({ ip }) => ip) : service.clusterIps;
     // A headless Service without a ready pod has no name, as with CoreDNS.
-    return { exists: ips.length > 0, records: ips.map((data) => ({ name, type, data })) };
+    return { exists: ips.length > 0, records: addressRecords(name, type, ips) };
   }
 
   /** `<hostname>.<service>`: one pod of a StatefulSet; pods without a host name go by their address with dashes. */
   #host(name: string, service: Service, host: string, type: string): ZoneAnswer {
-    if (service.clusterIp !== 'None') return nothing;
+    if (!headless(service)) return nothing;
     const found = this.#addresses(service).filter((address) => hostLabel(address) === host);
-    const records = type === 'A' ? found.map(({ ip }) => ({ name, type, data: ip })) : [];
-    return { exists: found.length > 0, records };
+    const ips = found.map(({ ip }) => ip);
+    return { exists: ips.length > 0, records: addressRecords(name, type, ips) };
   }
 
   /** `_port._protocol.<service>`. */
@@ -119,19 +124,36 @@ export class Zone {
       type: 'SRV',
       data: { priority: 0, weight: 100, port, target },
     });
-    if (service.clusterIp !== 'None') return [srv(base)];
-    return this.#addresses(service).map((address) => srv(`${hostLabel(address)}.${base}`));
+    if (!headless(service)) return [srv(base)];
+    // A pod with an address of each family is one target.
+    const targets = new Set(this.#addresses(service).map((address) => `${hostLabel(address)}.${base}`));
+    return [...targets].map(srv);
   }
 
   /** A headless Service's ports are those of its pods. */
   #ports(service: Service): Service['ports'] {
-    if (service.clusterIp !== 'None') return service.ports;
-    return this.#endpoints.get(key(service.namespace, service.name))?.ports ?? [];
+    if (!headless(service)) return service.ports;
+    const ports = this.#slicesOf(service).flatMap((slice) => slice.ports);
+    return [...new Map(ports.map((port) => [JSON.stringify(port), port])).values()];
   }
 
-  #addresses(service: Service): Endpoints['addresses'] {
-    return this.#endpoints.get(key(service.namespace, service.name))?.addresses ?? [];
+  #addresses(service: Service): Slice['addresses'] {
+    return this.#slicesOf(service).flatMap((slice) => slice.addresses);
   }
+
+  #slicesOf({ namespace, name }: Service): Slice[] {
+    return this.#slices.get(key(namespace, name)) ?? [];
+  }
+}
+
+function headless(service: Service): boolean {
+  return service.clusterIps.length === 0;
+}
+
+/** The addresses of the family that was asked for, each once. */
+function addressRecords(name: string, type: string, ips: string[]): DnsRecord[] {
+  const wanted = new Set(ips.filter((ip) => (isIPv6(ip) ? type === 'AAAA' : type === 'A')));
+  return [...wanted].map((data) => ({ name, type, data }));
 }
 
 function hostLabel({ ip, hostname }: { ip: string; hostname?: string }): string {
@@ -140,9 +162,4 @@ function hostLabel({ ip, hostname }: { ip: string; hostname?: string }): string 
 
 function key(namespace: string, name: string): string {
   return `${namespace}/${name}`;
-}
-
-function replace<T extends { name: string; namespace: string }>(map: Map<string, T>, values: T[]): void {
-  map.clear();
-  for (const value of values) map.set(key(value.namespace, value.name), value);
 }
