@@ -1,0 +1,299 @@
+import { readFileSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+
+import { jest } from '@jest/globals';
+import { parse } from 'yaml';
+
+import { readConfig } from '#operator/config.ts';
+import { CLUSTER_PERMISSIONS, NAMESPACE_PERMISSIONS } from '#operator/permissions.ts';
+
+import { run } from '../cluster/command.ts';
+import { NO_HELM, helmPath } from '../helm.ts';
+import { CHART, NAMESPACE, find, refusal, render } from './render.ts';
+import type { Manifest } from './render.ts';
+import { CHANGED_VALUES } from './values.ts';
+
+// Each test starts Helm once or more, on machines that may be busy.
+jest.setTimeout(120_000);
+
+const found = await helmPath();
+const helm = found ?? '';
+const describeHere = found === undefined ? describe.skip : describe;
+const reason = found === undefined ? ` (skipped: ${NO_HELM})` : '';
+
+const POD_KINDS = ['Deployment', 'Job', 'Pod'];
+
+function podsOf(manifests: readonly Manifest[]): [string, Manifest['spec']][] {
+  return manifests
+    .filter(({ kind }) => POD_KINDS.includes(kind))
+    .map(({ kind, metadata, spec }) => [
+      `${kind} ${metadata.name}`,
+      kind === 'Pod' ? spec : spec.template.spec,
+    ]);
+}
+
+/** The operator's environment as the process will see it. */
+function operatorEnvironment(manifests: readonly Manifest[]): Record<string, string> {
+  const env = find(manifests, 'Deployment', 'mesh-operator').spec.template.spec.containers[0].env as {
+    name: string;
+    value?: string;
+    valueFrom?: { fieldRef: { fieldPath: string } };
+  }[];
+  const field: Record<string, string> = {
+    'metadata.namespace': NAMESPACE,
+    'metadata.name': 'mesh-operator-1',
+  };
+  return Object.fromEntries(
+    env.map(({ name, value, valueFrom }) => [
+      name,
+      value ?? field[valueFrom?.fieldRef.fieldPath ?? ''] ?? '',
+    ]),
+  );
+}
+
+describeHere(`the chart${reason}`, () => {
+  let defaults: Manifest[];
+  let changed: Manifest[];
+  beforeAll(async () => {
+    [defaults, changed] = await Promise.all([render(helm), render(helm, { values: CHANGED_VALUES })]);
+  });
+
+  test('passes helm lint, strictly, with its defaults', async () => {
+    const { code, stdout, stderr } = await run(helm, ['lint', '--strict', CHART]);
+    expect(`${stdout}${stderr}`).not.toMatch(/WARNING|ERROR/);
+    expect(code).toBe(0);
+  });
+
+  test('makes no two objects of one kind and name', () => {
+    for (const manifests of [defaults, changed]) {
+      const names = manifests.map(({ kind, metadata }) => `${kind} ${metadata.name}`);
+      expect(new Set(names).size).toBe(names.length);
+    }
+  });
+
+  test('gives the operator settings that the operator takes, with defaults and with every value changed', () => {
+    expect(readConfig(operatorEnvironment(defaults))).toMatchObject({
+      meshNamespace: NAMESPACE,
+      sidecarImage: 'mesh-sidecar:0.1.0',
+      meshConfig: { trustDomain: 'cluster.local', datacenter: 'dc1', defaultAction: 'deny', leafTTL: '24h' },
+      ownerClusterRole: 'mesh-operator',
+    });
+    expect(readConfig(operatorEnvironment(changed))).toMatchObject({
+      sidecarImage: `registry.example/team/proxy@${CHANGED_VALUES.sidecar.image.digest}`,
+      sidecarImagePullPolicy: 'Never',
+      logLevel: 'debug',
+      excludedNamespaces: ['legacy', 'vendor'],
+      meshConfig: {
+        trustDomain: 'prod.example',
+        datacenter: 'eu-1',
+        defaultAction: 'allow',
+        leafTTL: '1h30m',
+        federation: CHANGED_VALUES.mesh.federation,
+      },
+      sidecarDefaults: {
+        logLevel: 'warn',
+        drainSeconds: 9,
+        resources: { requests: { cpu: '20m', memory: '70Mi' }, limits: { cpu: '1', memory: '140Mi' } },
+      },
+    });
+  });
+
+  test('lets the operator do what operator/permissions.ts says, and nothing else', () => {
+    const withoutReasons = (list: readonly object[]): object[] =>
+      list.map((entry) => Object.fromEntries(Object.entries(entry).filter(([key]) => key !== 'reason')));
+    expect(find(defaults, 'ClusterRole', 'mesh-operator').rules).toEqual(withoutReasons(CLUSTER_PERMISSIONS));
+    expect(find(defaults, 'Role', 'mesh-operator').rules).toEqual(withoutReasons(NAMESPACE_PERMISSIONS));
+  });
+
+  test('gives nobody a wildcard', () => {
+    for (const { rules } of defaults.filter(({ kind }) => ['Role', 'ClusterRole'].includes(kind))) {
+      expect(JSON.stringify(rules)).not.toContain('"*"');
+    }
+  });
+
+  test('lets meshed pods read rules, services, roots and endpoints, and nothing else', () => {
+    const read = ['get', 'list', 'watch'];
+    expect(find(defaults, 'ClusterRole', 'mesh-sidecar-policy').rules).toEqual([
+      { apiGroups: ['mesh.dev'], resources: ['intentions'], verbs: read },
+    ]);
+    expect(find(defaults, 'ClusterRole', 'mesh-sidecar-catalog').rules).toEqual([
+      { apiGroups: ['mesh.dev'], resources: ['meshservices', 'meshconfigs'], verbs: read },
+      { apiGroups: ['discovery.k8s.io'], resources: ['endpointslices'], verbs: read },
+    ]);
+  });
+
+  test('runs every pod as the restricted pod security standard asks, on a file system nobody can write to', () => {
+    for (const [name, spec] of [...podsOf(defaults), ...podsOf(changed)]) {
+      expect({ name, security: spec.securityContext }).toMatchObject({
+        name,
+        security: { runAsNonRoot: true, seccompProfile: { type: 'RuntimeDefault' } },
+      });
+      for (const container of spec.containers) {
+        expect(container.securityContext).toEqual({
+          allowPrivilegeEscalation: false,
+          readOnlyRootFilesystem: true,
+          capabilities: { drop: ['ALL'] },
+        });
+      }
+    }
+  });
+
+  test('puts image, pull secrets, node selector and tolerations into every pod', () => {
+    for (const [name, spec] of podsOf(changed)) {
+      expect({ name, ...spec }).toMatchObject({
+        name,
+        imagePullSecrets: [{ name: 'registry-credentials' }],
+        nodeSelector: { disk: 'fast' },
+        tolerations: [{ key: 'infra', operator: 'Exists' }],
+      });
+      expect(spec.containers[0].image).toBe('registry.example/team/control:9.9');
+    }
+  });
+
+  test('makes the replaced parts of the operator what the values say', () => {
+    const { spec } = find(changed, 'Deployment', 'mesh-operator');
+    expect(spec.replicas).toBe(3);
+    expect(spec.template.metadata).toMatchObject({ annotations: { team: 'a' }, labels: { team: 'b' } });
+    expect(spec.template.spec).toMatchObject({
+      priorityClassName: 'system-cluster-critical',
+      affinity: CHANGED_VALUES.operator.affinity,
+      topologySpreadConstraints: CHANGED_VALUES.operator.topologySpreadConstraints,
+    });
+    expect(spec.template.spec.containers[0].resources).toEqual(CHANGED_VALUES.operator.resources);
+    expect(find(defaults, 'Deployment', 'mesh-operator').spec).toMatchObject({
+      replicas: 2,
+      strategy: { rollingUpdate: { maxUnavailable: 0 } },
+    });
+  });
+
+  test('keeps the resource definitions on uninstall only when told so', () => {
+    const keeps = (manifests: readonly Manifest[]): unknown[] =>
+      manifests
+        .filter(({ kind }) => kind === 'CustomResourceDefinition')
+        .map(({ metadata }) => metadata.annotations?.['helm.sh/resource-policy']);
+    expect(keeps(defaults)).toEqual([undefined, undefined, undefined]);
+    expect(keeps(changed)).toEqual(['keep', 'keep', 'keep']);
+  });
+
+  test('carries the resource definitions of crds/ unchanged', () => {
+    const folder = join(CHART, '../../crds');
+    for (const file of readdirSync(folder)) {
+      const definition = parse(readFileSync(join(folder, file), 'utf8')) as Manifest;
+      expect(find(defaults, 'CustomResourceDefinition', definition.metadata.name).spec).toEqual(
+        definition.spec,
+      );
+    }
+  });
+
+  test('lets those who edit or view a namespace edit or view its rules, unless told not to', () => {
+    const aggregated = (manifests: readonly Manifest[], name: string): string[] =>
+      Object.keys(find(manifests, 'ClusterRole', name).metadata.labels ?? {}).filter((label) =>
+        label.includes('aggregate-to'),
+      );
+    expect(aggregated(defaults, 'mesh-edit')).toEqual([
+      'rbac.authorization.k8s.io/aggregate-to-edit',
+      'rbac.authorization.k8s.io/aggregate-to-admin',
+    ]);
+    expect(aggregated(defaults, 'mesh-view')).toContain('rbac.authorization.k8s.io/aggregate-to-view');
+    expect([...aggregated(changed, 'mesh-edit'), ...aggregated(changed, 'mesh-view')]).toEqual([]);
+  });
+
+  test('removes what it makes for the uninstall and the test by itself', () => {
+    const hooks = defaults.filter(({ metadata }) => metadata.annotations?.['helm.sh/hook'] !== undefined);
+    expect(new Set(hooks.map(({ metadata }) => metadata.annotations?.['helm.sh/hook']))).toEqual(
+      new Set(['pre-delete', 'test']),
+    );
+    for (const { metadata } of hooks) {
+      expect(metadata.annotations?.['helm.sh/hook-delete-policy']).toBe(
+        'before-hook-creation,hook-succeeded',
+      );
+    }
+  });
+
+  test.each([
+    ['1.20.2', 'policy/v1beta1'],
+    ['1.21.0', 'policy/v1'],
+    ['1.29.4-eks-036c24b', 'policy/v1'],
+    ['1.34.0', 'policy/v1'],
+  ])('uses on Kubernetes %s what that version serves', async (kubeVersion, policy) => {
+    const manifests = await render(helm, { kubeVersion });
+    expect(find(manifests, 'PodDisruptionBudget', 'mesh-operator').apiVersion).toBe(policy);
+    const versions = new Set(manifests.map(({ apiVersion }) => apiVersion));
+    expect([...versions].sort()).toEqual([
+      'apiextensions.k8s.io/v1',
+      'apps/v1',
+      'batch/v1',
+      policy,
+      'rbac.authorization.k8s.io/v1',
+      'v1',
+    ]);
+  });
+
+  test('refuses a Kubernetes before 1.20', async () => {
+    await expect(render(helm, { kubeVersion: '1.19.16' })).rejects.toThrow('>=1.20.0');
+  });
+
+  test('has no budget where the values say so', async () => {
+    const manifests = await render(helm, {
+      values: { operator: { podDisruptionBudget: { enabled: false } } },
+    });
+    expect(manifests.some(({ kind }) => kind === 'PodDisruptionBudget')).toBe(false);
+  });
+
+  test('says all at once what is wrong with the shape of values', async () => {
+    const words = await refusal(helm, {
+      mesh: { trustDomain: 'Upper.Case', defaultAction: 'maybe', leafTTL: '5d' },
+      operator: { replcas: 3, replicas: 0 },
+      sidecar: { resources: { limits: { memory: 128 } }, drainSeconds: -1 },
+      imagePullSecrets: ['A B'],
+      webhok: {},
+    });
+    for (const part of [
+      "'/mesh/trustDomain': 'Upper.Case' does not match",
+      "'/mesh/defaultAction': value must be one of 'allow', 'deny'",
+      "'/mesh/leafTTL': '5d' does not match",
+      "additional properties 'replcas' not allowed",
+      "'/operator/replicas': minimum: got 0, want 1",
+      "'/sidecar/resources/limits/memory': got number, want string",
+      "'/sidecar/drainSeconds': minimum: got -1, want 0",
+      "'/imagePullSecrets/0'",
+      "additional properties 'webhok' not allowed",
+    ]) {
+      expect(words).toContain(part);
+    }
+  });
+
+  test('says all at once what is wrong with their meaning, and what to write', async () => {
+    const bundle = '-----BEGIN CERTIFICATE-----';
+    const words = await refusal(helm, {
+      mesh: { leafTTL: '9s', federation: [{ trustDomain: 'cluster.local', bundle }] },
+      sidecar: { resources: { limits: { memory: '128' } } },
+    });
+    expect(words).toContain('mesh.leafTTL is "9s": write a duration from "10s" to "8760h"');
+    expect(words).toContain('mesh.federation[0].trustDomain is "cluster.local", as mesh.trustDomain is');
+    expect(words).toContain(
+      'sidecar.resources.limits.memory is "128", which is bytes: write such as "128Mi"',
+    );
+  });
+
+  test('knows every value that stands in values.yaml, and these tests change each', () => {
+    const text = readFileSync(join(CHART, 'values.yaml'), 'utf8');
+    const values = parse(text) as Record<string, object>;
+    const schema = JSON.parse(readFileSync(join(CHART, 'values.schema.json'), 'utf8')) as {
+      properties: Record<string, object>;
+    };
+    expect(Object.keys(schema.properties).filter((key) => key !== 'global')).toEqual(
+      expect.arrayContaining(Object.keys(values)),
+    );
+    const changedPaths = leaves(CHANGED_VALUES);
+    const unchanged = leaves(values).filter((path) => !changedPaths.some((other) => other.startsWith(path)));
+    expect(unchanged).toEqual([]);
+  });
+});
+
+/** Paths of all values below; a list or an empty object is one value. */
+function leaves(value: unknown, path = ''): string[] {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return [path];
+  const entries = Object.entries(value);
+  return entries.length === 0 ? [path] : entries.flatMap(([key, inner]) => leaves(inner, `${path}/${key}`));
+}
