@@ -6,6 +6,7 @@ import { FakeLog } from '#kube/log.fake.ts';
 import {
   CLUSTER_ROLES,
   CLUSTER_ROLE_BINDINGS,
+  EVENTS,
   INTENTIONS,
   LEASES,
   MESH_CONFIGS,
@@ -22,6 +23,7 @@ import type { Pod } from '#kube/types.ts';
 import { startOperator } from './composition.ts';
 import type { RunningOperator } from './composition.ts';
 import { readConfig } from './config.ts';
+import type { Mount } from './server/app.ts';
 
 /** Waits until `look` finds something; fails after ten seconds. */
 async function eventually<T>(look: () => T | undefined | false): Promise<T> {
@@ -53,6 +55,7 @@ describe('the operator, whole, against an API server', () => {
   async function start(
     env: Record<string, string> = {},
     onLostLease: () => void = () => undefined,
+    signal?: AbortSignal,
   ): Promise<RunningOperator> {
     const config = readConfig({
       MESH_NAMESPACE: 'mesh',
@@ -62,13 +65,14 @@ describe('the operator, whole, against an API server', () => {
       MESH_HTTP_PORT: '0',
       ...env,
     });
-    const operator = await startOperator({
+    const deps = {
       ...{ config, api: fake.api, clock: systemClock, log, onLostLease },
-      admission: () => (app) =>
+      admission: (): Mount => (app) =>
         app.post('/inject', (_request, response) => void response.json({ mounted: true })),
       processMetrics: false,
       lingerMs: 0,
-    });
+    };
+    const operator = await startOperator(deps, signal);
     running.push(operator);
     return operator;
   }
@@ -232,7 +236,7 @@ describe('the operator, whole, against an API server', () => {
     const ready = await get('/readyz');
     expect([ready.status, await ready.text()]).toEqual([
       200,
-      'ok      caches\nok      serving certificate\n',
+      'ok      start\nok      caches\nok      serving certificate\n',
     ]);
     const metrics = await (await get('/metrics')).text();
     expect(metrics).toContain('mesh_operator_leader 1');
@@ -248,6 +252,79 @@ describe('the operator, whole, against an API server', () => {
     const response = await fetch(`http://127.0.0.1:${httpPort}/readyz`);
     expect(response.status).toBe(503);
     expect(await response.text()).toContain('not ok  caches: not read yet:');
+  });
+
+  test('an API server that is away at the start is waited for: alive, not ready, then ready', async () => {
+    await fake.stop();
+    const starting = new AbortController();
+    const httpPort = 20_000 + Math.floor(Math.random() * 10_000);
+    const started = start({ MESH_HTTP_PORT: String(httpPort) }, undefined, starting.signal);
+    const status = (path: string): Promise<number> =>
+      fetch(`http://127.0.0.1:${httpPort}${path}`).then((response) => response.status);
+    await eventually(() => log.lines.some(({ message }) => message.startsWith('cannot ask the API server')));
+    expect([await status('/healthz'), await status('/readyz')]).toEqual([200, 503]);
+    await fake.start();
+    await started;
+    await eventually(() => fake.find(MESH_CONFIGS, { name: 'mesh' }));
+    expect(await status('/readyz')).toBe(200);
+  });
+
+  test('told to end while it waits for the API server, it ends', async () => {
+    await fake.stop();
+    const starting = new AbortController();
+    const started = start({}, undefined, starting.signal);
+    await eventually(() => log.lines.length > 0);
+    starting.abort(new Error('told to end'));
+    await expect(started).rejects.toThrow('told to end');
+  });
+
+  test('a stored MeshConfig holds before the values of the chart', async () => {
+    fake.put(MESH_CONFIGS, {
+      metadata: { name: 'mesh', generation: 1 },
+      spec: { trustDomain: 'corp.example', datacenter: 'eu' },
+    });
+    await start({ MESH_CONFIG: '{"trustDomain":"other.example"}' });
+    const found = await eventually(() => {
+      const config = fake.find(MESH_CONFIGS, { name: 'mesh' });
+      return config?.status?.conditions ? config : undefined;
+    });
+    expect(found.spec).toMatchObject({ trustDomain: 'corp.example', datacenter: 'eu' });
+    expect(found.status?.conditions?.[0]).toMatchObject({ type: 'Accepted', status: 'False' });
+  });
+
+  test('a broken authority stops the start with a sentence', async () => {
+    fake.put(SECRETS, { metadata: { name: 'mesh-ca', namespace: 'mesh' }, data: {} });
+    await expect(start()).rejects.toThrow(/Secret mesh\/mesh-ca is broken: its field root.crt is missing/);
+  });
+
+  test('when another takes the lease, the process is told to end', async () => {
+    let lost = false;
+    const operator = await start({}, () => (lost = true));
+    await eventually(() => operator.isLeader());
+    const lease = fake.find(LEASES, { name: 'mesh-operator', namespace: 'mesh' });
+    fake.put(LEASES, {
+      ...lease,
+      metadata: { name: 'mesh-operator', namespace: 'mesh' },
+      spec: { holderIdentity: 'thief', leaseDurationSeconds: 15, leaseTransitions: 7 },
+    });
+    await eventually(() => lost);
+  });
+
+  test('an old server: webhooks that stop nobody, and pods that missed injection are told', async () => {
+    await fake.close();
+    fake = await FakeApiServer.started({ version: '1.20' });
+    const { httpPort } = await start();
+    const mutating = await eventually(() => fake.find(MUTATING_WEBHOOKS, { name: 'mesh' }));
+    expect(mutating.webhooks?.map(({ failurePolicy }) => failurePolicy)).toEqual(['Ignore', 'Ignore']);
+    fake.put(PODS, {
+      ...POD,
+      metadata: { name: 'late', namespace: 'shop', annotations: { 'mesh/inject': 'true' } },
+    });
+    const event = await eventually(() => fake.objects(EVENTS).find(({ reason }) => reason === 'NotInjected'));
+    expect(event.involvedObject.name).toBe('late');
+    expect(await (await fetch(`http://127.0.0.1:${httpPort}/metrics`)).text()).toContain(
+      'mesh_operator_missed_injections 1',
+    );
   });
 
   async function post(operator: RunningOperator, path: string): Promise<{ status: number; body: unknown }> {

@@ -7,6 +7,7 @@ import type { Logger } from '#kube/log.ts';
 
 import type { AdmissionParts } from './admission.ts';
 import { lookAround, servingNames, startAuthority } from './bootstrap.ts';
+import type { Surroundings } from './bootstrap.ts';
 import type { Authority } from './ca/authority.ts';
 import { Caches } from './caches.ts';
 import type { OperatorConfig } from './config.ts';
@@ -14,13 +15,11 @@ import { LEASE_NAME } from './constants.ts';
 import { createControllers } from './controllers/all.ts';
 import { EventRecorder } from './events.ts';
 import { Leadership } from './leadership.ts';
-import { createMetrics } from './metrics.ts';
 import type { OperatorMetrics } from './metrics.ts';
 import { createApp } from './server/app.ts';
 import type { Mount } from './server/app.ts';
-import { Health } from './server/health.ts';
-import { HttpsListener, httpListener } from './server/listener.ts';
-import { healthRoutes, metricsRoute } from './server/operations.ts';
+import { HttpsListener } from './server/listener.ts';
+import { OperationsPort } from './server/operations-port.ts';
 import { ServingCertificate } from './server/serving-certificate.ts';
 import { signingRouter } from './signing/router.ts';
 import { SigningService } from './signing/signing-service.ts';
@@ -65,14 +64,26 @@ export async function startOperator(
   deps: OperatorDeps,
   signal: AbortSignal = new AbortController().signal,
 ): Promise<RunningOperator> {
-  const { config, api, clock, log } = deps;
-  const { meshNamespace, podName } = config;
-  const { metrics, registry } = createMetrics(deps.processMetrics ?? true);
-  const events = new EventRecorder({ api, clock, log, metrics, podName });
-  const surroundings = await lookAround(deps, signal);
-  const { settings, capabilities, owner } = surroundings;
-  const authority = await startAuthority(deps, surroundings, signal);
+  const { config, log } = deps;
+  const operations = new OperationsPort({ log, processMetrics: deps.processMetrics ?? true, paths: PATHS });
+  operations.ready.add('start', () => 'waits for the API server');
+  const httpPort = await operations.listen(config.httpPort);
+  try {
+    return await startServing({ ...deps, operations, httpPort }, signal);
+  } catch (error) {
+    await operations.close(0);
+    throw error;
+  }
+}
 
+type Started = OperatorDeps & { readonly operations: OperationsPort; readonly httpPort: number };
+
+async function startServing(deps: Started, signal: AbortSignal): Promise<RunningOperator> {
+  const { config, api, clock, log, operations, httpPort } = deps;
+  const { ready, metrics } = operations;
+  const surroundings = await lookAround(deps, signal);
+  const { settings, capabilities } = surroundings;
+  const authority = await startAuthority(deps, surroundings, signal);
   const caches = new Caches({ api, clock, log, metrics, watchAllPods: !capabilities.matchConditions });
   caches.meshConfigs.subscribe((changes) => {
     for (const { after } of changes) if (after) settings.take(after);
@@ -80,82 +91,32 @@ export async function startOperator(
   caches.start();
   const certificate = new ServingCertificate({
     ...{ clock, log, metrics, random: Math.random },
-    issue: () => authority.issueServing(servingNames(meshNamespace)),
+    issue: () => authority.issueServing(servingNames(config.meshNamespace)),
   });
   signal.addEventListener('abort', () => certificate.stop());
   await certificate.start();
 
-  const ready = new Health();
-  ready.add('caches', () => caches.fault());
-  ready.add('serving certificate', () => certificate.fault());
-  const health = healthRoutes(alive(), ready);
-  const signing = new SigningService({
-    ...{ api, clock, events, metrics, authority, meshNamespace },
-    log: log.child({ part: 'signing' }),
-    settings: () => settings.current,
-  });
-  const admission = deps.admission({
-    config,
-    capabilities,
-    caches,
-    settings,
+  const parts = {
+    ...deps,
+    ...surroundings,
     metrics,
-    clock,
-    log: log.child({ part: 'admission' }),
-  });
+    authority,
+    caches,
+    events: new EventRecorder({ ...deps, metrics, podName: config.podName }),
+  };
   const https = listenerWith(
     certificate,
-    createApp({
-      log,
-      metrics,
-      server: 'https',
-      paths: PATHS,
-      mounts: [health, admission, (app) => app.use(signingRouter(signing))],
-    }),
+    createApp({ log, metrics, server: 'https', paths: PATHS, mounts: mountsOf(parts) }),
   );
   const httpsPort = await https.listen(config.httpsPort);
-
-  const leadership = new Leadership({
-    metrics,
-    synced: () => caches.synced(),
-    create: () =>
-      createControllers({
-        config,
-        capabilities,
-        api,
-        clock,
-        log,
-        metrics,
-        events,
-        caches,
-        settings,
-        authority,
-        owner,
-      }),
-  });
-  const measure = (): void => {
+  const elector = elect(parts);
+  operations.onScrape(() => {
     caches.measure();
-    leadership.measure();
     measureRoots(metrics, authority);
-  };
-  const http = httpListener(
-    createApp({
-      log,
-      metrics,
-      server: 'http',
-      paths: PATHS,
-      mounts: [health, metricsRoute(registry, measure)],
-    }),
-  );
-  const httpPort = await http.listen(config.httpPort);
-
-  const elector = new LeaseElector({
-    ...{ api, clock, log, name: LEASE_NAME, namespace: meshNamespace },
-    identity: `${podName}_${randomBytes(4).toString('hex')}`,
-    onStarted: (term) => leadership.lead(term),
-    onLost: deps.onLostLease,
   });
-  elector.start();
+  ready.add('start', () => undefined);
+  ready.add('caches', () => caches.fault());
+  ready.add('serving certificate', () => certificate.fault());
   log.info(
     { httpsPort, httpPort, kubernetes: capabilities.version, ...settings.scope },
     'the operator serves',
@@ -164,10 +125,11 @@ export async function startOperator(
   const stop = async (): Promise<void> => {
     ready.add('process', () => 'this replica is going away');
     await Promise.all([elector.stop(), clock.sleep(deps.lingerMs ?? LINGER_MS)]);
-    await Promise.all([https.close(DRAIN_MS), http.close(DRAIN_MS)]);
+    await https.close(DRAIN_MS);
     certificate.stop();
     await caches.stop();
-    await events.flush();
+    await parts.events.flush();
+    await operations.close(DRAIN_MS);
     log.info({}, 'the operator has ended');
   };
   let stopped: Promise<void> | undefined;
@@ -180,11 +142,43 @@ export async function startOperator(
   };
 }
 
-/** Liveness asks only whether this process still answers: nothing that a restart would not mend. */
-function alive(): Health {
-  const health = new Health();
-  health.add('process', () => undefined);
-  return health;
+type Parts = Started &
+  Surroundings & {
+    readonly metrics: OperatorMetrics;
+    readonly authority: Authority;
+    readonly caches: Caches;
+    readonly events: EventRecorder;
+  };
+
+/** What the HTTPS port answers: health, admission, signing. */
+function mountsOf(parts: Parts): readonly Mount[] {
+  const { api, clock, events, metrics, authority, settings, config, log, operations } = parts;
+  const signing = new SigningService({
+    ...{ api, clock, events, metrics, authority, meshNamespace: config.meshNamespace },
+    log: log.child({ part: 'signing' }),
+    settings: () => settings.current,
+  });
+  const admission = parts.admission({ ...parts, log: log.child({ part: 'admission' }) });
+  return [operations.health, admission, (app) => app.use(signingRouter(signing))];
+}
+
+/** Competes for the lease, and runs the controllers while holding it. */
+function elect(parts: Parts): LeaseElector {
+  const { api, clock, log, metrics, caches, config, operations } = parts;
+  const leadership = new Leadership({
+    metrics,
+    synced: () => caches.synced(),
+    create: () => createControllers(parts),
+  });
+  operations.onScrape(() => leadership.measure());
+  const elector = new LeaseElector({
+    ...{ api, clock, log, name: LEASE_NAME, namespace: config.meshNamespace },
+    identity: `${config.podName}_${randomBytes(4).toString('hex')}`,
+    onStarted: (term) => leadership.lead(term),
+    onLost: parts.onLostLease,
+  });
+  elector.start();
+  return elector;
 }
 
 function listenerWith(certificate: ServingCertificate, app: ReturnType<typeof createApp>): HttpsListener {

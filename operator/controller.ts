@@ -54,11 +54,6 @@ export class Controller {
     this.#queue.start();
   }
 
-  /** Looks at everything again. */
-  again(): void {
-    for (const key of this.#duty.keys()) this.#queue.add(key);
-  }
-
   /** Resolves when nothing is left to do now. */
   idle(): Promise<void> {
     return this.#queue.idle();

@@ -41,9 +41,4 @@ export class Leadership {
     for (const { name, depth } of this.#controllers)
       this.#parts.metrics.queueDepth.set({ controller: name }, depth);
   }
-
-  /** Looks at everything again, because something that no cache shows has changed. */
-  again(): void {
-    for (const controller of this.#controllers) controller.again();
-  }
 }

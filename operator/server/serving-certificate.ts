@@ -26,7 +26,7 @@ const FIRST_RETRY_MS = 1_000;
 const LONGEST_RETRY_MS = 60_000;
 
 /**
- * The operator's own serving certificate: made in memory, renewed between 60 and 80 percent of its life, and again when the roots change.
+ * The operator's own serving certificate: made in memory, renewed between 60 and 80 percent of its life.
  * Each replica has its own. A failed renewal is tried again and the old one stays in use.
  */
 export class ServingCertificate {
@@ -60,11 +60,6 @@ export class ServingCertificate {
       this.onChange(() => resolve());
       this.#stopWaiting = resolve;
     });
-  }
-
-  /** Makes a new pair now, because what signed the old one is going away. */
-  async renewNow(): Promise<void> {
-    await this.#renew();
   }
 
   /** What is wrong with the pair in use; undefined when nothing is. */
