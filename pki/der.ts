@@ -35,6 +35,8 @@ export const TAG = {
   set: 0x31,
   /** `[0]`, constructed: attributes of a certificate request. */
   context0: 0xa0,
+  /** `[3]`, constructed: extensions of a certificate. */
+  context3: 0xa3,
   /** `[6]`, primitive: a URI in a GeneralName. */
   uri: 0x86,
 } as const;
@@ -43,7 +45,7 @@ export const TAG = {
  * The values inside one constructed DER value. Unlike the library's reader, it takes no byte after the end of the value, at
  * no level it is asked about.
  *
- * @throws RangeError when `value` is not exactly one constructed value of this tag with a definite length in its short form.
+ * @throws RangeError when `value` is not exactly one constructed value of this tag with a definite length in its shortest form.
  */
 export function children(tag: number, value: Uint8Array): readonly Uint8Array[] {
   const outer = valueAt(value, 0);

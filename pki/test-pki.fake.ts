@@ -29,6 +29,8 @@ export interface LeafBends {
   /** Instead of the service's own; any text, or null for no URI name at all. */
   readonly uri?: string | null;
   readonly ca?: boolean;
+  /** `KeyUsageFlags` of the library, such as 32 for signing certificates. */
+  readonly keyUsage?: number;
   readonly keys?: KeyPair;
 }
 
@@ -138,6 +140,7 @@ export class TestPki {
       notBefore: bends.notBefore ?? now - BACKDATE_MS,
       notAfter: bends.notAfter ?? now + (bends.ttlMs ?? 24 * 3600 * 1000),
       ca: bends.ca ?? false,
+      ...(bends.keyUsage === undefined ? {} : { keyUsage: bends.keyUsage }),
       eku: bends.eku ?? ['clientAuth', 'serverAuth'],
     });
     return { certChainPem: certificate + this.#chainPem, keyPem: privateKeyPem(keys.privateKey) };
@@ -164,6 +167,7 @@ export class TestPki {
     notBefore: number;
     notAfter: number;
     ca: boolean;
+    keyUsage?: number;
     eku?: readonly ('clientAuth' | 'serverAuth')[];
   }): Promise<string> {
     const spki = spkiDer(what.keys.publicKey);
@@ -179,9 +183,11 @@ export class TestPki {
         extensions: [
           new x509.BasicConstraintsExtension(what.ca, undefined, true),
           new x509.KeyUsagesExtension(
-            what.ca
-              ? usage.keyCertSign | usage.cRLSign | usage.digitalSignature
-              : usage.digitalSignature | usage.keyAgreement,
+            what.keyUsage !== undefined
+              ? what.keyUsage
+              : what.ca
+                ? usage.keyCertSign | usage.cRLSign | usage.digitalSignature
+                : usage.digitalSignature | usage.keyAgreement,
             true,
           ),
           ...(what.eku && what.eku.length > 0

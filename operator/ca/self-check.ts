@@ -1,10 +1,7 @@
-import 'reflect-metadata';
-
 import type { X509Certificate } from 'node:crypto';
 
-import * as x509 from '@peculiar/x509';
-
 import type { TrustDomain } from '#core/spiffe-id.ts';
+import { KEY_USAGE, keyUsageBits } from '#pki/key-usage.ts';
 import { spkiDer } from '#pki/keys.ts';
 import { readCertificates } from '#pki/pem.ts';
 import { validity } from '#pki/svid.ts';
@@ -25,7 +22,6 @@ export interface SelfCheckInput {
 
 const CLIENT_AUTH = '1.3.6.1.5.5.7.3.2';
 const SERVER_AUTH = '1.3.6.1.5.5.7.3.1';
-const usage = x509.KeyUsageFlags;
 const MIN_SERIAL_BYTES = 8;
 /** How far another machine's clock may be ahead. */
 const SKEW_MS = 5_000;
@@ -71,9 +67,10 @@ const usageFault: Check = (leaf, { request }) => {
   const purposes = [...((leaf.keyUsage as string[] | undefined) ?? [])].sort().join(' ');
   const expected = request.kind === 'workload' ? `${SERVER_AUTH} ${CLIENT_AUTH}` : SERVER_AUTH;
   if (purposes !== expected) return `its extended key usage is ${purposes || 'missing'}`;
-  const flags = new x509.X509Certificate(leaf.raw).getExtension(x509.KeyUsagesExtension)?.usages ?? 0;
-  if ((flags & usage.digitalSignature) === 0) return 'its key usage lacks digitalSignature';
-  if ((flags & (usage.keyCertSign | usage.cRLSign)) !== 0) return 'its key usage lets it sign certificates';
+  const flags = keyUsageBits(leaf.raw);
+  if ((flags & KEY_USAGE.digitalSignature) === 0) return 'its key usage lacks digitalSignature';
+  if ((flags & (KEY_USAGE.keyCertSign | KEY_USAGE.cRLSign)) !== 0)
+    return 'its key usage lets it sign certificates';
   return undefined;
 };
 

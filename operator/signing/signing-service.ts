@@ -54,8 +54,8 @@ const LIMITS: SigningLimits = {
   concurrent: 64,
   addressBurst: 200,
   addressPerSecond: 20,
-  podBurst: 10,
-  podPerSecond: 0.5,
+  podBurst: 20,
+  podPerSecond: 1,
   maxKeys: 16_384,
   apiTimeoutMs: 5_000,
 };
