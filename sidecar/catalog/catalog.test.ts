@@ -16,6 +16,7 @@ import { CatalogResolver } from './catalog-resolver.ts';
 import { EndpointPool } from './endpoint-pool.ts';
 import { OwnServiceView } from './own-service-view.ts';
 import { PodIndex } from './pod-index.ts';
+import { SliceApi } from './slice-api.ts';
 import { SLICES } from './slice.ts';
 
 const web = { namespace: namespaceName('shop'), service: serviceName('web') };
@@ -38,8 +39,9 @@ beforeEach(async () => {
   const shared = { api: fake.api, clock: systemClock, log: new FakeLog() };
   const trust = trustOf();
   catalog = new Catalog({ ...shared, own: web });
-  pool = new EndpointPool({ ...shared, idleMs: 100 });
-  pods = new PodIndex(shared);
+  const slices = { ...shared, api: new SliceApi(shared.api) };
+  pool = new EndpointPool({ ...slices, idleMs: 100 });
+  pods = new PodIndex(slices);
   identity = new FakeIdentity(await pki.svid(web), pki.bundle);
   resolver = new CatalogResolver({
     identity,

@@ -1,11 +1,11 @@
-import type { KubeApi } from '#kube/api.ts';
 import type { Clock } from '#kube/clock.ts';
 import type { Logger } from '#kube/log.ts';
 
 import { ServiceEndpoints } from './service-endpoints.ts';
+import type { SliceApi } from './slice-api.ts';
 
 export interface EndpointPoolOptions {
-  readonly api: KubeApi;
+  readonly api: SliceApi;
   readonly clock: Clock;
   readonly log: Logger;
   readonly forbiddenCapMs?: number;

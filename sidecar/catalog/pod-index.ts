@@ -1,10 +1,10 @@
-import type { KubeApi } from '#kube/api.ts';
 import type { Clock } from '#kube/clock.ts';
 import type { EndpointSlice } from '#kube/endpoint-slices.ts';
 import type { Logger } from '#kube/log.ts';
 import { Reflector } from '#kube/reflector.ts';
 
 import { canonicalAddress } from './catalog-entry.ts';
+import type { SliceApi } from './slice-api.ts';
 import { SLICES, compactSlice } from './slice.ts';
 
 /** The label Kubernetes puts on the slices of headless Services. */
@@ -18,7 +18,7 @@ interface HeadlessPods {
 }
 
 export interface PodIndexOptions {
-  readonly api: KubeApi;
+  readonly api: SliceApi;
   readonly clock: Clock;
   readonly log: Logger;
   readonly forbiddenCapMs?: number;

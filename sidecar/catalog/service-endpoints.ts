@@ -1,4 +1,3 @@
-import type { KubeApi } from '#kube/api.ts';
 import type { Clock, Timer } from '#kube/clock.ts';
 import type { EndpointSlice } from '#kube/endpoint-slices.ts';
 import { SERVICE_NAME_LABEL } from '#kube/endpoint-slices.ts';
@@ -7,6 +6,7 @@ import { Reflector } from '#kube/reflector.ts';
 
 import { Listeners } from '../seams/listeners.ts';
 import type { Endpoint } from '../seams/resolver.ts';
+import type { SliceApi } from './slice-api.ts';
 import { SLICES, compactSlice } from './slice.ts';
 import type { Slice } from './slice.ts';
 
@@ -14,7 +14,7 @@ import type { Slice } from './slice.ts';
 export type PodPort = { readonly name: string } | { readonly number: number };
 
 export interface ServiceEndpointsOptions {
-  readonly api: KubeApi;
+  readonly api: SliceApi;
   readonly clock: Clock;
   readonly log: Logger;
   readonly namespace: string;

@@ -19,7 +19,7 @@ export interface Slice {
   readonly all: readonly string[];
 }
 
-/** EndpointSlices as every Kubernetes since 1.21 offers them. */
+/** EndpointSlices; {@link SliceApi} asks for them in the version the server offers. */
 export const SLICES = endpointSlices({ endpointSliceVersion: 'v1' });
 
 /** The compact form of an EndpointSlice. */

@@ -20,6 +20,7 @@ import { CatalogResolver } from '../catalog/catalog-resolver.ts';
 import { EndpointPool } from '../catalog/endpoint-pool.ts';
 import { OwnServiceView } from '../catalog/own-service-view.ts';
 import { PodIndex } from '../catalog/pod-index.ts';
+import { SliceApi } from '../catalog/slice-api.ts';
 import type { SidecarConfig } from '../config.ts';
 import { DEFAULT_SETTINGS } from '../connection/settings.ts';
 import type { DataPlaneSettings } from '../connection/settings.ts';
@@ -124,8 +125,9 @@ export class Sidecar implements Readiness {
       containerPorts: config.containerPorts,
       upstreams: config.upstreams,
     });
-    this.#pool = new EndpointPool(watching);
-    this.#pods = new PodIndex(watching);
+    const slices = { ...watching, api: new SliceApi(api) };
+    this.#pool = new EndpointPool(slices);
+    this.#pods = new PodIndex(slices);
     const resolver = new CatalogResolver({
       catalog: this.catalog,
       pool: this.#pool,
