@@ -22,10 +22,10 @@ export interface ClusterBackend {
   status(): Promise<ClusterStatus>;
   /**
    * Makes an image usable by pods.
-   * @param archive path of an OCI or Docker archive
+   * @param source path of an OCI or Docker archive, or the name of an image that the builder has
    * @returns the names under which pods may use it
    */
-  loadImage(archive: string): Promise<string[]>;
+  loadImage(source: string): Promise<string[]>;
   /** Names of all images that pods may use without a registry. */
   images(): Promise<string[]>;
   /** Stops one component of the control plane or the node, for chaos tests. */

@@ -86,7 +86,7 @@ export async function commitRoot(name: string, content: string, config: string[]
 }
 
 /**
- * Writes an image to an OCI archive that remembers its name.
+ * Writes an image to an archive that remembers its name.
  * @param archive the file; replaced when it exists
  */
 export async function pushArchive(name: string, archive: string): Promise<void> {
@@ -95,12 +95,11 @@ export async function pushArchive(name: string, archive: string): Promise<void> 
   await buildah([
     'push',
     '--quiet',
-    // Compressing and expanding again costs more time than it saves space.
-    '--disable-compression',
     '--signature-policy',
     policyFile(),
     name,
-    `oci-archive:${partial}:${name}`,
+    // Of the two forms of archive the one without compression: compressing costs more than everything else here together.
+    `docker-archive:${partial}:${name}`,
   ]);
   rmSync(archive, { force: true });
   renameSync(partial, archive);

@@ -124,3 +124,16 @@ export async function importArchive(node: NodeInit, archive: string): Promise<st
   const said = await ctr(node, 'images', 'import', '--all-platforms', archive);
   return [...said.matchAll(/^unpacking (\S+) /gm)].map((match) => match[1] ?? '');
 }
+
+/**
+ * Removes images whose name has gone to a newer one. Kubernetes' plugin holds on to them by their digest, and every build would leave
+ * one. Containers that run from them are not disturbed.
+ */
+export async function forgetReplacedImages(node: NodeInit): Promise<void> {
+  const rows = (await ctr(node, 'images', 'list')).split('\n').slice(1);
+  const images = rows.map((row) => row.split(/\s+/)).map(([name = '', , digest = '']) => ({ name, digest }));
+  const isDigest = ({ name }: { name: string }): boolean => name.startsWith('sha256:');
+  const named = new Set(images.filter((image) => !isDigest(image)).map(({ digest }) => digest));
+  const replaced = images.filter((image) => isDigest(image) && !named.has(image.digest));
+  if (replaced.length > 0) await ctr(node, 'images', 'rm', ...replaced.map(({ name }) => name));
+}

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { addresses, collisions, prefix } from './addresses.ts';
 import type { ClusterBackend, ClusterStatus } from './backend.ts';
 import { ensureBaseImages } from './base-image.ts';
+import { inspectImage, pushArchive } from './buildah.ts';
 import { makeCertificates, pkiFile } from './certificates.ts';
 import { makeCgroups, removeCgroups } from './cgroups.ts';
 import { run } from './command.ts';
@@ -15,7 +16,7 @@ import {
 } from './components.ts';
 import { containerdAnswers, forgetContainers, imageNames, writeContainerdConfig } from './containerd.ts';
 import { installDnsService, dnsAnswers } from './dns-service.ts';
-import { importKeptArchives, loadArchive } from './image-archives.ts';
+import { archiveOf, importKeptArchives, loadArchive } from './image-archives.ts';
 import { instanceSuffix } from './instance.ts';
 import { ensureKubectl, kubectl } from './kubectl.ts';
 import { buildKubernetes } from './kubernetes-build.ts';
@@ -32,7 +33,7 @@ import {
   type NodeInit,
 } from './node.ts';
 import { ensurePackages } from './packages.ts';
-import { containerdDir, kubeconfigPath, logsDir, runDir } from './paths.ts';
+import { containerdDir, imagesDir, kubeconfigPath, logsDir, runDir } from './paths.ts';
 import { makePauseImage } from './pause-image.ts';
 import { until, type Steps } from './steps.ts';
 
@@ -66,6 +67,7 @@ export class DebianBackend implements ClusterBackend {
   async #up(steps: Steps): Promise<void> {
     const before = await this.status();
     if (before.up) return steps.say('the cluster is up already');
+    if (await this.#repair(steps)) return;
     await ensurePackages(steps);
     await this.#clear(steps);
     const collision = (await collisions())[0];
@@ -82,11 +84,10 @@ export class DebianBackend implements ClusterBackend {
     const node = await startNode();
     if (existsSync(join(containerdDir(), 'io.containerd.metadata.v1.bolt'))) await forgetContainers(node);
 
-    const together = Promise.all([
+    await Promise.all([
       this.#start(node, 'containerd', steps).then(() => importKeptArchives(node, steps)),
       this.#startControlPlane(node, steps),
     ]);
-    await together;
     await Promise.all(
       (['controller-manager', 'scheduler', 'kubelet', 'proxy'] as const).map((name) =>
         this.#start(node, name, steps),
@@ -114,6 +115,22 @@ export class DebianBackend implements ClusterBackend {
     );
     writeFileSync(join(runDir(), 'up'), `${Date.now()}`);
     steps.say(`the cluster is up: export KUBECONFIG=${kubeconfigPath()}`);
+  }
+
+  /** Starts what a test has stopped, or what has crashed, and so keeps the objects of a cluster that was up. */
+  async #repair(steps: Steps): Promise<boolean> {
+    const node = findNode();
+    if (node?.runDir !== runDir() || !existsSync(join(runDir(), 'up'))) return false;
+    try {
+      for (const name of componentNames) await this.#start(node, name, steps);
+      steps.say('the cluster is up again');
+      return true;
+    } catch (error) {
+      steps.say(
+        `it cannot be repaired and is made anew: ${error instanceof Error ? error.message : String(error)}`,
+      );
+      return false;
+    }
   }
 
   async #startControlPlane(node: NodeInit, steps: Steps): Promise<void> {
@@ -199,8 +216,15 @@ export class DebianBackend implements ClusterBackend {
     };
   }
 
-  async loadImage(archive: string): Promise<string[]> {
-    return loadArchive(runningNode(), archive);
+  async loadImage(source: string): Promise<string[]> {
+    const node = runningNode();
+    if (existsSync(source)) return loadArchive(node, source);
+    if ((await inspectImage(source)) === undefined) {
+      throw new Error(`There is neither a file nor an image ${JSON.stringify(source)}.`);
+    }
+    mkdirSync(imagesDir(), { recursive: true });
+    await pushArchive(source, archiveOf(source));
+    return loadArchive(node, archiveOf(source));
   }
 
   async images(): Promise<string[]> {

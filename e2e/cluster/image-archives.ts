@@ -9,7 +9,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { imageNames, importArchive } from './containerd.ts';
+import { forgetReplacedImages, imageNames, importArchive } from './containerd.ts';
 import { containerdDir, imagesDir } from './paths.ts';
 import type { NodeInit } from './node.ts';
 import type { Steps } from './steps.ts';
@@ -42,6 +42,7 @@ export async function loadArchive(node: NodeInit, archive: string): Promise<stri
     renameSync(`${kept}.partial`, kept);
   }
   remember(kept, names);
+  await forgetReplacedImages(node);
   return names;
 }
 

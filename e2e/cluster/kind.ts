@@ -85,12 +85,16 @@ export class KindBackend implements ClusterBackend {
     };
   }
 
-  async loadImage(archive: string): Promise<string[]> {
+  async loadImage(source: string): Promise<string[]> {
+    if (!existsSync(source)) {
+      await output('kind', ['load', 'docker-image', source, '--name', prefix]);
+      return [source];
+    }
     const before = new Set(await this.images());
-    await output('kind', ['load', 'image-archive', archive, '--name', prefix]);
+    await output('kind', ['load', 'image-archive', source, '--name', prefix]);
     const after = await this.images();
     const fresh = after.filter((image) => !before.has(image));
-    return fresh.length > 0 ? fresh : [`${archive}: loaded, all of its names were there before`];
+    return fresh.length > 0 ? fresh : [`${source}: loaded, all of its names were there before`];
   }
 
   async images(): Promise<string[]> {

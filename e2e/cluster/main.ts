@@ -34,8 +34,8 @@ program
     }),
   );
 program
-  .command('load <archive>')
-  .description('make the images of an OCI or Docker archive usable by pods')
+  .command('load <image>')
+  .description('make an OCI or Docker archive, or an image that was built here, usable by pods')
   .action(
     withBackend(async (backend, archive) => console.log((await backend.loadImage(archive ?? '')).join('\n'))),
   );
