@@ -87,6 +87,7 @@ export class H1Connection implements Connection {
 class SocketPool extends Agent {
   #first: Socket | undefined;
   readonly #dialMore: () => Promise<Socket>;
+  #destroyed = false;
 
   constructor(first: Socket, dialMore: () => Promise<Socket>) {
     super({ keepAlive: true, maxFreeSockets: MAX_IDLE_SOCKETS } satisfies AgentOptions);
@@ -103,7 +104,11 @@ class SocketPool extends Agent {
     if (first && !first.destroyed) callback(null, first);
     else
       this.#dialMore().then(
-        (socket) => callback(null, socket),
+        (socket) => {
+          if (!this.#destroyed) return callback(null, socket);
+          socket.destroy();
+          callback(new Error('this client was closed'), undefined as unknown as Duplex);
+        },
         (error: unknown) => callback(asError(error), undefined as unknown as Duplex),
       );
   }
@@ -115,6 +120,7 @@ class SocketPool extends Agent {
   }
 
   override destroy(): void {
+    this.#destroyed = true;
     this.#first?.destroy();
     super.destroy();
   }

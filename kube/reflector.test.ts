@@ -271,6 +271,7 @@ describe('what it keeps', () => {
     });
     compact.start();
     await compact.synced;
+    await compact.stop();
     expect([...compact.items]).toEqual([['shop/a', 1]]);
     expect(log.lines.filter(({ level }) => level === 'error')).toMatchObject([
       { fields: { key: 'shop/bad', resource: 'pods' } },
