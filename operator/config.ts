@@ -39,6 +39,13 @@ const port = (fallback: number): z.ZodType<number> =>
     .optional()
     .transform((value) => value ?? fallback);
 
+/** A MeshConfig's spec, with what its schema alone cannot say. */
+const checkedMeshConfigSchema = meshConfigSpecSchema.superRefine((spec, context) => {
+  for (const { field, message } of meshConfigFaults({ metadata: { name: MESH_CONFIG_NAME }, spec })) {
+    context.addIssue({ code: 'custom', path: field.split('.').slice(1), message });
+  }
+});
+
 const environmentSchema = z.object({
   /** Namespace the mesh is installed in. */
   MESH_NAMESPACE: namespace,
@@ -48,7 +55,7 @@ const environmentSchema = z.object({
   MESH_SIDECAR_IMAGE: z.string().min(1).max(1024).regex(/^\S+$/, 'write an image reference without spaces'),
   MESH_SIDECAR_IMAGE_PULL_POLICY: z.enum(['Always', 'IfNotPresent', 'Never']).optional(),
   /** Spec of the MeshConfig `mesh`, JSON; only the fields given are written. */
-  MESH_CONFIG: json(meshConfigSpecSchema),
+  MESH_CONFIG: json(checkedMeshConfigSchema),
   /** Defaults of injected sidecars, JSON. */
   MESH_SIDECAR_DEFAULTS: json(sidecarDefaultsSchema),
   MESH_LOG_LEVEL: z.enum(LOG_LEVELS).optional(),
@@ -104,10 +111,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): O
     Object.entries(env).filter(([, value]) => value !== undefined && value !== ''),
   );
   const parsed = environmentSchema.safeParse(given);
-  const faults = parsed.success
-    ? specFaults(parsed.data.MESH_CONFIG)
-    : parsed.error.issues.map((issue) => faultText(issue, given));
-  if (!parsed.success || faults.length > 0) throw new ConfigError(faults);
+  if (!parsed.success) throw new ConfigError(parsed.error.issues.map((issue) => faultText(issue, given)));
   const { data } = parsed;
   return Object.freeze({
     meshNamespace: data.MESH_NAMESPACE,
@@ -149,13 +153,6 @@ function json<Shape extends z.ZodType>(shape: Shape) {
       }
     })
     .pipe(shape);
-}
-
-/** What the schema of MeshConfig cannot say. */
-function specFaults(spec: MeshConfigSpec): string[] {
-  return meshConfigFaults({ metadata: { name: MESH_CONFIG_NAME }, spec }).map(
-    ({ field, message }) => `MESH_CONFIG: ${field}: ${message}`,
-  );
 }
 
 function faultText(issue: z.core.$ZodIssue, given: Readonly<Record<string, unknown>>): string {
