@@ -6,6 +6,7 @@ import { stringify } from 'yaml';
 import { CLUSTER_PERMISSIONS, NAMESPACE_PERMISSIONS } from '#operator/permissions.ts';
 import { customResourceDefinition } from './generated/definition.ts';
 import { DEFINITIONS } from './generated/definitions.ts';
+import { metricsPage } from './generated/metrics-page.ts';
 import { permissionRules } from './generated/permission-rules.ts';
 import { permissionsPage } from './generated/permissions-page.ts';
 
@@ -40,6 +41,7 @@ export function generated(): Map<string, string> {
       header('operator/permissions.ts') + permissionRules(permissions),
     );
   }
+  files.set('docs/reference/metrics.md', metricsPage());
   files.set('docs/reference/permissions.md', permissionsPage());
   return files;
 }
