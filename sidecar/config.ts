@@ -83,13 +83,14 @@ function parsed<T>(parse: (text: string) => T) {
   });
 }
 
-const seconds = (max: number) =>
-  parsed((text) => {
-    const value = Number(text);
-    if (!/^\d{1,6}$/.test(text) || value > max)
-      throw new RangeError(`${JSON.stringify(text)}: write whole seconds, 0 to ${max}`);
-    return value * 1000;
-  });
+const LONGEST_SECONDS = 7 * 24 * 3600;
+
+/** Whole seconds, as milliseconds. Kubernetes takes grace periods of years; beyond a week it makes no difference to us. */
+const seconds = parsed((text) => {
+  if (!/^\d{1,15}$/.test(text))
+    throw new RangeError(`${JSON.stringify(text)}: write whole seconds, 0 or more`);
+  return Math.min(Number(text), LONGEST_SECONDS) * 1000;
+});
 
 const POD_NAME = /^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$/;
 const UID = /^[-0-9A-Za-z]{1,64}$/;
@@ -115,8 +116,8 @@ const schema = z.object({
   MESH_LOG_LEVEL: z
     .enum(SIDECAR_LOG_LEVELS, { error: `write one of ${SIDECAR_LOG_LEVELS.join(', ')}` })
     .default('info'),
-  MESH_DRAIN_SECONDS: seconds(86_400).default(5_000),
-  MESH_GRACE_SECONDS: seconds(604_800).default(30_000),
+  MESH_DRAIN_SECONDS: seconds.default(5_000),
+  MESH_GRACE_SECONDS: seconds.default(30_000),
   MESH_STYLE: z.enum(['native', 'ordinary'], { error: 'write "native" or "ordinary"' }).default('native'),
   MESH_KUBE_TOKEN_DIR: z
     .string()

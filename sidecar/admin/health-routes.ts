@@ -1,5 +1,5 @@
 import { text } from './http-server.ts';
-import type { AdminRequest, Answer, Route } from './http-server.ts';
+import type { AdminRequest, Answer } from './http-server.ts';
 import { CONTENT_TYPE, exposition } from './metrics/exposition.ts';
 import type { Family } from './metrics/exposition.ts';
 import type { Probe, ProbeResult } from './probes/probe.ts';
@@ -26,36 +26,51 @@ const PROBE_PATH = '/probe/';
  * A probe that is under way is not begun again: its result goes to everybody who asks meanwhile, so that nobody can use us to
  * flood the application.
  */
-export function healthRoutes({ readiness, families, probes, runProbe }: HealthOptions): Route {
-  let started = false;
-  const underWay = new Map<string, Promise<ProbeResult>>();
+export class HealthRoutes {
+  readonly #options: HealthOptions;
+  readonly #underWay = new Map<string, Promise<ProbeResult>>();
+  #started = false;
 
-  const probe = (key: string, wanted: Probe): Promise<ProbeResult> => {
-    const running = underWay.get(key);
-    if (running) return running;
-    const result = runProbe(wanted).finally(() => underWay.delete(key));
-    underWay.set(key, result);
-    return result;
-  };
+  constructor(options: HealthOptions) {
+    this.#options = options;
+  }
 
-  return async ({ method, path }: AdminRequest): Promise<Answer> => {
+  /** Probes and hooks that the application has not answered yet. */
+  get underWay(): number {
+    return this.#underWay.size;
+  }
+
+  readonly route = async ({ method, path }: AdminRequest): Promise<Answer> => {
     if (method !== 'GET') return text('only GET is served here', 405);
+    const { readiness, families, probes } = this.#options;
     const missing = readiness.missing();
-    started ||= missing.length === 0;
+    this.#started ||= missing.length === 0;
     switch (path) {
       case '/healthz':
         return text('ok');
       case '/readyz':
-        return missing.length === 0 ? text('ok') : text(`waiting for: ${missing.join(', ')}`, 503);
+        return missing.length === 0 ? text('ok') : waitingFor(missing);
       case '/startup':
-        return started ? text('ok') : text(`waiting for: ${missing.join(', ')}`, 503);
+        return this.#started ? text('ok') : waitingFor(missing);
       case '/metrics':
         return { status: 200, body: exposition(families()), type: CONTENT_TYPE };
     }
     const key = path.startsWith(PROBE_PATH) ? path.slice(PROBE_PATH.length) : '';
-    const wanted = probes.get(key);
-    if (!wanted) return text('not found', 404);
-    const { ok, message } = await probe(key, wanted);
+    const probe = probes.get(key);
+    if (!probe) return text('not found', 404);
+    const { ok, message } = await this.#run(key, probe);
     return text(message, ok ? 200 : 503);
   };
+
+  #run(key: string, probe: Probe): Promise<ProbeResult> {
+    const running = this.#underWay.get(key);
+    if (running) return running;
+    const result = this.#options.runProbe(probe).finally(() => this.#underWay.delete(key));
+    this.#underWay.set(key, result);
+    return result;
+  }
+}
+
+function waitingFor(missing: readonly string[]): Answer {
+  return text(`waiting for: ${missing.join(', ')}`, 503);
 }

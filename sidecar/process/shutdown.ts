@@ -14,6 +14,8 @@ export interface ShutdownOptions {
   readonly log: Logger;
   readonly inbound: Drainable;
   readonly outbound: Drainable;
+  /** Whether anything else needs this process still. */
+  readonly busy: () => boolean;
 }
 
 export interface ShutdownTimes {
@@ -32,7 +34,7 @@ const QUIET_MS = 300;
  * application may well have to finish its work through it. Resolves when nothing is open.
  */
 export async function shutDown(
-  { clock, log, inbound, outbound }: ShutdownOptions,
+  { clock, log, inbound, outbound, busy }: ShutdownOptions,
   times: ShutdownTimes,
 ): Promise<void> {
   const began = clock.now();
@@ -45,7 +47,7 @@ export async function shutDown(
   await clock.sleep(minimumMs);
   let quietSince = Infinity;
   while (elapsed() < times.deadlineMs) {
-    const quiet = inboundDone && outbound.accepted === 0;
+    const quiet = inboundDone && outbound.accepted === 0 && !busy();
     quietSince = quiet ? Math.min(quietSince, elapsed()) : Infinity;
     if (elapsed() - quietSince >= Math.min(QUIET_MS, minimumMs)) break;
     await clock.sleep(LOOK_EVERY_MS);

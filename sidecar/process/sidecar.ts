@@ -9,7 +9,7 @@ import type { KubeApi } from '#kube/api.ts';
 import type { Clock } from '#kube/clock.ts';
 
 import type { Readiness } from '../admin/health-routes.ts';
-import { healthRoutes } from '../admin/health-routes.ts';
+import { HealthRoutes } from '../admin/health-routes.ts';
 import { HttpServer } from '../admin/http-server.ts';
 import type { LevelLog } from '../admin/level-log.ts';
 import { localRoutes } from '../admin/local-routes.ts';
@@ -89,6 +89,7 @@ export class Sidecar implements Readiness {
   readonly #options: SidecarOptions;
   readonly #pool: EndpointPool;
   readonly #pods: PodIndex;
+  readonly #routes: HealthRoutes;
   #listening = false;
   #leaving = false;
   #wasReady = false;
@@ -158,15 +159,16 @@ export class Sidecar implements Readiness {
     });
 
     const sources = { ...this.#parts(), readiness: this, startedAt: clock.now(), pool: this.#pool };
+    this.#routes = new HealthRoutes({
+      readiness: this,
+      families: () => [...metrics.families(), ...processFamilies(sources)],
+      probes: config.probes,
+      runProbe: (probe) => runProbe(probe, appAt),
+    });
     this.health = new HttpServer({
       hosts: listen.adminHosts,
       port: listen.adminPort,
-      route: healthRoutes({
-        readiness: this,
-        families: () => [...metrics.families(), ...processFamilies(sources)],
-        probes: config.probes,
-        runProbe: (probe) => runProbe(probe, appAt),
-      }),
+      route: this.#routes.route,
     });
     this.local = new HttpServer({
       hosts: ['127.0.0.1', '::1'],
@@ -223,10 +225,10 @@ export class Sidecar implements Readiness {
     const { clock, log } = this.#options;
     this.#leaving = true;
     for (const unsubscribe of this.#unsubscribe) unsubscribe();
-    await shutDown(
-      { clock, log: log.logger({ name: 'sidecar' }), inbound: this.inbound, outbound: this.outbound },
-      times,
-    );
+    const dataPath = { inbound: this.inbound, outbound: this.outbound };
+    // A hook that the application still works on came through us, and its answer goes back through us.
+    const busy = (): boolean => this.#routes.underWay > 0;
+    await shutDown({ clock, log: log.logger({ name: 'sidecar' }), ...dataPath, busy }, times);
     this.identity.stop();
     await Promise.all([
       this.trust.stop(),

@@ -47,7 +47,9 @@ export function parseProbes(text: string): ReadonlyMap<string, Probe> {
   const entries = Object.entries(value);
   if (entries.length > MAX_PROBES) faults.push(`${entries.length} probes: at most ${MAX_PROBES}`);
   for (const [key, raw] of entries.slice(0, MAX_PROBES)) {
-    const probe = KEY.test(key) ? parseProbe(raw) : 'write <container>/liveness, /readiness or /startup';
+    const probe = KEY.test(key)
+      ? parseProbe(raw)
+      : 'write <container>/liveness, <container>/readiness or <container>/startup';
     if (typeof probe === 'string') faults.push(`${JSON.stringify(key.slice(0, 100))}: ${probe}`);
     else probes.set(key, probe);
   }

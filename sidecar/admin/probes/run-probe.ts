@@ -60,6 +60,8 @@ function probeHttp(probe: HttpProbe, at: ProbeAddress, signal: AbortSignal): Pro
       headers: requestHeaders(probe, at),
       // The kubelet does not check either: such certificates are rarely made for an address.
       rejectUnauthorized: false,
+      // The image starts Node with TLS 1.3 or nothing, which is a rule for the mesh and not for applications.
+      minVersion: 'TLSv1.2' as const,
       // Nothing is verified, so no roots are needed; without this, Node would load all it knows (megabytes).
       ...(probe.scheme === 'https' ? { ca: [] } : {}),
     };
