@@ -143,7 +143,7 @@ export class DebianBackend implements ClusterBackend {
     steps?.say(`starting ${name}`);
     const { program, args } = component(name);
     await startInNode(node, name, program, args);
-    await until(`${name} answers (its log: ${join(logsDir(), `${name}.log`)})`, 60, async () => {
+    await until(`${name} answers (its log: ${join(logsDir(), `${name}.log`)})`, 120, async () => {
       if (pidInNode(node, name) === undefined) throw new Error('it has ended');
       return this.#healthy(node, name);
     });

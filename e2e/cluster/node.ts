@@ -6,6 +6,7 @@ import {
   closeSync,
   readdirSync,
   readFileSync,
+  rmdirSync,
   rmSync,
   writeFileSync,
 } from 'node:fs';
@@ -139,6 +140,22 @@ export async function stopNode(node: NodeInit | undefined): Promise<void> {
   // Fails when there is nothing to delete, or nothing that could have made it.
   await run('ip', ['netns', 'delete', prefix]).catch(() => undefined);
   await run('ip', ['link', 'delete', hostLink]).catch(() => undefined);
+  await removeEmptyNamespaceFolder();
+}
+
+/**
+ * `ip netns` mounts its folder onto itself at the first use on a machine. When no namespace has a name any more, the mount is the last trace;
+ * should somebody name one at this moment, both steps fail and nothing happens.
+ */
+export async function removeEmptyNamespaceFolder(): Promise<void> {
+  const folder = '/run/netns';
+  if (!existsSync(folder) || readdirSync(folder).length > 0) return;
+  await run('umount', [folder]);
+  try {
+    rmdirSync(folder);
+  } catch {
+    // In use again.
+  }
 }
 
 /**
