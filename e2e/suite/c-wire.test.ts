@@ -83,7 +83,6 @@ describe('on the wire between two pods', () => {
       return stdout.includes(`"answer":"${MARKER}`) ? true : undefined;
     });
     await new Promise((resolve) => setTimeout(resolve, 1000));
-    await execOk(capture, ['pkill', '-INT', 'tcpdump']).catch(() => undefined);
 
     const hex = async (file: string): Promise<string> =>
       execOk(capture, ['python3', '-c', `print(open('${file}','rb').read().hex())`]);

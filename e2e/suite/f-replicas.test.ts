@@ -49,7 +49,7 @@ describe('many replicas of one service', () => {
       await new Promise((resolve) => setTimeout(resolve, 1000));
       await change();
       await new Promise((resolve) => setTimeout(resolve, 2000));
-      await exec(web, ['pkill', '-TERM', '-f', 'load.mjs']);
+      load.write('stop\n');
       return (await load.event('summary')) as unknown as Summary;
     } finally {
       load.stop();

@@ -55,7 +55,7 @@ describe('certificates with the shortest life there is', () => {
         timeoutMs: 180_000,
         everyMs: 1000,
       });
-      await exec(web, ['pkill', '-TERM', '-f', 'load.mjs']);
+      load.write('stop\n');
       expect(await load.event('summary')).toMatchObject({ failed: 0 });
     } finally {
       load.stop();

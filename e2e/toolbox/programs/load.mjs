@@ -34,5 +34,5 @@ const finish = () => {
 };
 console.log(JSON.stringify({ event: 'started', at: Date.now() }));
 if (Number(seconds) > 0) setTimeout(finish, Number(seconds) * 1000);
-process.on('SIGTERM', finish);
-process.on('SIGUSR1', () => undefined);
+// A line on standard input ends it.
+process.stdin.once('data', finish);
