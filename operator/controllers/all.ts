@@ -67,6 +67,7 @@ export function createControllers(deps: ControllersDeps): readonly Controller[] 
       ...{ api, meshNamespace, owner },
       log: log.child({ controller: 'access' }),
       pods: caches.pods,
+      namespaces: caches.namespaces,
       roleBindings: caches.roleBindings,
       clusterRoleBindings: caches.clusterRoleBindings,
     }),

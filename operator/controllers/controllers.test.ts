@@ -5,10 +5,10 @@ import { objectKey } from '#core/resource.ts';
 import { trustDomain } from '#core/spiffe-id.ts';
 import type { ResourceType } from '#kube/api.ts';
 import { FakeClock } from '#kube/clock.fake.ts';
-import { FakeApiServer } from '#kube/fake-api.fake.ts';
+import { FakeApiServer, Refused } from '#kube/fake-api.fake.ts';
 import { FakeLog } from '#kube/log.fake.ts';
 import { CLUSTER_ROLE_BINDINGS, MESH_CONFIGS, MESH_SERVICES, ROLE_BINDINGS } from '#kube/types.ts';
-import type { ClusterRoleBinding, Pod, RoleBinding, Service } from '#kube/types.ts';
+import type { ClusterRoleBinding, Namespace, Pod, RoleBinding, Service } from '#kube/types.ts';
 
 import { FakeCache } from '../cache.fake.ts';
 import { Controller } from '../controller.ts';
@@ -202,15 +202,22 @@ describe('the access controller', () => {
   let pods: FakeCache<Pod>;
   let roleBindings: FakeCache<RoleBinding>;
   let clusterRoleBindings: FakeCache<ClusterRoleBinding>;
+  let namespaces: FakeCache<Namespace>;
 
   beforeEach(() => {
-    [pods, roleBindings, clusterRoleBindings] = [new FakeCache(), new FakeCache(), new FakeCache()];
+    [pods, roleBindings, clusterRoleBindings, namespaces] = [
+      new FakeCache(),
+      new FakeCache(),
+      new FakeCache(),
+      new FakeCache(),
+    ];
   });
 
   const duty = (): AccessController =>
     new AccessController({
       api: fake.api,
       pods,
+      namespaces,
       roleBindings,
       clusterRoleBindings,
       log,
@@ -284,6 +291,29 @@ describe('the access controller', () => {
       metadata: { labels: { 'app.kubernetes.io/managed-by': 'mesh-operator' } },
       subjects: [{ name: 'web' }],
     });
+  });
+
+  test('in a namespace that goes away nothing is made, and nothing is tried again and again', async () => {
+    const going = { metadata: { name: 'shop', deletionTimestamp: '2026-01-01T00:00:00Z' } };
+    const inShop = (): number =>
+      fake.requests.filter(({ method, path }) => method === 'POST' && path.includes('/namespaces/shop/'))
+        .length;
+    pods.put(pod('web-0', 'web'));
+    const message =
+      'rolebindings "mesh-sidecar" is forbidden: unable to create new content in namespace shop because it is being terminated';
+    fake.intercept = ({ path, method }) =>
+      method === 'POST' && path.includes('/namespaces/shop/')
+        ? new Refused(403, 'Forbidden', message)
+        : undefined;
+    const controller = await run(duty());
+    await clock.advance(120_000);
+    await controller.idle();
+    expect(inShop()).toBe(1);
+    namespaces.put(going);
+    pods.put(pod('web-1', 'web'));
+    await controller.idle();
+    expect(inShop()).toBe(1);
+    expect(fake.objects(CLUSTER_ROLE_BINDINGS)).toHaveLength(1);
   });
 
   test('bindings left over from before are taken back at the start', async () => {

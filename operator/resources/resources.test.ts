@@ -64,8 +64,7 @@ describe('a pod in memory', () => {
 });
 
 describe('a Kubernetes Service', () => {
-  const service = (spec: object): Service =>
-    ({ metadata: { name: 's', namespace: 'shop' }, spec });
+  const service = (spec: object): Service => ({ metadata: { name: 's', namespace: 'shop' }, spec });
 
   test.each<[object | undefined, Record<string, string> | undefined, boolean]>([
     [{ app: 'web' }, { app: 'web', more: 'x' }, true],

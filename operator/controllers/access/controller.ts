@@ -5,17 +5,19 @@ import type { KubeApi, ObjectName, ResourceType } from '#kube/api.ts';
 import { isAlreadyExists, isConflict, isNotFound } from '#kube/errors.ts';
 import type { Logger } from '#kube/log.ts';
 import { CLUSTER_ROLE_BINDINGS, ROLE_BINDINGS } from '#kube/types.ts';
-import type { ClusterRoleBinding, Pod, RoleBinding } from '#kube/types.ts';
+import type { ClusterRoleBinding, Namespace, Pod, RoleBinding } from '#kube/types.ts';
 import type { Requeue } from '#kube/work-queue.ts';
 
 import type { ObjectCache } from '../../cache.ts';
 import type { ControllerDuty } from '../../controller.ts';
+import { isBecauseTerminating, isTerminating } from '../../resources/namespace.ts';
 import { accessNames, decideAccess, namespaceOfBinding } from './decide.ts';
 
 export interface AccessControllerParts {
   readonly api: KubeApi;
   /** Injected pods. */
   readonly pods: ObjectCache<Pod>;
+  readonly namespaces: ObjectCache<Namespace>;
   /** Bindings that carry our label. */
   readonly roleBindings: ObjectCache<RoleBinding>;
   readonly clusterRoleBindings: ObjectCache<ClusterRoleBinding>;
@@ -70,7 +72,7 @@ export class AccessController implements ControllerDuty {
   }
 
   async reconcile(namespace: string): Promise<Requeue | void> {
-    const { pods, roleBindings, clusterRoleBindings, meshNamespace, owner } = this.#parts;
+    const { pods, namespaces, roleBindings, clusterRoleBindings, meshNamespace, owner } = this.#parts;
     const wanted = decideAccess({ namespace, meshNamespace, pods: pods.inNamespace(namespace), owner });
     const names = accessNames(namespace, meshNamespace);
     const at = (name: ObjectName) => (binding: Binding) =>
@@ -81,8 +83,10 @@ export class AccessController implements ControllerDuty {
       names.cluster,
       wanted.catalog.find(at(names.cluster)),
     );
-    await this.#keep(ROLE_BINDINGS, roleBindings, names.local, wanted.policy.find(at(names.local)));
     await this.#keep(ROLE_BINDINGS, roleBindings, names.mesh, wanted.policy.find(at(names.mesh)));
+    // What a namespace that goes away holds goes with it, and nothing can be made there any more.
+    if (isTerminating(namespaces.get(namespace))) return;
+    await this.#keep(ROLE_BINDINGS, roleBindings, names.local, wanted.policy.find(at(names.local)));
   }
 
   async #keep<T extends Binding & KubeObject>(
@@ -134,6 +138,7 @@ export class AccessController implements ControllerDuty {
       await api.create(type, wanted);
       log.info({ binding: objectKey(wanted), subjects: subjectNames(wanted) }, 'let sidecars read the mesh');
     } catch (error) {
+      if (isBecauseTerminating(error)) return;
       if (!isAlreadyExists(error)) throw error;
       // Either our cache is behind, or somebody else's binding stands in the way, without our label.
       const there = await api.get(type, name);

@@ -14,6 +14,7 @@ import { mergeConditions } from '../../conditions.ts';
 import type { ControllerDuty } from '../../controller.ts';
 import type { Events } from '../../events.ts';
 import { same } from '../../matches.ts';
+import { isBecauseTerminating } from '../../resources/namespace.ts';
 import { isInstance, podService } from '../../resources/pod.ts';
 import { selects } from '../../resources/service.ts';
 import type { StatusWriter } from '../../status-writer.ts';
@@ -126,7 +127,7 @@ export class MeshServiceController implements ControllerDuty {
         message: `made for the first pod that names this service; pods of ServiceAccount ${accounts} may be it`,
       });
     } catch (error) {
-      if (!isAlreadyExists(error)) throw error;
+      if (!isAlreadyExists(error) && !isBecauseTerminating(error)) throw error;
     }
   }
 
