@@ -2,12 +2,16 @@ import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
 
+import { putOnTop, resetSocket, wasReset } from './reset.ts';
+
 /**
  * One of the two ends of a proxied connection: a duplex stream of the application's bytes, and a way to end it with a
  * reset. Whatever carries the bytes (TCP, TLS, one day a stream of a tunnel) is hidden behind it.
  */
 export interface Leg {
   readonly stream: Duplex;
+  /** Whether an end of data that was just read was in truth a reset. */
+  wasReset(): boolean;
   /** Ends both directions at once and tells the other end with a reset. Idempotent. */
   reset(): void;
 }
@@ -24,26 +28,14 @@ const KEEP_ALIVE_DELAY_MS = 30_000;
 export function socketLeg(raw: Socket, tls?: TLSSocket): Leg {
   raw.on('error', ignore);
   tls?.on('error', ignore);
-  return {
-    stream: tls ?? raw,
-    reset: () => {
-      resetSocket(raw);
-      tls?.destroy();
-    },
-  };
+  if (tls) putOnTop(raw, tls);
+  return { stream: tls ?? raw, wasReset: () => wasReset(raw), reset: () => resetSocket(raw) };
 }
 
 /** Settings of every TCP socket the sidecar holds: no waiting for more to send, and a question now and then to a silent peer. */
 export function tuneSocket(raw: Socket): void {
   raw.setNoDelay(true);
   raw.setKeepAlive(true, KEEP_ALIVE_DELAY_MS);
-}
-
-/** Destroys a TCP socket with a reset. A socket that is not connected yet, or no longer, is just destroyed. Idempotent. */
-export function resetSocket(raw: Socket): void {
-  if (raw.destroyed) return;
-  if (raw.connecting) raw.destroy();
-  else raw.resetAndDestroy();
 }
 
 function ignore(): void {

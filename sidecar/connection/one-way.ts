@@ -1,10 +1,13 @@
 import type { Duplex } from 'node:stream';
 
+import type { Leg } from './leg.ts';
+
 /**
  * One direction of a splice: what `from` sends is written to `to`, its end ends `to`, and a full `to` pauses `from`.
  * Does what `pipe` does, and counts, and can be taken off again without a trace.
  */
 export class OneWay {
+  readonly #leg: Leg;
   readonly #from: Duplex;
   readonly #to: Duplex;
   readonly #onEnd: () => void;
@@ -13,9 +16,10 @@ export class OneWay {
   #running = false;
 
   /** @param onEnd called once, when `from` has said everything */
-  constructor(from: Duplex, to: Duplex, onEnd: () => void) {
-    this.#from = from;
-    this.#to = to;
+  constructor(from: Leg, to: Leg, onEnd: () => void) {
+    this.#leg = from;
+    this.#from = from.stream;
+    this.#to = to.stream;
     this.#onEnd = onEnd;
   }
 
@@ -33,7 +37,9 @@ export class OneWay {
     this.#from.on('data', this.#write);
     this.#from.on('end', this.#end);
     this.#to.on('drain', this.#resume);
-    this.#from.resume();
+    // A peer that ended without a word did so before anybody listened.
+    if (this.#from.readableEnded) this.#end();
+    else this.#from.resume();
   }
 
   /** Carries nothing more. Idempotent. */
@@ -51,7 +57,9 @@ export class OneWay {
     if (this.#to.writable && !this.#to.write(chunk)) this.#from.pause();
   };
 
+  /** An end that was a reset is made one: the leg closes without having ended. */
   readonly #end = (): void => {
+    if (this.#leg.wasReset()) return this.#leg.reset();
     this.#ended = true;
     this.#to.end();
     this.#onEnd();

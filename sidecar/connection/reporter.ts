@@ -42,7 +42,11 @@ export class Reporter {
       this.#log.debug(this.#fields(parties, why), 'connection closed by the peer before it was let through');
       return;
     }
-    this.#limited.warn(`${why.reason} ${parties.source}`, this.#fields(parties, why), 'connection refused');
+    this.#limited.warn(
+      `${why.reason} ${hostOf(parties.source)}`,
+      this.#fields(parties, why),
+      'connection refused',
+    );
   }
 
   cut(parties: Parties, why: Refusal): void {
@@ -68,4 +72,9 @@ export class Reporter {
       ...why.fields,
     };
   }
+}
+
+/** A source without its port: every connection of a stranger comes from another one. */
+function hostOf(source: string): string {
+  return source.startsWith('spiffe:') ? source : source.replace(/:\d+$/, '');
 }

@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net';
 
-import { resetSocket } from './leg.ts';
+import { resetSocket } from './reset.ts';
 
 /** Every accepted socket that is not closed yet, let through or not. */
 export class SocketSet {

@@ -43,8 +43,8 @@ export class Splice {
   constructor(options: SpliceOptions) {
     this.#options = options;
     const halfOpen = () => this.#watchHalfOpen();
-    this.#toServer = new OneWay(options.client.stream, options.server.stream, halfOpen);
-    this.#toClient = new OneWay(options.server.stream, options.client.stream, halfOpen);
+    this.#toServer = new OneWay(options.client, options.server, halfOpen);
+    this.#toClient = new OneWay(options.server, options.client, halfOpen);
   }
 
   /** Begins to carry bytes. A leg that is closed already ends the other. */

@@ -36,7 +36,10 @@ export async function serveControl(
   if (command !== 'finish')
     throw new Refusal('bad-header', 'the operator sent a command that this version does not know');
   await handler.finish();
+  const timer = deps.clock.setTimeout(() => leg.reset(), deps.settings.lingerMs);
+  leg.stream.once('close', () => timer.cancel());
   leg.stream.end('{"ok":true}\n');
+  leg.stream.resume();
 }
 
 function commandOf(line: string): unknown {
@@ -74,5 +77,6 @@ function readLine(stream: Duplex, clock: Clock, timeoutMs: number): Promise<stri
     stream.on('data', onData);
     stream.on('close', onClose);
     stream.on('end', onClose);
+    if (stream.readableEnded) onClose();
   });
 }

@@ -7,7 +7,7 @@ import type { Logger } from '#kube/log.ts';
 import { Balancer } from '../balance/balancer.ts';
 import { drain } from '../connection/drain.ts';
 import type { DrainOptions } from '../connection/drain.ts';
-import { resetSocket } from '../connection/leg.ts';
+import { resetSocket } from '../connection/reset.ts';
 import { Listener } from '../connection/listener.ts';
 import { Refusal } from '../connection/refusal.ts';
 import { ConnectionRegistry } from '../connection/registry.ts';

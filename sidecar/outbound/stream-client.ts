@@ -3,7 +3,8 @@ import type { Socket } from 'node:net';
 import type { Clock } from '#kube/clock.ts';
 
 import { ConnectError, connectTo } from '../connection/connect.ts';
-import { resetSocket, socketLeg } from '../connection/leg.ts';
+import { socketLeg } from '../connection/leg.ts';
+import { resetSocket } from '../connection/reset.ts';
 import { Refusal } from '../connection/refusal.ts';
 import type { ConnectionRegistry } from '../connection/registry.ts';
 import type { Parties, Reporter } from '../connection/reporter.ts';

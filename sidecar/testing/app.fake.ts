@@ -1,13 +1,14 @@
 import { connect, createServer } from 'node:net';
 import type { AddressInfo, Server, Socket } from 'node:net';
 
+import { wasReset } from '../connection/reset.ts';
 import { eventually } from './eventually.fake.ts';
 
 /** An application that listens, as the sidecar's neighbour in the pod. */
 export class FakeApp {
   readonly sockets: Socket[] = [];
   readonly #server: Server;
-  readonly #behave: (socket: Socket) => void;
+  #behave: (socket: Socket) => void;
 
   /** @param behave what it does with a connection; default: echo, half-close included */
   constructor(behave: (socket: Socket) => void = (socket) => void socket.pipe(socket)) {
@@ -17,6 +18,11 @@ export class FakeApp {
       this.sockets.push(socket);
       this.#behave(socket);
     });
+  }
+
+  /** What it does with connections from now on. */
+  onConnection(behave: (socket: Socket) => void): void {
+    this.#behave = behave;
   }
 
   get port(): number {
@@ -53,18 +59,22 @@ export class FakeClient {
   private constructor(socket: Socket) {
     this.socket = socket;
     socket.on('data', (chunk: Buffer) => (this.received = Buffer.concat([this.received, chunk])));
-    socket.on('end', () => (this.ending = this.ending === 'open' ? 'end' : this.ending));
+    socket.on(
+      'end',
+      () => (this.ending = this.ending === 'open' ? (wasReset(socket) ? 'reset' : 'end') : this.ending),
+    );
     socket.on('error', () => (this.ending = 'reset'));
   }
 
   static connect(port: number, host = '127.0.0.1'): Promise<FakeClient> {
     return new Promise((resolve, reject) => {
       const socket = connect({ port, host, allowHalfOpen: true });
-      socket.once('error', reject);
-      socket.once('connect', () => {
-        socket.off('error', reject);
-        resolve(new FakeClient(socket));
-      });
+      const client = new FakeClient(socket);
+      socket.once('connect', () => resolve(client));
+      // A reset may come so early that Node never says `connect`.
+      socket.once('error', (error: NodeJS.ErrnoException) =>
+        error.code === 'ECONNRESET' ? resolve(client) : reject(error),
+      );
     });
   }
 

@@ -184,7 +184,7 @@ export class FakeMesh {
     }
     const sum = (count: (pod: ServerPod) => number) =>
       this.pods.reduce((total, pod) => total + count(pod), 0);
-    const left = {
+    const left = () => ({
       outboundOpen: this.outbound.open,
       outboundAccepted: this.outbound.accepted,
       inboundOpen: sum((pod) => pod.inbound.open),
@@ -192,11 +192,11 @@ export class FakeMesh {
       targetsHeld: this.target.held,
       listeners:
         this.policy.listeners + this.own.listeners + this.target.listeners + this.web.identity.listeners,
-    };
-    await eventually(() => this.target.held === 0, 2_000).catch(() => undefined);
-    left.targetsHeld = this.target.held;
-    if (Object.values(left).some((count) => count !== 0))
-      throw new Error(`left behind: ${JSON.stringify(left)}`);
+    });
+    const nothing = () => Object.values(left()).every((count) => count === 0);
+    await eventually(nothing, 2_000).catch(() => {
+      throw new Error(`left behind: ${JSON.stringify(left())}`);
+    });
   }
 }
 

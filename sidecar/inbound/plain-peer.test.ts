@@ -1,0 +1,59 @@
+import { FakeMesh } from '../testing/data-plane.fake.ts';
+import { eventually } from '../testing/eventually.fake.ts';
+import { RawPeer } from '../testing/raw-peer.fake.ts';
+
+/** Peers with a SPIFFE certificate that know nothing of our protocol: Consul's proxy, a native library, openssl. */
+
+let mesh: FakeMesh;
+beforeEach(async () => {
+  mesh = await FakeMesh.start({ settings: { headerMs: 300 } });
+});
+afterEach(() => mesh.stop());
+
+test.each([
+  ['no protocol', []],
+  ['h2 alone, as Consul does', ['h2']],
+  ['h2 and http/1.1', ['h2', 'http/1.1']],
+])('a peer that offers %s reaches the first declared port at once', async (_what, ALPNProtocols) => {
+  const peer = await RawPeer.web(mesh, { ALPNProtocols });
+  peer.tls!.write('hello');
+  await eventually(() => peer.received.toString() === 'hello');
+});
+
+test('a server that speaks first is heard before the peer says anything', async () => {
+  mesh.db.app.onConnection((socket) => socket.write('220 ready'));
+  const peer = await RawPeer.web(mesh, { ALPNProtocols: [] });
+  await eventually(() => peer.received.toString() === '220 ready');
+});
+
+test('a redirected peer is led to the port it dialed', async () => {
+  mesh.own.set({ ports: [1, mesh.db.app.port] });
+  mesh.db.originalDestination.next = { address: mesh.db.address, port: mesh.db.app.port };
+  const peer = await RawPeer.web(mesh, { ALPNProtocols: [] });
+  peer.tls!.write('hello');
+  await eventually(() => peer.received.toString() === 'hello');
+});
+
+test('a denied peer is reset and the application never sees it', async () => {
+  mesh.policy.deny();
+  const peer = await RawPeer.web(mesh, { ALPNProtocols: [] });
+  expect(await peer.ended()).toBe('reset');
+  expect(mesh.db.metrics.refused).toEqual(['denied']);
+  expect(mesh.db.app.seen).toBe(0);
+});
+
+test('a redirected peer is refused a port that is not declared', async () => {
+  mesh.db.originalDestination.next = { address: mesh.db.address, port: 9 };
+  const peer = await RawPeer.web(mesh, { ALPNProtocols: [] });
+  expect(await peer.ended()).toBe('reset');
+  expect(mesh.db.metrics.refused).toEqual(['port-not-declared']);
+});
+
+test('an open connection of such a peer is cut when it is denied', async () => {
+  const peer = await RawPeer.web(mesh, { ALPNProtocols: [] });
+  peer.tls!.write('hello');
+  await eventually(() => peer.received.toString() === 'hello');
+  mesh.policy.deny();
+  expect(await peer.ended()).toBe('reset');
+  expect(mesh.db.metrics.cut).toEqual(['denied']);
+});
