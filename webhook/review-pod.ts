@@ -3,6 +3,7 @@ import type { Logger } from '#kube/log.ts';
 import type { AdmissionRequest, Verdict } from './admission.ts';
 import type { ClusterView } from './cluster-view.ts';
 import type { InjectionContext } from './injection/context.ts';
+import type { Injection } from './injection/inject.ts';
 import { inject } from './injection/inject.ts';
 import { podLabel, podSchema } from './injection/pod.ts';
 import type { WebhookMetrics } from './metrics.ts';
@@ -66,10 +67,17 @@ export function reviewPod(
     trustDomain: settings.trustDomain,
     nonce: request.uid,
   });
-  const who = { namespace, pod: podLabel(pod) };
+  return report(outcome, { namespace, pod: podLabel(pod) }, { log, metrics });
+}
+
+function report(
+  outcome: Injection,
+  who: { readonly namespace: string; readonly pod: string },
+  { log, metrics }: Pick<PodReviewer, 'log' | 'metrics'>,
+): Verdict {
   if ('refused' in outcome) {
     metrics.injection('refused', outcome.reason);
-    log.warn({ ...who, reason: outcome.reason, message: outcome.refused }, 'injection refused');
+    log.warn({ ...who, reason: outcome.reason, text: outcome.refused }, 'injection refused');
     return refusal(422, 'Invalid', outcome.refused);
   }
   if ('unchanged' in outcome) {

@@ -19,7 +19,8 @@ export function reviewResource(request: AdmissionRequest, reviewer: ResourceRevi
   const { resource, operation, subResource } = request;
   const written = operation === 'CREATE' || operation === 'UPDATE';
   if (!isValidated(resource) || !written || subResource) return { allowed: true };
-  const namespace = request.namespace ?? undefined;
+  // Empty for what belongs to no namespace.
+  const namespace = request.namespace || undefined;
   const object = readObject(request.object, namespace);
   const old = operation === 'UPDATE' ? readObject(request.oldObject, namespace) : undefined;
   if (!object || (operation === 'UPDATE' && !old)) {
@@ -39,7 +40,7 @@ export function reviewResource(request: AdmissionRequest, reviewer: ResourceRevi
   }
   reviewer.metrics.validation(resource.resource, 'refused');
   reviewer.log.info(
-    { resource: resource.resource, namespace, name: object.metadata.name, message: outcome.refused },
+    { resource: resource.resource, namespace, name: object.metadata.name, text: outcome.refused },
     'resource refused',
   );
   return { allowed: false, code: 422, reason: 'Invalid', message: outcome.refused };

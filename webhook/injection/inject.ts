@@ -28,6 +28,7 @@ export type Injection =
   | { readonly refused: string; readonly reason: string }
   | { readonly unchanged: string; readonly reason: string };
 
+/** Else kubectl would take the first container, which may be the sidecar. */
 const KUBECTL_DEFAULTS = [
   'kubectl.kubernetes.io/default-container',
   'kubectl.kubernetes.io/default-logs-container',
@@ -114,9 +115,10 @@ function setMetadata(
 ): void {
   patch.set(['metadata', 'labels', LABELS.service], service);
   patch.set(['metadata', 'labels', LABELS.injected], context.style);
+  const written = pod.metadata?.annotations ?? {};
   for (const key of KUBECTL_DEFAULTS) {
-    if (pod.metadata?.annotations?.[key] === undefined)
-      patch.set(['metadata', 'annotations', key], pod.spec.containers[0]?.name);
+    const shown = written[key] ?? written[KUBECTL_DEFAULTS[0]] ?? pod.spec.containers[0]?.name;
+    patch.set(['metadata', 'annotations', key], shown);
   }
   const status = {
     style: context.style,

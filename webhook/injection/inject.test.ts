@@ -1,0 +1,207 @@
+import type { V1Container, V1Pod } from '@kubernetes/client-node';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+
+import { injected, injectRaw, patched } from './apply.fake.ts';
+import { injectionContext } from './context.fake.ts';
+import type { SidecarStyle } from './context.ts';
+import { PODS } from './pods.fake.ts';
+
+const STYLES: readonly SidecarStyle[] = ['native', 'ordinary'];
+const cases = Object.keys(PODS).flatMap((name) =>
+  STYLES.map((style) => [name as keyof typeof PODS, style] as const),
+);
+
+/** `UPDATE_GOLDEN=1` writes the files anew; look at the difference before you commit it. */
+function golden(name: string, actual: unknown): unknown {
+  const file = new URL(`./golden/${name}.json`, import.meta.url);
+  if (process.env.UPDATE_GOLDEN === '1' || !existsSync(file)) {
+    writeFileSync(file, `${JSON.stringify(actual, null, 2)}\n`);
+  }
+  return JSON.parse(readFileSync(file, 'utf8'));
+}
+
+describe.each(cases)('the pod of %s, %s style', (name, style) => {
+  const pod = PODS[name];
+  const context = injectionContext({ style });
+  const outcome = injectRaw(pod, context);
+
+  it('gets the patch in its golden file', () => {
+    expect(outcome).toEqual(golden(`${name}-${style}`, outcome));
+  });
+
+  it('is patched to what its golden file says, and by nothing else', () => {
+    const { patch } = golden(`${name}-${style}`, outcome) as { patch: [] };
+    expect(patched(pod, patch)).toEqual(injected(pod, context).pod);
+  });
+
+  it('comes back unchanged a second time, in either style', () => {
+    const once = injected(pod, context).pod;
+    for (const again of STYLES) {
+      expect(injectRaw(once, injectionContext({ style: again, nonce: 'other' }))).toEqual({
+        unchanged: 'the pod carries the sidecar already',
+        reason: 'already-injected',
+      });
+    }
+  });
+
+  it('gets the same patch every time', () => {
+    expect(injectRaw(structuredClone(pod), context)).toEqual(outcome);
+  });
+});
+
+describe('a pod that is injected', () => {
+  const names = (list: { name: string }[] | undefined) => (list ?? []).map(({ name }) => name);
+
+  it('has redirection and sidecar before its own init containers in native style', () => {
+    const { spec } = injected(PODS.statefulSet, injectionContext()).pod;
+    expect(names(spec.initContainers)).toEqual(['mesh-redirect', 'mesh-sidecar', 'fetch', 'migrate']);
+    expect(names(spec.containers)).toEqual(['postgres', 'exporter']);
+    const sidecar = spec.initContainers![1]!;
+    expect(sidecar.restartPolicy).toBe('Always');
+    expect(sidecar.startupProbe).toEqual({
+      httpGet: { path: '/startup', port: 15020, scheme: 'HTTP' },
+      timeoutSeconds: 2,
+      periodSeconds: 1,
+      failureThreshold: 120,
+    });
+    expect(sidecar.lifecycle).toBeUndefined();
+  });
+
+  it('has redirection last and the sidecar first in ordinary style', () => {
+    const { spec } = injected(PODS.statefulSet, injectionContext({ style: 'ordinary' })).pod;
+    expect(names(spec.initContainers)).toEqual(['fetch', 'migrate', 'mesh-redirect']);
+    expect(names(spec.containers)).toEqual(['mesh-sidecar', 'postgres', 'exporter']);
+    const sidecar = spec.containers[0]!;
+    expect(sidecar.lifecycle?.postStart?.exec?.command).toEqual(['node', '/mesh/sidecar.js', 'wait']);
+    expect(sidecar).not.toHaveProperty('restartPolicy');
+    expect(sidecar).not.toHaveProperty('startupProbe');
+  });
+
+  it('has no redirection in explicit mode', () => {
+    for (const style of STYLES) {
+      const { pod, warnings } = injected(PODS.daemonSet, injectionContext({ style }));
+      expect([...names(pod.spec.initContainers), ...names(pod.spec.containers)]).not.toContain(
+        'mesh-redirect',
+      );
+      expect(envOf(pod).MESH_TRANSPARENT).toBe('false');
+      expect(warnings).toEqual([]);
+    }
+  });
+
+  it('mounts the two tokens into the sidecar alone', () => {
+    for (const style of STYLES) {
+      const { spec } = injected(PODS.statefulSet, injectionContext({ style })).pod;
+      const holders = [...spec.initContainers!, ...spec.containers].filter(({ volumeMounts = [] }) =>
+        volumeMounts.some(({ name }) => name.startsWith('mesh-')),
+      );
+      expect(names(holders)).toEqual(['mesh-sidecar']);
+      const audiences = spec.volumes!.flatMap((volume) =>
+        (volume.projected?.sources ?? []).map((source) => source.serviceAccountToken?.audience),
+      );
+      expect(audiences).toContain('mesh-ca.cluster.local');
+    }
+  });
+
+  it('keeps the default container that its author chose, else its own first one', () => {
+    const chosen = injected(PODS.statefulSet, injectionContext({ style: 'ordinary' })).pod.metadata
+      .annotations;
+    expect(chosen?.['kubectl.kubernetes.io/default-container']).toBe('exporter');
+    expect(chosen?.['kubectl.kubernetes.io/default-logs-container']).toBe('exporter');
+    const first = injected(PODS.deployment, injectionContext({ style: 'ordinary' })).pod.metadata
+      .annotations!;
+    expect(first['kubectl.kubernetes.io/default-container']).toBe('web');
+    expect(first['kubectl.kubernetes.io/default-logs-container']).toBe('web');
+  });
+
+  it('is labelled with its service and style, over what somebody wrote there', () => {
+    const pod = {
+      ...PODS.deployment,
+      metadata: { ...PODS.deployment.metadata, labels: { app: 'web', 'mesh.dev/service': 'db' } },
+    };
+    expect(injected(pod, injectionContext()).pod.metadata.labels).toEqual({
+      app: 'web',
+      'mesh.dev/service': 'web',
+      'mesh.dev/injected': 'native',
+    });
+  });
+
+  it('has containers that can do no more than they must', () => {
+    const { spec } = injected(PODS.deployment, injectionContext()).pod;
+    const [redirect, sidecar] = spec.initContainers as [V1Container, V1Container];
+    const common = {
+      privileged: false,
+      allowPrivilegeEscalation: false,
+      readOnlyRootFilesystem: true,
+      seccompProfile: { type: 'RuntimeDefault' },
+    };
+    expect(sidecar.securityContext).toEqual({
+      ...common,
+      runAsUser: 15777,
+      runAsGroup: 15777,
+      runAsNonRoot: true,
+      capabilities: { drop: ['ALL'] },
+    });
+    expect(redirect.securityContext).toEqual({
+      ...common,
+      runAsUser: 0,
+      runAsGroup: 0,
+      runAsNonRoot: false,
+      capabilities: { drop: ['ALL'], add: ['NET_ADMIN', 'NET_RAW'] },
+    });
+    expect(redirect.volumeMounts).toBeUndefined();
+  });
+
+  it('tells the sidecar what users wrote as they wrote it, though Kubernetes would replace $(NAME)', () => {
+    const probes = envOf(injected(PODS.statefulSet, injectionContext()).pod).MESH_PROBES ?? '';
+    expect(probes).toContain('stop $$(NOW)');
+  });
+
+  it('gets the defaults of the installation, and its own annotations before them', () => {
+    const defaults = {
+      logLevel: 'warn' as const,
+      drainSeconds: 7,
+      resources: { requests: { cpu: '200m', memory: '96Mi' }, limits: { cpu: '300m', memory: '256Mi' } },
+    };
+    const plain = injected(PODS.deployment, injectionContext({ defaults })).pod;
+    expect(plain.spec.initContainers![1]!.resources).toEqual({
+      requests: { cpu: '200m', memory: '96Mi' },
+      limits: { cpu: '300m', memory: '256Mi' },
+    });
+    expect(envOf(plain)).toMatchObject({
+      MESH_LOG_LEVEL: 'warn',
+      MESH_DRAIN_SECONDS: '7',
+      NODE_OPTIONS: '--max-semi-space-size=4 --max-old-space-size=128 --tls-min-v1.3',
+    });
+    const annotated = injected(PODS.statefulSet, injectionContext({ defaults })).pod;
+    expect(envOf(annotated)).toMatchObject({
+      MESH_LOG_LEVEL: 'debug',
+      MESH_DRAIN_SECONDS: '20',
+      MESH_GRACE_SECONDS: '60',
+    });
+    expect(annotated.spec.initContainers![1]!.resources?.limits).toEqual({ cpu: '1', memory: '512Mi' });
+  });
+
+  it('asks for no more than an annotated limit', () => {
+    const pod = structuredClone(PODS.deployment) as unknown as V1Pod & { metadata: { annotations: object } };
+    pod.metadata.annotations = {
+      ...pod.metadata.annotations,
+      'mesh/memory-limit': '64Mi',
+      'mesh/cpu-limit': '5m',
+    };
+    const defaults = { resources: { requests: { memory: '96Mi' } } };
+    expect(injected(pod, injectionContext({ defaults })).pod.spec.initContainers![1]!.resources).toEqual({
+      requests: { cpu: '5m', memory: '64Mi' },
+      limits: { cpu: '5m', memory: '64Mi' },
+    });
+  });
+
+  it('leaves the image its own flags where the memory is what the image is made for', () => {
+    expect(envOf(injected(PODS.deployment, injectionContext()).pod)).not.toHaveProperty('NODE_OPTIONS');
+  });
+});
+
+function envOf(pod: V1Pod): Record<string, string | undefined> {
+  const all = [...(pod.spec?.initContainers ?? []), ...(pod.spec?.containers ?? [])];
+  const sidecar = all.find(({ name }) => name === 'mesh-sidecar');
+  return Object.fromEntries((sidecar?.env ?? []).map(({ name, value }) => [name, value]));
+}

@@ -1,0 +1,120 @@
+import { rewriteProbes } from './probes.ts';
+import type { PlacedContainer } from './pod.ts';
+
+const placed = (
+  container: object,
+  list: 'containers' | 'initContainers' = 'containers',
+): PlacedContainer => ({
+  container: { name: 'app', ports: [{ name: 'http', containerPort: 8080 }], ...container },
+  path: ['spec', list, 0],
+});
+const rewrite = (container: object, list?: 'containers' | 'initContainers') =>
+  rewriteProbes([placed(container, list)], 'nonce');
+
+describe('a probe', () => {
+  it.each([
+    ['httpGet', { httpGet: { port: 80 } }, { httpGet: { port: 80, scheme: 'HTTP' } }],
+    [
+      'httpGet by name',
+      { httpGet: { port: 'http', path: '/x?y=1' } },
+      { httpGet: { path: '/x?y=1', port: 8080, scheme: 'HTTP' } },
+    ],
+    ['httpGet with digits', { httpGet: { port: '81' } }, { httpGet: { port: 81, scheme: 'HTTP' } }],
+    [
+      'HTTPS with headers',
+      { httpGet: { port: 443, scheme: 'HTTPS', httpHeaders: [{ name: 'Host', value: 'a' }, { name: 'X' }] } },
+      {
+        httpGet: {
+          port: 443,
+          scheme: 'HTTPS',
+          httpHeaders: [
+            { name: 'Host', value: 'a' },
+            { name: 'X', value: '' },
+          ],
+        },
+      },
+    ],
+    ['tcpSocket', { tcpSocket: { port: 'http' } }, { tcpSocket: { port: 8080 } }],
+    ['grpc', { grpc: { port: 9000 } }, { grpc: { port: 9000 } }],
+    ['grpc with a service', { grpc: { port: 9000, service: 's' } }, { grpc: { port: 9000, service: 's' } }],
+  ])('%s is asked by the sidecar', (_what, action, original) => {
+    expect(rewrite({ livenessProbe: { ...action, periodSeconds: 7, timeoutSeconds: 4 } })).toEqual({
+      changes: [
+        {
+          path: ['spec', 'containers', 0, 'livenessProbe'],
+          value: {
+            periodSeconds: 7,
+            timeoutSeconds: 5,
+            httpGet: { path: '/probe/app/liveness', port: 15020, scheme: 'HTTP' },
+          },
+        },
+      ],
+      originals: { 'app/liveness': { ...original, timeoutSeconds: 4 } },
+      warnings: [],
+    });
+  });
+
+  it.each([
+    ['exec', { exec: { command: ['x'] } }],
+    ['another host', { httpGet: { host: 'example.org', port: 80 } }],
+    ['another host by TCP', { tcpSocket: { host: '10.0.0.1', port: 80 } }],
+    ['none', null],
+  ])('stays as it is: %s', (_what, probe) => {
+    expect(rewrite({ readinessProbe: probe })).toEqual({ changes: [], originals: {}, warnings: [] });
+  });
+
+  it.each([
+    ['httpGet', { httpGet: { port: 'metrics' } }, 'port "metrics" is no port of this container'],
+    ['tcpSocket', { tcpSocket: { port: 0 } }, 'port 0 is no port of this container'],
+    ['grpc', { grpc: { port: 70000 } }, 'port 70000 is no port of this container'],
+    [
+      'a header',
+      { httpGet: { port: 80, httpHeaders: [{ name: 'a b', value: '' }] } },
+      'has a header or a path that cannot be sent in HTTP',
+    ],
+  ])('that can never succeed stays as it is, with a warning: %s', (_what, probe, warning) => {
+    const { changes, warnings } = rewrite({ startupProbe: probe });
+    expect(changes).toEqual([]);
+    expect(warnings).toEqual([expect.stringContaining(`container app, startupProbe: ${warning}`)]);
+  });
+
+  it('keeps its own time, and one second more for the way', () => {
+    const { changes, originals } = rewrite({ startupProbe: { tcpSocket: { port: 1 } } });
+    expect(changes[0]?.value).toMatchObject({ timeoutSeconds: 2 });
+    expect(originals['app/startup']).toMatchObject({ timeoutSeconds: 1 });
+  });
+
+  it('of an init container counts only when that is a sidecar', () => {
+    const container = { startupProbe: { tcpSocket: { port: 1 } } };
+    expect(rewrite(container, 'initContainers').changes).toEqual([]);
+    expect(rewrite({ ...container, restartPolicy: 'Always' }, 'initContainers').changes).toHaveLength(1);
+  });
+});
+
+describe('a hook', () => {
+  it('by HTTP goes through the sidecar under a path that nobody can guess', () => {
+    const hook = { httpGet: { path: '/quit', port: 'http', scheme: 'HTTP' } };
+    const { changes, originals } = rewrite({ lifecycle: { preStop: hook, postStart: hook } });
+    const paths = changes.map(({ value }) => (value as { path: string }).path);
+    expect(paths).toEqual([
+      expect.stringMatching(/^\/probe\/app\/post-start-[0-9a-f]{32}$/),
+      expect.stringMatching(/^\/probe\/app\/pre-stop-[0-9a-f]{32}$/),
+    ]);
+    expect(Object.keys(originals).map((key) => `/probe/${key}`)).toEqual(paths);
+    expect(Object.values(originals)[0]).toEqual({
+      httpGet: { path: '/quit', port: 8080, scheme: 'HTTP' },
+      timeoutSeconds: 3600,
+    });
+    const other = rewriteProbes([placed({ lifecycle: { preStop: hook } })], 'another nonce');
+    expect(Object.keys(originals)).not.toContain(Object.keys(other.originals)[0]);
+  });
+
+  it.each([
+    ['exec', { exec: { command: ['x'] } }],
+    ['sleep', { sleep: { seconds: 1 } }],
+    ['tcpSocket, which Kubernetes never runs', { tcpSocket: { port: 1 } }],
+    ['another host', { httpGet: { host: 'example.org', port: 80 } }],
+  ])('stays as it is: %s', (_what, hook) => {
+    expect(rewrite({ lifecycle: { preStop: hook } })).toEqual({ changes: [], originals: {}, warnings: [] });
+  });
+});

@@ -1,0 +1,278 @@
+import { injectRaw } from './apply.fake.ts';
+import { injectionContext } from './context.fake.ts';
+
+const CONTEXT = injectionContext();
+const app = (more: object = {}) => ({ name: 'app', ...more });
+const pod = (
+  spec: object = {},
+  annotations: Record<string, string> = {},
+  labels: Record<string, string> = { app: 'web' },
+) => ({
+  metadata: { generateName: 'web-', annotations: { 'mesh/inject': 'true', ...annotations }, labels },
+  spec: { containers: [app()], ...spec },
+});
+const refusal = (value: unknown, context = CONTEXT) => {
+  const outcome = injectRaw(value, context);
+  return 'refused' in outcome ? outcome : { refused: '', reason: JSON.stringify(outcome).slice(0, 200) };
+};
+
+describe('a pod that cannot join the mesh is refused', () => {
+  it.each<[string, string, unknown, string]>([
+    [
+      'on the network of its node',
+      'host-network',
+      pod({ hostNetwork: true }),
+      'spec.hostNetwork: the pod shares the network of its node',
+    ],
+    [
+      'on Windows',
+      'windows',
+      pod({ os: { name: 'windows' } }),
+      'spec.os.name: the sidecar runs on Linux only; write mesh/inject: "false"',
+    ],
+    [
+      'on nodes with Windows',
+      'windows',
+      pod({ nodeSelector: { 'kubernetes.io/os': 'windows' } }),
+      'spec.nodeSelector: the sidecar runs on Linux only',
+    ],
+    [
+      "as the sidecar's user",
+      'uid-clash',
+      pod({ securityContext: { runAsUser: 15777 } }),
+      "spec.securityContext.runAsUser: user 15777 is the sidecar's",
+    ],
+    [
+      'with a container of that user',
+      'uid-clash',
+      pod({ containers: [app(), { name: 'b', securityContext: { runAsUser: 15777 } }] }),
+      "spec.containers[1].securityContext.runAsUser: user 15777 is the sidecar's, whose traffic is not redirected: container b would bypass the mesh; write another user",
+    ],
+    [
+      'with an init container of that user',
+      'uid-clash',
+      pod({ initContainers: [{ name: 'i', securityContext: { runAsUser: 15777 } }] }),
+      'spec.initContainers[0].securityContext.runAsUser',
+    ],
+    [
+      'with a container of our name',
+      'name-clash',
+      pod({ containers: [{ name: 'mesh-sidecar' }] }),
+      'spec.containers[0].name: "mesh-sidecar" is the name of a container that injection adds; write another name',
+    ],
+    [
+      'with an init container of our name',
+      'name-clash',
+      pod({ initContainers: [{ name: 'mesh-redirect' }] }),
+      'spec.initContainers[0].name: "mesh-redirect"',
+    ],
+    [
+      'with a volume of our name',
+      'volume-clash',
+      pod({ volumes: [{ name: 'mesh-ca-token' }] }),
+      'spec.volumes[0].name: "mesh-ca-token" is the volume of the sidecar\'s own token',
+    ],
+    [
+      'that mounts our volume',
+      'volume-clash',
+      pod({ containers: [app({ volumeMounts: [{ name: 'mesh-kube-token', mountPath: '/x' }] })] }),
+      'spec.containers[0].volumeMounts[0].name: "mesh-kube-token" is the volume',
+    ],
+    [
+      'that mounts where our tokens are',
+      'volume-clash',
+      pod({
+        containers: [app({ volumeMounts: [{ name: 'x', mountPath: '/var/run/secrets/mesh.dev/ca' }] })],
+      }),
+      'spec.containers[0].volumeMounts[0].mountPath: "/var/run/secrets/mesh.dev/ca" is where the sidecar keeps its tokens',
+    ],
+    [
+      'that listens on a port of the sidecar',
+      'port-clash',
+      pod({ containers: [app({ ports: [{ containerPort: 15020 }] })] }),
+      'spec.containers[0].ports[0].containerPort: the sidecar listens on 15020; let container app listen on another port',
+    ],
+    [
+      'whose upstream takes its own port',
+      'port-clash',
+      pod({ containers: [app({ ports: [{ containerPort: 9191 }] })] }, { 'mesh/upstreams': 'db:9191' }),
+      'mesh/upstreams: local port 9191 for "db" is a port that container app listens on',
+    ],
+    [
+      'that would drain longer than it lives',
+      'bad-annotation',
+      pod({ terminationGracePeriodSeconds: 10 }, { 'mesh/drain-seconds': '11' }),
+      'mesh/drain-seconds: "11" is longer than the pod has to end; write at most "10"',
+    ],
+    [
+      'with a bad annotation',
+      'bad-annotation',
+      pod({}, { 'mesh/transparent': 'no' }),
+      'mesh/transparent: "no" is neither; write "true" or "false"',
+    ],
+    [
+      'with an unclear wish',
+      'bad-annotation',
+      pod({}, { 'mesh/inject': 'yes' }),
+      'mesh/inject: the annotation says "yes"; write "true" or "false"',
+    ],
+    [
+      'with two wishes',
+      'bad-annotation',
+      pod({}, {}, { app: 'web', 'mesh/inject': 'false' }),
+      'mesh/inject: the annotation says one thing and the label another',
+    ],
+    [
+      'that is two services',
+      'no-service-name',
+      pod({}, { 'mesh/service': 'web,admin' }),
+      'mesh/service: annotation mesh/service names 2 services; one pod is one service',
+    ],
+    [
+      'that nobody can tell the service of',
+      'no-service-name',
+      pod({}, {}, {}),
+      'mesh/service: nothing says which service this pod is; write the annotation mesh/service',
+    ],
+  ])('%s', (_what, reason, value, text) => {
+    const outcome = refusal(value);
+    expect(outcome.reason).toBe(reason);
+    expect(outcome.refused).toContain(`pod shop/web- cannot join the mesh: ${text}`);
+  });
+
+  it('with everything that is wrong at once', () => {
+    const { refused } = refusal(
+      pod(
+        {
+          hostNetwork: true,
+          securityContext: { runAsUser: 15777 },
+          containers: [{ name: 'mesh-sidecar', ports: [{ containerPort: 20000 }] }],
+        },
+        { 'mesh/inject': 'ja', 'mesh/log-level': 'loud', 'mesh/upstreams': 'DB:1' },
+        {},
+      ),
+    );
+    expect(refused.split('\n')).toHaveLength(10);
+    expect(refused).toMatch(/^pod shop\/web- cannot join the mesh, 9 things to change:\n- mesh\/service: /);
+  });
+
+  it.each([
+    ['a UDP port with the number of ours', { ports: [{ containerPort: 15020, protocol: 'UDP' }] }],
+    ['a user beside ours', { securityContext: { runAsUser: 15776 } }],
+    [
+      'a volume with a name like ours',
+      { volumeMounts: [{ name: 'mesh-ca-token2', mountPath: '/var/run/secrets/mesh.devil' }] },
+    ],
+  ])('but not for %s', (_what, more) => {
+    expect(injectRaw(pod({ containers: [app(more)] }), CONTEXT)).toHaveProperty('patch');
+  });
+});
+
+describe('whether a pod asks', () => {
+  const plain = (annotations: Record<string, string> | undefined, labels: Record<string, string> = {}) => ({
+    metadata: { name: 'p', labels: { app: 'web', ...labels }, ...(annotations ? { annotations } : {}) },
+    spec: { containers: [app()] },
+  });
+  const asking = injectionContext({ namespaceLabels: { 'mesh/inject': 'true' } });
+
+  it.each<[string, unknown, ReturnType<typeof injectionContext>, string]>([
+    ['no word anywhere', plain(undefined), CONTEXT, 'not-asked'],
+    ['its annotation says no', plain({ 'mesh/inject': 'false' }), CONTEXT, 'not-asked'],
+    ['its annotation says no against its namespace', plain({ 'mesh/inject': 'false' }), asking, 'not-asked'],
+    [
+      'its label says no against its namespace',
+      plain(undefined, { 'mesh/inject': 'false' }),
+      asking,
+      'not-asked',
+    ],
+    [
+      'its namespace says no',
+      plain(undefined),
+      injectionContext({ namespaceLabels: { 'mesh/inject': 'false' } }),
+      'not-asked',
+    ],
+    [
+      "it lives in the mesh's own namespace",
+      plain({ 'mesh/inject': 'true' }),
+      injectionContext({ namespace: 'mesh' }),
+      'excluded-namespace',
+    ],
+    [
+      'it lives in kube-system',
+      plain({ 'mesh/inject': 'true' }),
+      injectionContext({ namespace: 'kube-system' }),
+      'excluded-namespace',
+    ],
+    [
+      'it lives in an excluded namespace',
+      plain({ 'mesh/inject': 'true' }),
+      injectionContext({ namespace: 'build' }),
+      'excluded-namespace',
+    ],
+  ])('no: %s', (_what, value, context, reason) => {
+    expect(injectRaw(value, context)).toMatchObject({ unchanged: expect.any(String), reason });
+  });
+
+  it.each<[string, unknown, ReturnType<typeof injectionContext>]>([
+    ['its annotation', plain({ 'mesh/inject': 'true' }), CONTEXT],
+    ['its label', plain(undefined, { 'mesh/inject': 'true' }), CONTEXT],
+    ['both', plain({ 'mesh/inject': 'true' }, { 'mesh/inject': 'true' }), CONTEXT],
+    ['its namespace', plain(undefined), asking],
+  ])('yes: %s', (_what, value, context) => {
+    expect(injectRaw(value, context)).toHaveProperty('patch');
+  });
+
+  it('a namespace that says neither is told so', () => {
+    const odd = injectionContext({ namespaceLabels: { 'mesh/inject': 'enabled' } });
+    expect(refusal(plain(undefined), odd).refused).toContain(
+      'the label of namespace shop says "enabled"; write "true" or "false"',
+    );
+  });
+
+  it('a status without a sidecar is old paper: the pod is injected', () => {
+    expect(injectRaw(plain({ 'mesh/inject': 'true', 'mesh/status': '{}' }), CONTEXT)).toHaveProperty('patch');
+  });
+});
+
+describe('a pod that is injected all the same comes with a warning', () => {
+  const warnings = (value: unknown, context = CONTEXT) => {
+    const outcome = injectRaw(value, context);
+    return 'patch' in outcome ? outcome.warnings : [JSON.stringify(outcome)];
+  };
+
+  it.each<[string, object, string[]]>([
+    [
+      'privileged',
+      { securityContext: { privileged: true } },
+      ['container app is privileged: it can undo the redirection of traffic into the mesh'],
+    ],
+    [
+      'NET_ADMIN',
+      { securityContext: { capabilities: { add: ['CHOWN', 'NET_ADMIN'] } } },
+      ['container app has NET_ADMIN: it can undo the redirection of traffic into the mesh'],
+    ],
+    [
+      'UDP',
+      { ports: [{ containerPort: 53, protocol: 'UDP' }, { containerPort: 80 }] },
+      ['container app: 53/UDP is not covered by the mesh, which carries TCP only'],
+    ],
+    [
+      'a reserved port',
+      { ports: [{ containerPort: 8500 }] },
+      ['container app: port 8500 is reserved for the sidecar; a later version listens there'],
+    ],
+    ['nothing', { ports: [{ containerPort: 80 }] }, []],
+  ])('%s', (_what, more, expected) => {
+    expect(warnings(pod({ containers: [app(more)] }))).toEqual(expected);
+  });
+
+  it('where its namespace refuses what the redirection needs', () => {
+    const strict = injectionContext({
+      namespaceLabels: { 'pod-security.kubernetes.io/enforce': 'restricted' },
+    });
+    expect(warnings(pod(), strict)[0]).toContain(
+      'namespace shop enforces pod security restricted, which refuses NET_ADMIN',
+    );
+    expect(warnings(pod({}, { 'mesh/transparent': 'false' }), strict)).toEqual([]);
+  });
+});
