@@ -43,15 +43,21 @@ export class Background {
   }
 
   /** Waits for an event of that name, optionally one that came after a moment (milliseconds since the epoch). */
-  event(
+  async event(
     name: string,
     { after = 0, timeoutMs = 30_000 } = {},
   ): Promise<Record<string, unknown> & { at: number }> {
-    return eventually(
-      `event ${name} of a program in a pod, which printed:\n${this.#output.slice(-500)}`,
-      () => this.events.find((event) => event.event === name && event.at >= after),
-      { timeoutMs, everyMs: 20 },
-    );
+    try {
+      return await eventually(
+        `event ${name}`,
+        () => this.events.find((event) => event.event === name && (event.at ?? Infinity) >= after),
+        { timeoutMs, everyMs: 20 },
+      );
+    } catch {
+      throw new Error(
+        `no event ${name} of a program in a pod, which ${this.#ended ? 'has ended' : 'still runs'} and printed:\n${this.#output.slice(-2000)}`,
+      );
+    }
   }
 
   write(text: string): void {
