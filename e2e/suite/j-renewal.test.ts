@@ -41,7 +41,7 @@ describe('certificates with the shortest life there is', () => {
 
   const renewals = async (): Promise<number> => {
     const metrics = await execOk(web, ['curl', '-sf', `http://${db.ip}:15020/metrics`]);
-    return Number(/^mesh_sidecar_leaf_issued_total(?:\{[^}]*\})? (\d+)/m.exec(metrics)?.[1] ?? NaN);
+    return Number(/^mesh_certificates_issued_total(?:\{[^}]*\})? (\d+)/m.exec(metrics)?.[1] ?? NaN);
   };
 
   test('ten renewals under steady load: not one request fails', async () => {

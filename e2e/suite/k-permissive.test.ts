@@ -1,8 +1,8 @@
 import { eventually } from '../kit/eventually.ts';
-import { apply, exec, execOk, getJson, kubectl } from '../kit/kubectl.ts';
+import { apply, exec, execOk, kubectl } from '../kit/kubectl.ts';
 import type { PodRef } from '../kit/kubectl.ts';
 import { readyPod } from '../kit/pods.ts';
-import { namespace, podTemplate, workload } from '../kit/workload.ts';
+import { namespace, workload } from '../kit/workload.ts';
 
 const NS = 'e2e-permissive';
 const meshService = (mtls: 'strict' | 'permissive'): object => ({
@@ -51,40 +51,5 @@ describe('migration', () => {
 
     await apply(meshService('strict'));
     await plaintext(1);
-  });
-
-  test('a pod without the annotation is untouched, byte for byte', async () => {
-    const template = podTemplate({
-      namespace: NS,
-      name: 'plain',
-      command: ['sleep', 'infinity'],
-      serviceAccount: 'outsider',
-      meshed: false,
-    }) as { metadata: object; spec: object };
-    const pod = (name: string): object => ({
-      apiVersion: 'v1',
-      kind: 'Pod',
-      metadata: { ...template.metadata, name, namespace: NS },
-      spec: template.spec,
-    });
-    const view = async (name: string): Promise<string> => {
-      const { stdout } = {
-        stdout: await kubectl(['create', '--dry-run=server', '-o', 'json', '-f', '-'], {
-          input: JSON.stringify(pod(name)),
-        }),
-      };
-      const object = JSON.parse(stdout) as { metadata: Record<string, unknown>; spec: unknown };
-      for (const volatile of ['uid', 'creationTimestamp', 'managedFields', 'name'])
-        delete object.metadata[volatile];
-      return JSON.stringify(object).replace(/outsider-token-[a-z0-9]+|kube-api-access-[a-z0-9]+/g, 'token');
-    };
-    const withMesh = await view('plain');
-    const configuration = await getJson<{ metadata: Record<string, unknown>; webhooks: unknown }>([
-      'mutatingwebhookconfiguration',
-      'mesh',
-    ]);
-    expect(configuration).toBeDefined();
-    expect(withMesh).not.toContain('mesh');
-    expect(withMesh).toContain('"sleep","infinity"');
   });
 });

@@ -2,7 +2,7 @@ import { eventually } from '../kit/eventually.ts';
 import { apply, getJson, kubectl, tryKubectl } from '../kit/kubectl.ts';
 import { MESH_NAMESPACE, installMesh, uninstallMesh } from '../kit/mesh.ts';
 import { readyPod } from '../kit/pods.ts';
-import { intention, namespace, workload } from '../kit/workload.ts';
+import { intention, namespace, podTemplate, workload } from '../kit/workload.ts';
 
 const NS = 'e2e-uninstall';
 
@@ -24,8 +24,12 @@ describe('helm uninstall mesh', () => {
       intention({ namespace: NS, source: '*', destination: 'db', action: 'allow' }),
     );
     await readyPod(NS, 'db');
+    const withMesh = await plainPod();
 
     await uninstallMesh();
+
+    // What the mesh was not asked for it had left alone, byte for byte.
+    expect(await plainPod()).toBe(withMesh);
 
     for (const kind of ['mutatingwebhookconfigurations', 'validatingwebhookconfigurations']) {
       expect(await getJson([kind, 'mesh'])).toBeUndefined();
@@ -76,3 +80,26 @@ describe('helm uninstall mesh', () => {
     await uninstallMesh();
   });
 });
+
+/** A Pod that does not ask for the mesh, as the API server would store it, without what differs from one request to the next. */
+async function plainPod(): Promise<string> {
+  const template = podTemplate({
+    namespace: NS,
+    name: 'plain',
+    command: ['sleep', 'infinity'],
+    serviceAccount: 'default',
+    meshed: false,
+  });
+  const pod = {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    ...template,
+    metadata: { ...template.metadata, name: 'plain', namespace: NS },
+  };
+  const text = await kubectl(['create', '--dry-run=server', '-o', 'json', '-f', '-'], {
+    input: JSON.stringify(pod),
+  });
+  const object = JSON.parse(text) as { metadata: Record<string, unknown> };
+  for (const volatile of ['uid', 'creationTimestamp', 'managedFields']) delete object.metadata[volatile];
+  return JSON.stringify(object).replace(/(default-token|kube-api-access)-[a-z0-9]+/g, '$1');
+}
