@@ -10,6 +10,7 @@ import type { Event } from '#kube/types.ts';
 
 import { rfc3339 } from './conditions.ts';
 import type { OperatorMetrics } from './metrics.ts';
+import { isBecauseTerminating } from './resources/namespace.ts';
 
 /** Something to tell the people who look at an object with `kubectl describe`. */
 export interface Occurrence {
@@ -119,6 +120,11 @@ export class EventRecorder implements Events {
       metrics.events.inc({ result: count > 1 ? 'merged' : 'written' });
     } catch (err) {
       if (isAlreadyExists(err)) return;
+      // Nobody will look there any more.
+      if (isBecauseTerminating(err)) {
+        metrics.events.inc({ result: 'dropped' });
+        return;
+      }
       metrics.events.inc({ result: 'failed' });
       log.warn(
         { err, reason: occurrence.reason, about: occurrence.about.metadata.name },
