@@ -17,6 +17,11 @@ export interface DataPlaneSettings {
   readonly dialAttempts: number;
   /** After one side has ended and nothing moved for this long, the connection is given up. */
   readonly halfOpenIdleMs: number;
+  /**
+   * What happens to an open connection when the certificate its peer once showed runs out: a connection cannot be given a
+   * newer one. `cut` never lets a connection outlive its proof; `keep` lets it go on while rules and roots allow it.
+   */
+  readonly expiredPeers: 'cut' | 'keep';
   /** How long a refused peer is given to read why. */
   readonly lingerMs: number;
   /** Connections that carry bytes; more are refused with `limit`. */
@@ -38,6 +43,7 @@ export const DEFAULT_SETTINGS: DataPlaneSettings = {
   dialMs: 10_000,
   dialAttempts: 5,
   halfOpenIdleMs: 3_600_000,
+  expiredPeers: 'cut',
   lingerMs: 1_000,
   maxConnections: 4_096,
   maxPending: 512,

@@ -29,13 +29,14 @@ export class Gatekeeper {
    * Whether an admitted peer may use a port now. The rules are asked before the port, so that only those who are let in learn
    * which ports exist.
    *
+   * @param peerTime the time by which its certificate is judged, where that is another
    * @returns why not; undefined when it may
    */
-  fault(peer: AdmittedPeer, port: number, now: number): Refusal | undefined {
+  fault(peer: AdmittedPeer, port: number, now: number, peerTime = now): Refusal | undefined {
     const { identity, policy, own, reservedPorts } = this.#deps;
     const snapshot = identity.current();
     if (!snapshot) return new Refusal('not-ready', 'this sidecar has no certificate yet');
-    const untrusted = peer.fault(snapshot.bundle, now);
+    const untrusted = peer.fault(snapshot.bundle, peerTime);
     if (untrusted) return untrusted;
     const decision = policy.decide(peer.id, now);
     if (decision.action !== 'allow') return denied(decision);

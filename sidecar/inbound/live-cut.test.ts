@@ -110,6 +110,21 @@ test('a peer whose certificate runs out is cut at that moment', async () => {
   await expectOpen();
 });
 
+test('where expired peers are kept, a connection outlives its certificate but not a denial', async () => {
+  await mesh.stop();
+  mesh = await FakeMesh.start({ settings: { expiredPeers: 'keep' } });
+  const svid = await mesh.pki.svid({ namespace: 'shop', service: 'brief' }, { ttlMs: 3_000 });
+  const peer = await RawPeer.web(mesh, { cert: svid.certChainPem, key: svid.keyPem });
+  expect(await peer.ask({ port: mesh.db.app.port })).toEqual({ ok: true });
+  await pause(Math.max(0, svid.notAfter - Date.now()) + 300);
+  mesh.policy.allow();
+  await pause(100);
+  expect(peer.ending).toBe('open');
+  mesh.policy.deny();
+  expect(await peer.ended()).toBe('reset');
+  expect(mesh.db.metrics.cut).toEqual(['denied']);
+});
+
 test('a thousand connections are cut within a second', async () => {
   const clients: FakeClient[] = [];
   for (let index = 0; index < 25; index++) {

@@ -1,3 +1,8 @@
+import { spawn } from 'node:child_process';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
 import { FakeMesh } from '../testing/data-plane.fake.ts';
 import { eventually } from '../testing/eventually.fake.ts';
 import { RawPeer } from '../testing/raw-peer.fake.ts';
@@ -56,4 +61,23 @@ test('an open connection of such a peer is cut when it is denied', async () => {
   mesh.policy.deny();
   expect(await peer.ended()).toBe('reset');
   expect(mesh.db.metrics.cut).toEqual(['denied']);
+});
+
+test('openssl s_client with a certificate of the mesh talks to the application', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'plain-peer-'));
+  mesh.onStop(() => rm(folder, { recursive: true }));
+  const { svid } = mesh.web.identity.current()!;
+  const [cert, key, root] = [join(folder, 'cert'), join(folder, 'key'), join(folder, 'root')];
+  await writeFile(cert, svid.certChainPem);
+  await writeFile(key, svid.keyPem, { mode: 0o600 });
+  await writeFile(root, mesh.pki.rootPem);
+  const peer = ['-connect', `${mesh.db.address}:${mesh.inboundPort}`, '-cert', cert, '-key', key];
+  const client = spawn('openssl', ['s_client', '-quiet', '-CAfile', root, '-verify_return_error', ...peer], {
+    stdio: ['pipe', 'pipe', 'ignore'],
+  });
+  mesh.onStop(() => void client.kill());
+  let answer = '';
+  client.stdout.on('data', (chunk: Buffer) => (answer += chunk.toString()));
+  client.stdin.write('hello openssl\n');
+  await eventually(() => answer === 'hello openssl\n');
 });

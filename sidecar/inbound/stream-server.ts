@@ -3,6 +3,7 @@ import type { Socket } from 'node:net';
 import type { Clock } from '#kube/clock.ts';
 
 import type { AdmittedPeer } from '../connection/admit.ts';
+import { expiryOf, reviewTime } from '../connection/peer-expiry.ts';
 import { socketLeg } from '../connection/leg.ts';
 import type { Leg } from '../connection/leg.ts';
 import { Refusal } from '../connection/refusal.ts';
@@ -162,8 +163,9 @@ export class StreamServer {
     this.#start(leg, app, {
       parties: this.#parties(peer.id, port),
       labels: { direction: 'inbound', security: 'mtls', peer: peer.id },
-      review: (now) => this.#deps.gatekeeper.fault(peer, port, now),
-      expiresAt: peer.notAfter,
+      review: (now) =>
+        this.#deps.gatekeeper.fault(peer, port, now, reviewTime(peer, now, this.#deps.settings)),
+      expiresAt: expiryOf(peer, this.#deps.settings),
     });
   }
 

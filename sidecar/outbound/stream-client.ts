@@ -16,6 +16,7 @@ import type { DataPlaneMetrics } from '../seams/data-plane-metrics.ts';
 import type { IdentitySource } from '../seams/identity-source.ts';
 import type { Resolution, Target } from '../seams/resolver.ts';
 import type { AdmittedPeer } from '../connection/admit.ts';
+import { expiryOf, reviewTime } from '../connection/peer-expiry.ts';
 import type { Dialer } from './dialer.ts';
 
 export interface StreamClientDeps {
@@ -122,7 +123,7 @@ export class StreamClient {
           parties: call.parties,
           labels: { direction: 'outbound', security: 'mtls', peer: stream.peer.id },
           review: (now) => this.#review(stream.peer, now),
-          expiresAt: stream.peer.notAfter,
+          expiresAt: expiryOf(stream.peer, this.#deps.settings),
           onEnd: () => {
             stream.finished();
             target.release();
@@ -163,7 +164,7 @@ export class StreamClient {
   #review(peer: AdmittedPeer, now: number): Refusal | undefined {
     const snapshot = this.#deps.identity.current();
     return snapshot
-      ? peer.fault(snapshot.bundle, now)
+      ? peer.fault(snapshot.bundle, reviewTime(peer, now, this.#deps.settings))
       : new Refusal('not-ready', 'this sidecar has no certificate');
   }
 
