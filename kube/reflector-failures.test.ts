@@ -167,6 +167,12 @@ async function passUntil(clock: FakeClock, condition: () => boolean): Promise<vo
   await until(condition).finally(() => clearInterval(passing));
 }
 
+async function bookmarked(clock: FakeClock): Promise<void> {
+  await clock.advance(10);
+  fake.bookmark();
+  await until(() => reflector.lastSyncAt === clock.now());
+}
+
 describe('a server that is silent', () => {
   test('is left when the watch outlasts its time by half a minute', async () => {
     const clock = new FakeClock();
@@ -184,8 +190,7 @@ describe('a server that is silent', () => {
   test('is left after two and a half minutes when it had sent bookmarks before', async () => {
     const clock = new FakeClock();
     await started({ clock, random: () => 0 });
-    fake.bookmark();
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await bookmarked(clock);
     fake.stall();
     fake.resume();
     put('c');
@@ -194,6 +199,16 @@ describe('a server that is silent', () => {
     await clock.advance(1_000);
     await passUntil(clock, () => keys().includes('shop/c'));
     expect(reflector.stats.restarts).toEqual({ silent: 1 });
+  });
+
+  test('is not left early because an earlier watch had bookmarks: after its own restart it may send none', async () => {
+    const clock = new FakeClock();
+    await started({ clock, random: () => 0 });
+    await bookmarked(clock);
+    fake.closeWatches();
+    await passUntil(clock, () => fake.requests.filter(ofWatch).length === 2);
+    await clock.advance(230_000);
+    expect(reflector.stats.restarts).toEqual({ closed: 1 });
   });
 });
 

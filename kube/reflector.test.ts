@@ -122,10 +122,10 @@ describe('after an interruption', () => {
   test('it goes on from the last bookmark, without listing again', async () => {
     await started();
     fake.put({ ...PODS, plural: 'others' }, { metadata: { name: 'x', namespace: 'shop' } });
-    fake.bookmark();
     const before = reflector.lastSyncAt!;
-    await until(() => reflector.lastSyncAt! >= before && fake.openWatches === 1);
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    await systemClock.sleep(5);
+    fake.bookmark();
+    await until(() => reflector.lastSyncAt! > before);
     fake.closeWatches();
     await until(() => reads(ofWatch) === 2);
     expect(fake.requests.at(-1)?.query).toMatchObject({

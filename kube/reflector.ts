@@ -62,7 +62,10 @@ const BACKOFF = { baseMs: 200, capMs: 30_000 };
 /** A watch that delivered and held this long was healthy: the next failure starts from the shortest wait. */
 const HEALTHY_AFTER_MS = 10_000;
 const WATCH_SECONDS = { min: 240, max: 480 };
-/** Servers that send bookmarks do so about once a minute; without them only the watch's own end can be awaited. */
+/**
+ * Once a watch had a bookmark, one comes about every minute. Before the first, nothing can be concluded from silence: a server
+ * that has seen no change of the resource since its own start sends none at all.
+ */
 const SILENCE_WITH_BOOKMARKS_MS = 150_000;
 const SILENCE_GRACE_MS = 30_000;
 
@@ -98,7 +101,8 @@ export class Reflector<T extends KubeObject, Kept = T> {
   #watchedSince = 0;
   /** Whether the present watch has delivered anything. */
   #heard = false;
-  #bookmarksSeen = false;
+  /** Whether the present watch has delivered a bookmark. */
+  #bookmarked = false;
   #pagesExpired = false;
   #lastSyncAt: number | undefined;
   #lastEventAt: number | undefined;
@@ -245,15 +249,15 @@ export class Reflector<T extends KubeObject, Kept = T> {
     );
     const deadline = new Deadline(clock, this.#stopping.signal);
     const stillThere = (): void => {
-      const ms = this.#bookmarksSeen ? SILENCE_WITH_BOOKMARKS_MS : timeoutSeconds * 1000 + SILENCE_GRACE_MS;
+      const ms = this.#bookmarked ? SILENCE_WITH_BOOKMARKS_MS : timeoutSeconds * 1000 + SILENCE_GRACE_MS;
       deadline.within(ms, () => new SilentWatchError(`nothing came for ${Math.round(ms / 1000)} s`));
     };
-    stillThere();
     try {
       const resourceVersion = this.#resourceVersion ?? '';
       this.#watching = true;
-      this.#heard = false;
+      this.#heard = this.#bookmarked = false;
       this.#watchedSince = clock.now();
+      stillThere();
       for await (const event of api.watch(
         type,
         { ...selection, resourceVersion, timeoutSeconds },
@@ -271,7 +275,7 @@ export class Reflector<T extends KubeObject, Kept = T> {
     this.#heard = true;
     this.#lastSyncAt = this.#options.clock.now();
     if (event.type === 'BOOKMARK') {
-      this.#bookmarksSeen = true;
+      this.#bookmarked = true;
       this.#resourceVersion = event.resourceVersion;
       return;
     }
