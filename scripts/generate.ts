@@ -7,6 +7,7 @@ import { CLUSTER_PERMISSIONS, NAMESPACE_PERMISSIONS } from '#operator/permission
 import { customResourceDefinition } from './generated/definition.ts';
 import { DEFINITIONS } from './generated/definitions.ts';
 import { metricsPage } from './generated/metrics-page.ts';
+import { sidecarMetricsPage } from './generated/sidecar-metrics-page.ts';
 import { permissionRules } from './generated/permission-rules.ts';
 import { permissionsPage } from './generated/permissions-page.ts';
 
@@ -42,6 +43,7 @@ export function generated(): Map<string, string> {
     );
   }
   files.set('docs/reference/metrics.md', metricsPage());
+  files.set('docs/reference/sidecar-metrics.md', sidecarMetricsPage());
   files.set('docs/reference/permissions.md', permissionsPage());
   return files;
 }

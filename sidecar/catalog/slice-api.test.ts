@@ -16,7 +16,11 @@ class FakeVersionedServer {
     },
     list: async (type: ResourceType) => {
       if (type.version !== this.offered) {
-        throw new KubeError({ status: 404, reason: 'NotFound', message: 'the server could not find the requested resource' });
+        throw new KubeError({
+          status: 404,
+          reason: 'NotFound',
+          message: 'the server could not find the requested resource',
+        });
       }
       return { items: [], resourceVersion: type.version };
     },

@@ -9,50 +9,66 @@ import { Counter, Histogram } from './instruments.ts';
 
 const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 
-/** Counts what the data plane does, under the names of docs/reference/metrics.md. */
+/** Counts what the data plane does, under the names of docs/reference/sidecar-metrics.md. */
 export class DataPlaneCounters implements DataPlaneMetrics {
   readonly #opened = new Counter({
     name: 'mesh_connections_opened_total',
+    labels: ['direction', 'security', 'peer'],
     help: 'Connections that were let through.',
   });
   readonly #open = new Counter(
-    { name: 'mesh_connections_open', help: 'Connections that carry bytes now.' },
+    {
+      name: 'mesh_connections_open',
+      labels: ['direction', 'security'],
+      help: 'Connections that carry bytes now.',
+    },
     'gauge',
   );
   readonly #closed = new Counter({
     name: 'mesh_connections_closed_total',
+    labels: ['direction', 'security', 'end'],
     help: 'Connections that ended, and how.',
   });
   readonly #refused = new Counter({
     name: 'mesh_connections_refused_total',
+    labels: ['direction', 'reason'],
     help: 'Connections that were never let through.',
   });
   readonly #cut = new Counter({
     name: 'mesh_connections_cut_total',
+    labels: ['direction', 'reason'],
     help: 'Open connections that were ended because they are allowed no longer.',
   });
   readonly #bytes = new Counter({
     name: 'mesh_bytes_total',
+    labels: ['direction', 'security', 'peer', 'flow'],
     help: 'Bytes of applications in ended connections.',
   });
   readonly #handshakes = new Histogram(
-    { name: 'mesh_handshake_seconds', help: 'TLS handshakes with peers.' },
+    { name: 'mesh_handshake_seconds', labels: ['direction'], help: 'TLS handshakes with peers.' },
     SECONDS,
   );
   readonly #dials = new Histogram(
-    { name: 'mesh_dial_seconds', help: "From the application's connection to the peer's consent." },
+    {
+      name: 'mesh_dial_seconds',
+      labels: ['attempts'],
+      help: "From the application's connection to the peer's consent.",
+    },
     SECONDS,
   );
   readonly #retries = new Counter({
     name: 'mesh_dial_retries_total',
+    labels: ['reason'],
     help: 'Attempts to reach an endpoint that failed and were followed by another.',
   });
   readonly #ejections = new Counter({
     name: 'mesh_endpoint_ejections_total',
+    labels: ['what'],
     help: 'Endpoints that were left alone because they failed, and those that came back.',
   });
   readonly #acceptFailures = new Counter({
     name: 'mesh_accept_failures_total',
+    labels: ['code'],
     help: 'Connections the kernel could not give us.',
   });
 

@@ -18,6 +18,8 @@ export interface Family {
   readonly name: string;
   readonly help: string;
   readonly type: 'counter' | 'gauge' | 'histogram';
+  /** Names of its labels, for the reference. */
+  readonly labels: readonly string[];
   readonly samples: () => Iterable<Sample>;
 }
 

@@ -9,6 +9,8 @@ const MAX_LABEL_SETS = 500;
 interface Described {
   readonly name: string;
   readonly help: string;
+  /** Names of the labels; every number has all of them. */
+  readonly labels?: readonly string[];
 }
 
 class LabelSets<T> {
@@ -41,12 +43,14 @@ export class Counter implements Family {
   readonly name: string;
   readonly help: string;
   readonly type: 'counter' | 'gauge';
+  readonly labels: readonly string[];
   readonly #sets = new LabelSets(() => ({ count: 0 }));
 
   /** @param type `gauge` for one that may shrink again */
-  constructor({ name, help }: Described, type: 'counter' | 'gauge' = 'counter') {
+  constructor({ name, help, labels = [] }: Described, type: 'counter' | 'gauge' = 'counter') {
     this.name = name;
     this.help = help;
+    this.labels = labels;
     this.type = type;
   }
 
@@ -63,13 +67,15 @@ export class Histogram implements Family {
   readonly name: string;
   readonly help: string;
   readonly type = 'histogram';
+  readonly labels: readonly string[];
   readonly #bounds: readonly number[];
   readonly #sets: LabelSets<{ buckets: number[]; sum: number }>;
 
   /** @param bounds upper ends, rising */
-  constructor({ name, help }: Described, bounds: readonly number[]) {
+  constructor({ name, help, labels = [] }: Described, bounds: readonly number[]) {
     this.name = name;
     this.help = help;
+    this.labels = labels;
     this.#bounds = bounds;
     this.#sets = new LabelSets(() => ({ buckets: new Array<number>(bounds.length + 1).fill(0), sum: 0 }));
   }
@@ -107,12 +113,12 @@ type ReadNumber = () => number | undefined;
 
 /** One number that is read when somebody asks; none while `read` gives none. */
 export function gauge(name: string, help: string, read: ReadNumber): Family {
-  return { name, help, type: 'gauge', samples: () => one(read()) };
+  return { name, help, type: 'gauge', labels: [], samples: () => one(read()) };
 }
 
 /** As {@link gauge}, for a number that only grows. */
 export function counter(name: string, help: string, read: ReadNumber): Family {
-  return { name, help, type: 'counter', samples: () => one(read()) };
+  return { name, help, type: 'counter', labels: [], samples: () => one(read()) };
 }
 
 function one(value: number | undefined): readonly Sample[] {
@@ -127,6 +133,7 @@ export function byLabel(
   const { label, ...family } = described;
   return {
     ...family,
+    labels: [label],
     samples: () => [...read()].map(([key, value]) => ({ labels: { [label]: key }, value })),
   };
 }
