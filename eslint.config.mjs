@@ -12,7 +12,9 @@ const rooms = {
 
 /** `operator` may reach the webhook from its composition root alone. */
 function roomRules(room, allowed, files) {
-  const forbidden = [...Object.keys(rooms), 'e2e'].filter((other) => other !== room && !allowed.includes(other));
+  const forbidden = [...Object.keys(rooms), 'e2e'].filter(
+    (other) => other !== room && !allowed.includes(other),
+  );
   return {
     files,
     rules: {
@@ -33,7 +35,11 @@ function roomRules(room, allowed, files) {
 
 export default tseslint.config(
   { ignores: ['node_modules/', 'dist/', 'coverage/'] },
-  { files: ['**/*.ts'], extends: [tseslint.configs.recommendedTypeChecked], languageOptions: { parserOptions: { projectService: true } } },
+  {
+    files: ['**/*.ts'],
+    extends: [tseslint.configs.recommendedTypeChecked],
+    languageOptions: { parserOptions: { projectService: true } },
+  },
   {
     files: ['**/*.ts'],
     rules: {
@@ -42,7 +48,10 @@ export default tseslint.config(
       '@typescript-eslint/switch-exhaustiveness-check': 'error',
       '@typescript-eslint/consistent-type-imports': 'error',
       '@typescript-eslint/explicit-module-boundary-types': 'error',
-      '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true, allowBoolean: true }],
+      '@typescript-eslint/restrict-template-expressions': [
+        'error',
+        { allowNumber: true, allowBoolean: true },
+      ],
       '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_' }],
       'no-restricted-syntax': [
         'error',

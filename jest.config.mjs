@@ -31,6 +31,8 @@ export default {
       setupFilesAfterEnv: ['<rootDir>/e2e/setup/time-limit.ts'],
     },
   ],
+  // Tests wait for conditions, not for times; on a busy machine that may take long.
+  testTimeout: 30_000,
   // The end-to-end suite needs an order: installing first, uninstalling last. The others do not mind.
   testSequencer: '<rootDir>/e2e/setup/by-name.mjs',
 };

@@ -135,7 +135,7 @@ describe('nobody becomes who they are not', () => {
       serviceAccount: 'web',
       annotations: { 'mesh/service': 'db' },
     });
-    const { metadata, spec } = pod as { metadata: object; spec: object };
+    const { metadata, spec } = pod;
     await apply({
       apiVersion: 'v1',
       kind: 'Pod',
@@ -153,7 +153,7 @@ describe('nobody becomes who they are not', () => {
       name: 'gone',
       command: ['sleep', 'infinity'],
       serviceAccount: 'web',
-    }) as { metadata: object; spec: object };
+    });
     await apply({
       apiVersion: 'v1',
       kind: 'Pod',

@@ -187,7 +187,7 @@ describe('every kind of pod', () => {
       command: ['sleep', 'infinity'],
       serviceAccount: 'db',
       annotations: { 'mesh/service': 'db,web' },
-    }) as { metadata: object; spec: object };
+    });
     const refusal = await applyRefused({
       apiVersion: 'v1',
       kind: 'Pod',
@@ -205,7 +205,7 @@ describe('every kind of pod', () => {
       command: ['sleep', 'infinity'],
       serviceAccount: 'db',
       pod: { hostNetwork: true },
-    }) as { metadata: object; spec: object };
+    });
     const refusal = await applyRefused({
       apiVersion: 'v1',
       kind: 'Pod',
@@ -225,7 +225,7 @@ function jobTemplate(name: string): object {
       '-c',
       'for i in 1 2 3 4 5; do curl -sf -m 3 http://db:8080/ && exit 0; sleep 1; done; exit 1',
     ],
-  }) as { metadata: object; spec: object };
+  });
   return { metadata: template.metadata, spec: { ...template.spec, restartPolicy: 'Never' } };
 }
 

@@ -28,7 +28,18 @@ const finish = () => {
   setTimeout(() => {
     latencies.sort((a, b) => a - b);
     const at = (q) => latencies[Math.min(latencies.length - 1, Math.floor(latencies.length * q))];
-    console.log(JSON.stringify({ event: 'summary', at: Date.now(), sent, ok, failed: failures.length, failures: failures.slice(0, 20), p50: at(0.5), p99: at(0.99) }));
+    console.log(
+      JSON.stringify({
+        event: 'summary',
+        at: Date.now(),
+        sent,
+        ok,
+        failed: failures.length,
+        failures: failures.slice(0, 20),
+        p50: at(0.5),
+        p99: at(0.99),
+      }),
+    );
     process.exit(0);
   }, 3000);
 };

@@ -25,5 +25,7 @@ while (left > 0) {
 socket.end();
 await new Promise((resolve) => socket.once('end', resolve));
 const wanted = `${bytes} ${hash.digest('hex')}`;
-console.log(JSON.stringify({ ok: answer.trim() === wanted, answer: answer.trim(), wanted, ms: Date.now() - started }));
+console.log(
+  JSON.stringify({ ok: answer.trim() === wanted, answer: answer.trim(), wanted, ms: Date.now() - started }),
+);
 process.exit(answer.trim() === wanted ? 0 : 1);

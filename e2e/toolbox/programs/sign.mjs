@@ -14,7 +14,10 @@ const request = https.request(
     method: 'POST',
     rejectUnauthorized: false,
     timeout: 10_000,
-    headers: { 'content-type': 'application/json', ...(token === undefined ? {} : { authorization: `Bearer ${token}` }) },
+    headers: {
+      'content-type': 'application/json',
+      ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+    },
   },
   (response) => {
     let answer = '';

@@ -9,12 +9,30 @@ for await (const chunk of process.stdin) {
   chunks.push(chunk);
   if (chunk.includes(10)) break;
 }
-const { cert, key, ca, alpn = [], header, text = 'ping\n', maxVersion } = JSON.parse(Buffer.concat(chunks).toString());
+const {
+  cert,
+  key,
+  ca,
+  alpn = [],
+  header,
+  text = 'ping\n',
+  maxVersion,
+} = JSON.parse(Buffer.concat(chunks).toString());
 const done = (fields) => {
   console.log(JSON.stringify(fields));
   process.exit(0);
 };
-const socket = tls.connect({ host, port: Number(port), cert, key, ca, ALPNProtocols: alpn, rejectUnauthorized: false, maxVersion: maxVersion ?? 'TLSv1.3', minVersion: maxVersion ?? 'TLSv1.3' });
+const socket = tls.connect({
+  host,
+  port: Number(port),
+  cert,
+  key,
+  ca,
+  ALPNProtocols: alpn,
+  rejectUnauthorized: false,
+  maxVersion: maxVersion ?? 'TLSv1.3',
+  minVersion: maxVersion ?? 'TLSv1.3',
+});
 let received = Buffer.alloc(0);
 let verdict;
 socket.setTimeout(8000, () => done({ handshake: true, how: 'timeout', verdict }));
@@ -39,7 +57,8 @@ socket.on('data', (chunk) => {
     if (!verdict.ok) done({ handshake, how: 'verdict', verdict });
     socket.write(text);
   }
-  if (verdict?.ok && received.length > 0) done({ handshake, how: 'data', verdict, data: received.toString('latin1') });
+  if (verdict?.ok && received.length > 0)
+    done({ handshake, how: 'data', verdict, data: received.toString('latin1') });
 });
 socket.on('error', (error) => done({ handshake, how: error.code ?? error.message, verdict }));
 socket.on('close', () => done({ handshake, how: 'closed', verdict }));
