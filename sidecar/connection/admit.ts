@@ -1,9 +1,12 @@
 import { X509Certificate } from 'node:crypto';
 import type { DetailedPeerCertificate, TLSSocket } from 'node:tls';
 
+import { readCertificates } from '#pki/pem.ts';
 import { peerSpiffeId } from '#pki/peer.ts';
 import type { TrustBundle } from '#pki/trust-bundle.ts';
 import type { SpiffeId, TrustDomain } from '#core/spiffe-id.ts';
+
+import type { IdentitySnapshot } from '../seams/identity-source.ts';
 
 import { Refusal } from './refusal.ts';
 import type { RefusalReason } from './refusal.ts';
@@ -17,21 +20,35 @@ export interface AdmittedPeer {
   fault(bundle: TrustBundle, now: number): Refusal | undefined;
 }
 
+/** What a handshake leans on to find a path from a peer's certificate to a root. */
+export interface HandshakeTrust {
+  readonly bundle: TrustBundle;
+  /** Those of our own chain: peers of this mesh have mostly the same, and Node does not always hand out theirs. */
+  readonly intermediates: readonly X509Certificate[];
+}
+
+export function trustOf({ svid, bundle }: IdentitySnapshot): HandshakeTrust {
+  return { bundle, intermediates: readCertificates(svid.certChainPem).slice(1) };
+}
+
 /**
  * The one door to the data of a TLS connection. The handshake itself refuses nobody (`rejectUnauthorized: false`), because
  * Node would then close without saying why; everything is judged here, and what is not plainly good is refused.
  *
  * @param socket after its handshake
+ * @param trust what the handshake was made with
  * @param now milliseconds since the epoch
  * @throws Refusal saying what is wrong with the peer
  */
-export function admit(socket: TLSSocket, bundle: TrustBundle, now: number): AdmittedPeer {
+export function admit(socket: TLSSocket, trust: HandshakeTrust, now: number): AdmittedPeer {
   if (socket.isSessionReused()) {
     throw new Refusal(
       'session-resumed',
       'the TLS session was resumed, so its certificate was not checked again',
     );
   }
+  // In this order: Node 20 forgets the chain once it was asked for the leaf alone.
+  const chain = chainOf(socket);
   const certificate = socket.getPeerX509Certificate();
   if (!certificate) throw new Refusal('no-client-certificate', 'the peer showed no certificate');
   if (!socket.authorized) throw chainRefusal(socket.authorizationError, certificate);
@@ -40,10 +57,19 @@ export function admit(socket: TLSSocket, bundle: TrustBundle, now: number): Admi
   const identity = peerSpiffeId(certificate);
   if (!identity.ok)
     throw new Refusal('not-a-mesh-identity', `the peer's certificate names no workload: ${identity.message}`);
-  const peer = new CertifiedPeer(identity, certificate, chainOf(socket.getPeerCertificate(true)));
-  const fault = peer.fault(bundle, now);
-  if (fault) throw fault;
-  return peer;
+  return CertifiedPeer.of(identity, {
+    certificate,
+    intermediates: [...chain, ...trust.intermediates],
+    bundle: trust.bundle,
+    now,
+  });
+}
+
+interface Proof {
+  readonly certificate: X509Certificate;
+  readonly intermediates: readonly X509Certificate[];
+  readonly bundle: TrustBundle;
+  readonly now: number;
 }
 
 class CertifiedPeer implements AdmittedPeer {
@@ -52,38 +78,64 @@ class CertifiedPeer implements AdmittedPeer {
   readonly #trustDomain: TrustDomain;
   readonly #certificate: X509Certificate;
   readonly #intermediates: readonly X509Certificate[];
-  /** The last bundle that believed this peer: path and signatures need no second look while it stays. */
+  /** The last bundle that believed this peer: path and signatures need no second look while its roots stay. */
   #believedBy: TrustBundle | undefined;
 
-  constructor(
-    identity: { readonly id: SpiffeId; readonly trustDomain: TrustDomain },
-    certificate: X509Certificate,
-    intermediates: readonly X509Certificate[],
+  private constructor(
+    { id, trustDomain }: { readonly id: SpiffeId; readonly trustDomain: TrustDomain },
+    { certificate, intermediates }: Proof,
   ) {
-    this.id = identity.id;
+    this.id = id;
     this.notAfter = Date.parse(certificate.validTo);
-    this.#trustDomain = identity.trustDomain;
+    this.#trustDomain = trustDomain;
     this.#certificate = certificate;
     this.#intermediates = intermediates;
   }
 
+  /**
+   * OpenSSL has found a path to some root. With roots of one trust domain only, that is the peer's or the peer is refused;
+   * with several, the path must be found again among those of the peer's own domain.
+   *
+   * @throws Refusal
+   */
+  static of(
+    identity: { readonly id: SpiffeId; readonly trustDomain: TrustDomain },
+    proof: Proof,
+  ): CertifiedPeer {
+    const peer = new CertifiedPeer(identity, proof);
+    const [domain, ...others] = proof.bundle.trustDomains;
+    if (others.length === 0 && domain === identity.trustDomain) peer.#believedBy = proof.bundle;
+    const fault = peer.fault(proof.bundle, proof.now);
+    if (fault) throw fault;
+    return peer;
+  }
+
   fault(bundle: TrustBundle, now: number): Refusal | undefined {
     const source = { source: this.id };
-    if (now > this.notAfter)
+    if (now > this.notAfter) {
       return new Refusal('expired-certificate', 'the certificate of the peer has run out', source);
-    if (this.#believedBy === bundle) return undefined;
-    const fault = bundle.fault(this.#certificate, this.#trustDomain, {
-      now,
-      intermediates: this.#intermediates,
-    });
-    if (fault)
-      return new Refusal(
-        'untrusted-certificate',
-        `the certificate of the peer is not trusted: ${fault}`,
-        source,
-      );
+    }
+    if (!this.#stillBelieved(bundle)) {
+      const options = { now, intermediates: this.#intermediates };
+      const fault = bundle.fault(this.#certificate, this.#trustDomain, options);
+      if (fault) {
+        return new Refusal(
+          'untrusted-certificate',
+          `the certificate of the peer is not trusted: ${fault}`,
+          source,
+        );
+      }
+    }
     this.#believedBy = bundle;
     return undefined;
+  }
+
+  /** More roots than before take nothing away: the path that led to one of the old ones still does. */
+  #stillBelieved(bundle: TrustBundle): boolean {
+    if (this.#believedBy === bundle) return true;
+    if (!this.#believedBy) return false;
+    const roots = new Set(bundle.rootsOf(this.#trustDomain).map((root) => root.fingerprint256));
+    return this.#believedBy.rootsOf(this.#trustDomain).every((root) => roots.has(root.fingerprint256));
   }
 }
 
@@ -107,15 +159,14 @@ function chainRefusal(error: unknown, certificate: X509Certificate): Refusal {
 
 const MAX_CHAIN = 8;
 
-/** The certificates above the leaf, as far as Node hands them out. */
-function chainOf(leaf: DetailedPeerCertificate): readonly X509Certificate[] {
+/**
+ * The certificates above the leaf, as far as Node hands them out: the server side of Node 24 does not, and there a federated
+ * peer with an intermediate is refused.
+ */
+function chainOf(socket: TLSSocket): readonly X509Certificate[] {
   const chain: X509Certificate[] = [];
-  let at = leaf;
-  while (
-    at.issuerCertificate &&
-    at.issuerCertificate.fingerprint256 !== at.fingerprint256 &&
-    chain.length < MAX_CHAIN
-  ) {
+  let at: DetailedPeerCertificate | undefined = socket.getPeerCertificate(true);
+  while (at?.issuerCertificate && at.issuerCertificate !== at && chain.length < MAX_CHAIN) {
     at = at.issuerCertificate;
     chain.push(new X509Certificate(at.raw));
   }

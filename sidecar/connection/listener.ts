@@ -65,7 +65,7 @@ export class Listener {
       server.on('error', reject);
       server.listen({ host, port, backlog: BACKLOG }, () => {
         server.off('error', reject);
-        // Out of descriptors (EMFILE): libuv has closed the connection that waited, and goes on; so do we.
+        // Out of descriptors (EMFILE): libuv closes connections that wait, mostly without a word, and goes on; so do we.
         server.on('error', (error: NodeJS.ErrnoException) => metrics.acceptFailed(error.code ?? 'UNKNOWN'));
         resolve(server);
       });

@@ -1,12 +1,10 @@
 import type { Socket } from 'node:net';
-import type { TLSSocket } from 'node:tls';
 
 import { PORTS } from '#core/constants.ts';
 import type { Clock } from '#kube/clock.ts';
 import type { Logger } from '#kube/log.ts';
 
 import { admit } from '../connection/admit.ts';
-import type { AdmittedPeer } from '../connection/admit.ts';
 import { drain } from '../connection/drain.ts';
 import type { DrainOptions } from '../connection/drain.ts';
 import { socketLeg } from '../connection/leg.ts';
@@ -156,9 +154,9 @@ export class Inbound {
     const started = clock.now();
     await this.#requireTls(raw);
     const remainingMs = Math.max(1, started + settings.handshakeMs - clock.now());
-    const tls = await this.#acceptor.handshake(raw, remainingMs);
+    const { tls, trust } = await this.#acceptor.handshake(raw, remainingMs);
     const leg = socketLeg(raw, tls);
-    const peer = this.#admit(tls);
+    const peer = admit(tls, trust, clock.now());
     metrics.handshake('inbound', clock.now() - started);
     if (tls.alpnProtocol === ALPN_STREAM) return this.#streams.meshStream(leg, peer, raw);
     if (tls.alpnProtocol === ALPN_CONTROL) return serveControl(leg, peer, control, this.#deps);
@@ -180,11 +178,5 @@ export class Inbound {
       case 'gone':
         throw new Refusal('client-gone', 'the peer closed the connection without a word');
     }
-  }
-
-  #admit(tls: TLSSocket): AdmittedPeer {
-    const snapshot = this.#deps.identity.current();
-    if (!snapshot) throw new Refusal('not-ready', 'this sidecar has no certificate yet');
-    return admit(tls, snapshot.bundle, this.#deps.clock.now());
   }
 }

@@ -5,6 +5,8 @@ import type { Server, TLSSocket } from 'node:tls';
 import { secureContextOptions } from '#pki/tls-options.ts';
 import type { Clock } from '#kube/clock.ts';
 
+import { trustOf } from '../connection/admit.ts';
+import type { HandshakeTrust } from '../connection/admit.ts';
 import { Refusal } from '../connection/refusal.ts';
 import type { IdentitySource } from '../seams/identity-source.ts';
 import { chooseAlpn } from '../tunnel/alpn.ts';
@@ -12,6 +14,12 @@ import { chooseAlpn } from '../tunnel/alpn.ts';
 interface Waiting {
   readonly resolve: (socket: TLSSocket) => void;
   readonly reject: (error: Refusal) => void;
+}
+
+/** A TLS connection, and by what its peer's certificate was checked. */
+export interface Handshake {
+  readonly tls: TLSSocket;
+  readonly trust: HandshakeTrust;
 }
 
 /**
@@ -24,6 +32,7 @@ export class TlsAcceptor {
   readonly #waiting = new Map<string, Waiting>();
   #server: Server | undefined;
   #version: number | undefined;
+  #trust: HandshakeTrust | undefined;
 
   constructor(deps: { readonly identity: IdentitySource; readonly clock: Clock }) {
     this.#identity = deps.identity;
@@ -34,12 +43,13 @@ export class TlsAcceptor {
    * @param timeoutMs until the handshake must be complete
    * @throws Refusal
    */
-  async handshake(raw: Socket, timeoutMs: number): Promise<TLSSocket> {
+  async handshake(raw: Socket, timeoutMs: number): Promise<Handshake> {
     const server = this.#currentServer();
+    const trust = this.#trust;
     const key = tupleOf(raw);
-    if (!server) throw new Refusal('not-ready', 'this sidecar has no certificate yet');
+    if (!server || !trust) throw new Refusal('not-ready', 'this sidecar has no certificate yet');
     if (key === undefined) throw new Refusal('client-gone', 'the peer closed the connection');
-    return new Promise<TLSSocket>((resolve, reject) => {
+    const tls = await new Promise<TLSSocket>((resolve, reject) => {
       const settle = (act: () => void) => {
         timer.cancel();
         raw.off('close', onClose);
@@ -58,6 +68,7 @@ export class TlsAcceptor {
       raw.on('close', onClose);
       server.emit('connection', raw);
     });
+    return { tls, trust };
   }
 
   /** The TLS server with the newest identity; undefined while there is none. It never listens itself. */
@@ -68,6 +79,7 @@ export class TlsAcceptor {
     if (this.#server) this.#server.setSecureContext(options);
     else this.#server = this.#createServer(options);
     this.#version = snapshot.version;
+    this.#trust = trustOf(snapshot);
     return this.#server;
   }
 

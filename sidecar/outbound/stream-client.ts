@@ -109,10 +109,13 @@ export class StreamClient {
     const original = wanted.address && formatAddress(wanted.address);
     try {
       const stream = await this.#deps.dialer.dial(target, original, call.signal);
-      if (app.destroyed) {
+      const fault = app.destroyed
+        ? new Refusal('client-gone', 'the application closed its connection')
+        : this.#review(stream.peer, this.#deps.clock.now());
+      if (fault) {
         stream.leg.reset();
         stream.finished();
-        throw new Refusal('client-gone', 'the application closed its connection');
+        throw fault;
       }
       const { address, port } = stream.endpoint;
       this.#deps.reporter.admitted(call.parties, { endpoint: formatAddress({ address, port }) });

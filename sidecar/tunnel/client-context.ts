@@ -3,25 +3,33 @@ import type { SecureContext } from 'node:tls';
 
 import { secureContextOptions } from '#pki/tls-options.ts';
 
-import type { IdentitySnapshot, IdentitySource } from '../seams/identity-source.ts';
+import { trustOf } from '../connection/admit.ts';
+import type { HandshakeTrust } from '../connection/admit.ts';
+import type { IdentitySource } from '../seams/identity-source.ts';
+
+/** A TLS context, and what it was made of. */
+export interface Current {
+  readonly trust: HandshakeTrust;
+  readonly context: SecureContext;
+}
 
 /** The TLS context of outgoing connections: made once per version of the identity, since making one costs as much as a handshake. */
 export class ClientContext {
   readonly #identity: IdentitySource;
-  #made: { readonly version: number; readonly context: SecureContext } | undefined;
+  #made: (Current & { readonly version: number }) | undefined;
 
   constructor(identity: IdentitySource) {
     this.#identity = identity;
   }
 
   /** @returns undefined while there is no identity */
-  current(): { readonly snapshot: IdentitySnapshot; readonly context: SecureContext } | undefined {
+  current(): Current | undefined {
     const snapshot = this.#identity.current();
     if (!snapshot) return undefined;
     if (this.#made?.version !== snapshot.version) {
       const context = createSecureContext(secureContextOptions(snapshot.svid, snapshot.bundle));
-      this.#made = { version: snapshot.version, context };
+      this.#made = { version: snapshot.version, context, trust: trustOf(snapshot) };
     }
-    return { snapshot, context: this.#made.context };
+    return this.#made;
   }
 }

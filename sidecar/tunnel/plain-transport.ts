@@ -1,12 +1,12 @@
 import type { Socket } from 'node:net';
 import { connect as tlsConnect } from 'node:tls';
-import type { SecureContext, TLSSocket } from 'node:tls';
+import type { TLSSocket } from 'node:tls';
 
 import { PORTS } from '#core/constants.ts';
 import type { Clock } from '#kube/clock.ts';
 
 import { admit } from '../connection/admit.ts';
-import type { AdmittedPeer } from '../connection/admit.ts';
+import type { AdmittedPeer, HandshakeTrust } from '../connection/admit.ts';
 import { ConnectError, connectTo } from '../connection/connect.ts';
 import { socketLeg } from '../connection/leg.ts';
 import { resetSocket } from '../connection/reset.ts';
@@ -17,6 +17,7 @@ import type { DataPlaneMetrics } from '../seams/data-plane-metrics.ts';
 import type { IdentitySource } from '../seams/identity-source.ts';
 import { ALPN_STREAM } from './alpn.ts';
 import { ClientContext } from './client-context.ts';
+import type { Current } from './client-context.ts';
 import { FrameError, readFrame } from './frame.ts';
 import { encodeStreamHeader } from './stream-header.ts';
 import { OpenError } from './transport.ts';
@@ -61,7 +62,7 @@ export class PlainTransport implements Transport {
     const abort = () => resetSocket(raw);
     signal.addEventListener('abort', abort, { once: true });
     try {
-      const { tls, peer } = await this.#handshake(raw, request, identity.context);
+      const { tls, peer } = await this.#handshake(raw, request, identity);
       const leg = socketLeg(raw, tls);
       tls.write(encodeStreamHeader(request.header));
       requireConsent(await this.#verdict(tls));
@@ -91,9 +92,9 @@ export class PlainTransport implements Transport {
   async #handshake(
     raw: Socket,
     request: StreamRequest,
-    secureContext: SecureContext,
+    { context: secureContext, trust }: Current,
   ): Promise<{ readonly tls: TLSSocket; readonly peer: AdmittedPeer }> {
-    const { clock, settings, metrics, identity } = this.#deps;
+    const { clock, settings, metrics } = this.#deps;
     const started = clock.now();
     const tls = await new Promise<TLSSocket>((resolve, reject) => {
       const socket = tlsConnect({
@@ -124,14 +125,12 @@ export class PlainTransport implements Transport {
       socket.on('close', onClose);
     });
     metrics.handshake('outbound', clock.now() - started);
-    return { tls, peer: this.#admit(tls, request, identity) };
+    return { tls, peer: this.#admit(tls, request, trust) };
   }
 
-  #admit(tls: TLSSocket, { expect }: StreamRequest, identity: IdentitySource): AdmittedPeer {
-    const snapshot = identity.current();
+  #admit(tls: TLSSocket, { expect }: StreamRequest, trust: HandshakeTrust): AdmittedPeer {
     try {
-      if (!snapshot) throw new Refusal('not-ready', 'this sidecar has no certificate any more');
-      const peer = admit(tls, snapshot.bundle, this.#deps.clock.now());
+      const peer = admit(tls, trust, this.#deps.clock.now());
       if (peer.id !== expect) throw new Refusal('wrong-identity', `the peer is ${peer.id} and not ${expect}`);
       if (tls.alpnProtocol !== ALPN_STREAM)
         throw new Refusal('handshake-failed', `the peer does not speak ${ALPN_STREAM}`);
