@@ -1,7 +1,5 @@
 import { namespaceName, serviceName } from '#core/names.ts';
-import type { MeshService } from '#core/model/mesh-service.ts';
 import { systemClock } from '#kube/clock.ts';
-import type { EndpointSlice } from '#kube/endpoint-slices.ts';
 import { FakeLog } from '#kube/log.fake.ts';
 import { FakeApiServer } from '#kube/fake-api.fake.ts';
 import { MESH_SERVICES } from '#kube/types.ts';
@@ -14,7 +12,7 @@ import { FakeTrust, meshConfigOf } from '../trust/trust.fake.ts';
 import { Catalog } from './catalog.ts';
 import { CatalogResolver } from './catalog-resolver.ts';
 import { EndpointPool } from './endpoint-pool.ts';
-import { OwnServiceView } from './own-service-view.ts';
+import { dbService, meshService, pod, slice } from './objects.fake.ts';
 import { PodIndex } from './pod-index.ts';
 import { SliceApi } from './slice-api.ts';
 import { SLICES } from './slice.ts';
@@ -64,47 +62,6 @@ function trustOf(): FakeTrust {
   const trust = new FakeTrust();
   trust.set(meshConfigOf([pki]));
   return trust;
-}
-
-function meshService(
-  name: string,
-  more: { spec?: object; services?: object[]; namespace?: string; status?: object } = {},
-): MeshService {
-  return {
-    metadata: { name, namespace: more.namespace ?? 'shop', generation: 1 },
-    spec: more.spec ?? {},
-    status: { services: more.services ?? [], ...more.status },
-  } as MeshService;
-}
-
-const dbService = {
-  name: 'db',
-  clusterIPs: ['10.96.0.5', 'fd00:96:0::5'],
-  headless: false,
-  ports: [{ name: 'pg', port: 5432, targetPort: 'postgres' }],
-};
-
-function slice(
-  name: string,
-  more: { service?: string; endpoints: object[]; ports?: object[]; headless?: boolean; addressType?: string },
-): EndpointSlice {
-  return {
-    metadata: {
-      name,
-      namespace: 'shop',
-      labels: {
-        'kubernetes.io/service-name': more.service ?? 'db',
-        ...(more.headless ? { 'service.kubernetes.io/headless': '' } : {}),
-      },
-    },
-    addressType: more.addressType ?? 'IPv4',
-    ports: more.ports ?? [{ name: 'pg', port: 15432, protocol: 'TCP' }],
-    endpoints: more.endpoints,
-  } as EndpointSlice;
-}
-
-function pod(address: string, conditions: object = { ready: true }): object {
-  return { addresses: [address], conditions };
 }
 
 function targetOf(resolution: Resolution): Target {
@@ -404,89 +361,5 @@ describe('what was not read', () => {
     expect(targetOf(await resolver.resolve('10.96.0.5', 5432)).endpoints()).toHaveLength(2);
     expect(await resolver.resolve('1.2.3.4', 443)).toEqual({ kind: 'outside' });
     await fake.start();
-  });
-});
-
-describe('the own service', () => {
-  const view = (upstreams: ConstructorParameters<typeof OwnServiceView>[0]['upstreams'] = []) =>
-    new OwnServiceView({ catalog, identity: web, containerPorts: new Map([['http', 8080]]), upstreams });
-
-  test('is closed until it was read', () => {
-    expect([...view().declaredPorts()]).toEqual([]);
-    expect(view().defaultPort()).toBeUndefined();
-    expect(view().mtls()).toBe('strict');
-  });
-
-  test('declares what its spec says, else the target ports of its Services', async () => {
-    const own = view();
-    let changes = 0;
-    own.onChange(() => changes++);
-    const services = [
-      {
-        name: 'web',
-        clusterIPs: [],
-        headless: false,
-        ports: [
-          { port: 80, targetPort: 'http' },
-          { port: 81, targetPort: 9090 },
-          { port: 82, targetPort: 'no-such' },
-        ],
-      },
-    ];
-    fake.put(MESH_SERVICES, meshService('web', { services }));
-    catalog.start();
-    await eventually(() => own.declaredPorts().size === 2);
-    expect([...own.declaredPorts()]).toEqual([8080, 9090]);
-    expect(own.defaultPort()).toBe(8080);
-    fake.put(
-      MESH_SERVICES,
-      meshService('web', { services, spec: { ports: [{ port: 7000 }], mtls: 'permissive' } }),
-    );
-    await eventually(() => own.mtls() === 'permissive');
-    expect([...own.declaredPorts()]).toEqual([7000]);
-    expect(changes).toBe(2);
-    fake.remove(MESH_SERVICES, { name: 'web', namespace: 'shop' });
-    await eventually(() => own.mtls() === 'strict');
-    expect(own.declaredPorts().size).toBe(0);
-  });
-
-  test('is not changed by a write of counts', async () => {
-    const own = view();
-    let changes = 0;
-    own.onChange(() => changes++);
-    fake.put(
-      MESH_SERVICES,
-      meshService('web', {
-        spec: { ports: [{ port: 7000 }] },
-        status: { instances: { ready: 1, total: 2 } },
-      }),
-    );
-    catalog.start();
-    await eventually(() => changes === 1 && fake.openWatches === 1);
-    fake.put(
-      MESH_SERVICES,
-      meshService('web', {
-        spec: { ports: [{ port: 7000 }] },
-        status: { instances: { ready: 2, total: 2 } },
-      }),
-    );
-    await eventually(() => catalog.stats.events === 1);
-    await pause(30);
-    expect(changes).toBe(1);
-  });
-
-  test('adds its upstreams to those of the annotation, which come first', async () => {
-    const own = view([{ localPort: 9191, service: db }]);
-    const upstreams = [
-      { service: 'cache', namespace: 'other', localPort: 9192, port: 6379 },
-      { service: 'api', localPort: 9191 },
-    ];
-    fake.put(MESH_SERVICES, meshService('web', { spec: { upstreams } }));
-    catalog.start();
-    await eventually(() => own.upstreams().length === 2);
-    expect(own.upstreams()).toEqual([
-      { localPort: 9191, service: db },
-      { localPort: 9192, service: { namespace: 'other', service: 'cache' }, port: 6379 },
-    ]);
   });
 });

@@ -24,7 +24,9 @@ async function until(condition: () => boolean, what: string, ms = 8_000): Promis
   }
 }
 
-async function setUp(options: { clock?: FakeClock; ttlMs?: number; leafTTL?: string } = {}) {
+async function setUp(
+  options: { clock?: FakeClock; ttlMs?: number; leafTTL?: string; timeoutMs?: number } = {},
+) {
   const operator = await FakeOperator.start(db);
   operator.ttlMs = options.ttlMs ?? operator.ttlMs;
   const trust = new FakeTrust();
@@ -39,7 +41,7 @@ async function setUp(options: { clock?: FakeClock; ttlMs?: number; leafTTL?: str
     sign: signingClient({
       url: operator.url,
       readToken: () => Promise.resolve(`${token}\n`),
-      timeoutMs: 1_000,
+      timeoutMs: options.timeoutMs ?? 10_000,
     }),
     random: () => 0.5,
   });
@@ -206,7 +208,7 @@ test('a refusal is tried again, later if the operator says so', async () => {
 });
 
 test('an operator that never answers is given up and tried again', async () => {
-  const { operator, identity } = await setUp();
+  const { operator, identity } = await setUp({ timeoutMs: 500 });
   operator.silent = true;
   identity.start();
   await until(() => identity.state().failures.get('timeout') === 1, 'a timeout');
