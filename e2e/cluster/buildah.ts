@@ -10,17 +10,35 @@ let driver: Promise<string> | undefined;
  * @throws CommandError when it fails
  */
 export async function buildah(args: string[], options: CommandOptions = {}): Promise<string> {
-  return output('buildah', [...(await storage()), ...args], {
-    title: `buildah ${args[0] ?? ''}`,
-    ...options,
-  });
+  const title = `buildah ${args[0] ?? ''}`;
+  return output('setpriv', [...confined, ...(await storage()), ...args], { title, ...options });
 }
+
+/** Runs buildah in namespaces of its own, which end with us: a build that is killed leaves neither processes nor mounts. */
+const confined = [
+  '--pdeathsig',
+  'KILL',
+  'unshare',
+  '--mount',
+  '--pid',
+  '--fork',
+  '--kill-child',
+  '--mount-proc',
+  'buildah',
+];
 
 /** What our storage knows of an image; undefined when it has none of that name. */
 export async function inspectImage(
   name: string,
 ): Promise<{ id: string; labels: Record<string, string> } | undefined> {
-  const { code, stdout } = await run('buildah', [...(await storage()), 'inspect', '--type', 'image', name]);
+  const { code, stdout } = await run('setpriv', [
+    ...confined,
+    ...(await storage()),
+    'inspect',
+    '--type',
+    'image',
+    name,
+  ]);
   if (code !== 0) return undefined;
   const image = JSON.parse(stdout) as {
     FromImageID: string;

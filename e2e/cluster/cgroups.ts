@@ -9,19 +9,23 @@ interface Hierarchy {
   version: 1 | 2;
 }
 
+/** Every hierarchy that is mounted. */
+function mounted(): Hierarchy[] {
+  return readFileSync('/proc/mounts', 'utf8')
+    .split('\n')
+    .map((line) => line.split(' '))
+    .filter(([, , type]) => type === 'cgroup' || type === 'cgroup2')
+    .map(([, path = '', type]) => ({ path, version: type === 'cgroup' ? 1 : 2 }));
+}
+
 /**
  * The hierarchies that containers use: on a machine with version 1 each controller has its own, on a machine with version 2 there
  * is one for all. (Mixed machines count as version 1: there the unified one has no controllers.)
  */
 function hierarchies(): Hierarchy[] {
-  const mounts = readFileSync('/proc/mounts', 'utf8')
-    .split('\n')
-    .map((line) => line.split(' '));
-  const first = mounts.filter((words) => words[2] === 'cgroup').map((words) => words[1] ?? '');
-  if (first.length > 0) return first.map((path) => ({ path, version: 1 }));
-  return mounts
-    .filter((words) => words[2] === 'cgroup2')
-    .map((words) => ({ path: words[1] ?? '', version: 2 }));
+  const all = mounted();
+  const first = all.filter(({ version }) => version === 1);
+  return first.length > 0 ? first : all;
 }
 
 /** The directories of one of the cluster's cgroups, one per hierarchy. */
@@ -65,7 +69,8 @@ function delegate(group: string): void {
 
 /** Removes the cluster's cgroups; their processes must have ended or be about to. */
 export async function removeCgroups(): Promise<void> {
-  for (const { path } of hierarchies()) {
+  // All of them: runc makes its groups in the unified hierarchy of a mixed machine, too.
+  for (const { path } of mounted()) {
     const top = join(path, prefix);
     await until(`the cgroup ${top} is empty and removed`, 20, () => {
       removeTree(top);

@@ -10,6 +10,7 @@ import { fileURLToPath } from 'node:url';
 import { chooseBackend } from './choose.ts';
 import { differences, machineState } from './machine-state.ts';
 import { Steps, sleep } from './steps.ts';
+import { verify } from './verify.ts';
 
 const steps = new Steps();
 const backend = await chooseBackend();
@@ -18,6 +19,8 @@ const before = await machineState();
 let failed = false;
 
 await backend.up(steps);
+// Only pods make the container runtime leave its traces.
+await verify(backend, steps);
 if (differences(before, await machineState()).length === 0) {
   // Without this the comparisons below would prove nothing.
   console.error('A running cluster left no trace: the comparison is blind.');
