@@ -1,4 +1,13 @@
-import { chmodSync, copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { output, run } from './command.ts';
 import { clusterDir } from './paths.ts';
@@ -25,13 +34,23 @@ const npmSettings = ['registry', 'cafile', 'proxy', 'https-proxy', 'noproxy', 's
  */
 export async function withPassthrough<T>(use: (settings: Passthrough) => Promise<T>): Promise<T> {
   mkdirSync(clusterDir(), { recursive: true });
-  const source = mkdtempSync(join(clusterDir(), 'passthrough-'));
+  forgetKilledBuilds();
+  const source = mkdtempSync(join(clusterDir(), `passthrough-${process.pid}-`));
   // Builds may run as another user.
   chmodSync(source, 0o755);
   try {
     return await use(await collect(source));
   } finally {
     rmSync(source, { recursive: true, force: true });
+  }
+}
+
+/** Builds that were killed could not remove their folder. */
+function forgetKilledBuilds(): void {
+  for (const name of readdirSync(clusterDir())) {
+    const pid = /^passthrough-(\d+)-/.exec(name)?.[1];
+    if (pid === undefined || existsSync(`/proc/${pid}`)) continue;
+    rmSync(join(clusterDir(), name), { recursive: true, force: true });
   }
 }
 
