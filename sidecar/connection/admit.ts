@@ -1,5 +1,5 @@
-import { X509Certificate } from 'node:crypto';
-import type { DetailedPeerCertificate, TLSSocket } from 'node:tls';
+import type { X509Certificate } from 'node:crypto';
+import type { TLSSocket } from 'node:tls';
 
 import { readCertificates } from '#pki/pem.ts';
 import { peerSpiffeId } from '#pki/peer.ts';
@@ -47,8 +47,6 @@ export function admit(socket: TLSSocket, trust: HandshakeTrust, now: number): Ad
       'the TLS session was resumed, so its certificate was not checked again',
     );
   }
-  // In this order: Node 20 forgets the chain once it was asked for the leaf alone.
-  const chain = chainOf(socket);
   const certificate = socket.getPeerX509Certificate();
   if (!certificate) throw new Refusal('no-client-certificate', 'the peer showed no certificate');
   if (!socket.authorized) throw chainRefusal(socket.authorizationError, certificate);
@@ -59,7 +57,7 @@ export function admit(socket: TLSSocket, trust: HandshakeTrust, now: number): Ad
     throw new Refusal('not-a-mesh-identity', `the peer's certificate names no workload: ${identity.message}`);
   return CertifiedPeer.of(identity, {
     certificate,
-    intermediates: [...chain, ...trust.intermediates],
+    intermediates: [...chainOf(certificate), ...trust.intermediates],
     bundle: trust.bundle,
     now,
   });
@@ -161,14 +159,14 @@ const MAX_CHAIN = 8;
 
 /**
  * The certificates above the leaf, as far as Node hands them out: the server side of Node 24 does not, and there a federated
- * peer with an intermediate is refused.
+ * peer with an intermediate is refused. (`getPeerCertificate(true)` knows no more and takes milliseconds.)
  */
-function chainOf(socket: TLSSocket): readonly X509Certificate[] {
+function chainOf(leaf: X509Certificate): readonly X509Certificate[] {
   const chain: X509Certificate[] = [];
-  let at: DetailedPeerCertificate | undefined = socket.getPeerCertificate(true);
-  while (at?.issuerCertificate && at.issuerCertificate !== at && chain.length < MAX_CHAIN) {
-    at = at.issuerCertificate;
-    chain.push(new X509Certificate(at.raw));
+  let next = leaf.issuerCertificate;
+  while (next && chain.length < MAX_CHAIN) {
+    chain.push(next);
+    next = next.issuerCertificate;
   }
   return chain;
 }

@@ -66,6 +66,13 @@ test('a root that is added leaves connections of such peers alone', async () => 
   expect(await peer.ended()).toBe('reset');
 });
 
+test('where Node hands out a chain, a federated peer behind an intermediate is believed', async () => {
+  federate();
+  const leaf = await (await partner.withIntermediate()).svid(WEB);
+  const handedOut = Number(process.versions.node.split('.')[0]) < 24;
+  expect(await ask(leaf)).toEqual(handedOut ? { ok: true } : undefined);
+});
+
 test('a federated authority cannot vouch for a workload of ours', async () => {
   federate();
   const leaf = await partner.leaf(WEB, { uri: mesh.pki.spiffeId(WEB) });
