@@ -11,7 +11,11 @@ import type { Steps } from './steps.ts';
  */
 export async function kubectl(args: string[], input?: string): Promise<string> {
   const program = existsSync(binary('kubectl')) ? binary('kubectl') : 'kubectl';
-  return output(program, ['--kubeconfig', kubeconfigPath(), ...args], input === undefined ? {} : { input });
+  const title = `kubectl ${args[0] ?? ''}`;
+  return output(program, ['--kubeconfig', kubeconfigPath(), ...args], {
+    title,
+    ...(input === undefined ? {} : { input }),
+  });
 }
 
 /** Takes the kubectl of the search path when it works at all, and builds one from the cluster's own source otherwise. */
