@@ -1,6 +1,7 @@
 /**
  * The time two sidecars add, on loopback: client -> outbound -> inbound -> echo server, each sidecar a process of its own,
- * against client -> echo server. Direct and meshed requests take turns, so that whatever else the machine does hits both.
+ * against client -> echo server, and against two processes in between that only pass bytes on (`relayed`: what hops cost
+ * whatever they do). The three take turns, so that whatever else the machine does hits all.
  *
  *     npx tsx bench/dataplane-latency.ts [--requests 5000] [--connections 500] [--bytes 1024] [--megabytes 256]
  *
@@ -46,23 +47,40 @@ const inboundPort = await startSidecar({
 });
 const meshPort = await startSidecar({ ...common, role: 'outbound', svid: await leaf('web'), inboundPort });
 
-const [direct, meshed] = [await dial(appPort), await dial(meshPort)];
+const secondRelay = await startSidecar({
+  ...common,
+  role: 'relay',
+  svid: await leaf('db'),
+  inboundPort: appPort,
+});
+const relayPort = await startSidecar({
+  ...common,
+  role: 'relay',
+  svid: await leaf('db'),
+  inboundPort: secondRelay,
+});
+const [direct, meshed, relayed] = [await dial(appPort), await dial(meshPort), await dial(relayPort)];
 const payload = Buffer.alloc(Number(values.bytes), 'x');
 for (let index = 0; index < 500; index++) {
   await roundTrip(direct, payload);
   await roundTrip(meshed, payload);
+  await roundTrip(relayed, payload);
 }
-const keepAlive = await compare(
-  Number(values.requests),
-  () => roundTrip(direct, payload),
-  () => roundTrip(meshed, payload),
-);
-const newConnections = await compare(
-  Number(values.connections),
-  () => oneConnection(appPort),
-  () => oneConnection(meshPort),
-);
-const bulk = { directMBps: await transfer(direct), meshedMBps: await transfer(meshed) };
+const keepAlive = await compare(Number(values.requests), {
+  direct: () => roundTrip(direct, payload),
+  relayed: () => roundTrip(relayed, payload),
+  meshed: () => roundTrip(meshed, payload),
+});
+const newConnections = await compare(Number(values.connections), {
+  direct: () => oneConnection(appPort),
+  relayed: () => oneConnection(relayPort),
+  meshed: () => oneConnection(meshPort),
+});
+const bulk = {
+  directMBps: await transfer(direct),
+  relayedMBps: await transfer(relayed),
+  meshedMBps: await transfer(meshed),
+};
 console.log(
   JSON.stringify(
     {
@@ -72,7 +90,7 @@ console.log(
       bytes: payload.length,
       keepAlive,
       newConnections,
-      bulk: { ...bulk, ratio: round(bulk.meshedMBps / bulk.directMBps) },
+      bulk: { ...bulk, meshedToRelayed: round(bulk.meshedMBps / bulk.relayedMBps) },
     },
     undefined,
     2,
@@ -80,6 +98,7 @@ console.log(
 );
 direct.destroy();
 meshed.destroy();
+relayed.destroy();
 echo.close();
 for (const child of children) child.kill();
 
@@ -145,21 +164,26 @@ async function transfer(socket: Socket): Promise<number> {
   return round((total * 1000) / (performance.now() - started));
 }
 
-async function compare(count: number, one: () => Promise<void>, other: () => Promise<void>): Promise<object> {
-  const times: [number[], number[]] = [[], []];
+/** Times each way `count` times, in turns. */
+async function compare(
+  count: number,
+  ways: Readonly<Record<'direct' | 'relayed' | 'meshed', () => Promise<void>>>,
+): Promise<object> {
+  const times = { direct: [] as number[], relayed: [] as number[], meshed: [] as number[] };
   for (let index = 0; index < count; index++) {
-    times[0].push(await timed(one));
-    times[1].push(await timed(other));
+    times.direct.push(await timed(ways.direct));
+    times.relayed.push(await timed(ways.relayed));
+    times.meshed.push(await timed(ways.meshed));
   }
-  const [directTimes, meshedTimes] = times.map(summary);
+  const [one, two, three] = [summary(times.direct), summary(times.relayed), summary(times.meshed)];
+  const added = (from: Summary) => ({ p50: round(three.p50 - from.p50), p99: round(three.p99 - from.p99) });
   return {
     count,
-    direct: directTimes,
-    meshed: meshedTimes,
-    added: {
-      p50: round(meshedTimes!.p50 - directTimes!.p50),
-      p99: round(meshedTimes!.p99 - directTimes!.p99),
-    },
+    direct: one,
+    relayed: two,
+    meshed: three,
+    addedToDirect: added(one),
+    addedToRelayed: added(two),
   };
 }
 
@@ -169,7 +193,12 @@ async function timed(action: () => Promise<void>): Promise<number> {
   return (performance.now() - started) * 1000;
 }
 
-function summary(times: number[]): { p50: number; p99: number } {
+interface Summary {
+  readonly p50: number;
+  readonly p99: number;
+}
+
+function summary(times: number[]): Summary {
   const sorted = times.sort((a, b) => a - b);
   const at = (share: number) =>
     round(sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0);

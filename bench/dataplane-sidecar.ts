@@ -1,4 +1,7 @@
 /** A child of dataplane-latency.ts: the inbound or the outbound half of a sidecar, told by its parent what to serve. */
+import { connect, createServer } from 'node:net';
+import type { AddressInfo } from 'node:net';
+
 import { silentLog } from '#kube/log.ts';
 import { systemClock } from '#kube/clock.ts';
 import { trustDomain } from '#core/spiffe-id.ts';
@@ -21,13 +24,14 @@ import {
 import { PlainTransport } from '#sidecar/tunnel/plain-transport.ts';
 
 export interface SidecarOrder {
-  readonly role: 'inbound' | 'outbound';
+  /** `relay` is no sidecar: it only passes bytes on, and shows what a process in between costs by itself. */
+  readonly role: 'inbound' | 'outbound' | 'relay';
   readonly svid: { readonly certChainPem: string; readonly keyPem: string };
   readonly rootPem: string;
   readonly trustDomain: string;
   /** Where the application listens. */
   readonly appPort: number;
-  /** Where the inbound half listens; for the outbound half. */
+  /** Where the inbound half listens, for the outbound half; where to pass bytes on to, for a relay. */
   readonly inboundPort: number;
   /** SPIFFE ID of the inbound half. */
   readonly db: SpiffeId;
@@ -38,6 +42,7 @@ const DB = { namespace: 'shop', service: 'db' };
 process.on('message', (order: SidecarOrder) => void serve(order).then((port) => process.send?.({ port })));
 
 async function serve(order: SidecarOrder): Promise<number> {
+  if (order.role === 'relay') return relay(order.inboundPort);
   const bundle = TrustBundle.of(trustDomain(order.trustDomain), order.rootPem);
   const shared = {
     identity: new FakeIdentity(readSvid(order.svid), bundle),
@@ -71,4 +76,14 @@ async function serve(order: SidecarOrder): Promise<number> {
   await outbound.start();
   await outbound.setUpstreams([{ localPort: 0, service: target.service }]);
   return outbound.upstreamPort(0) ?? 0;
+}
+
+async function relay(to: number): Promise<number> {
+  const server = createServer({ noDelay: true }, (from) => {
+    const onward = connect({ port: to, host: '127.0.0.1', noDelay: true });
+    from.on('error', () => onward.destroy()).pipe(onward);
+    onward.on('error', () => from.destroy()).pipe(from);
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return (server.address() as AddressInfo).port;
 }
