@@ -1,7 +1,5 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { request } from 'node:http';
-import { createServer } from 'node:net';
-import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -18,6 +16,7 @@ import { FakeOperator } from '../identity/fake-operator.fake.ts';
 import { FakeOriginalDestination } from '../original-destination/original-destination.fake.ts';
 import { FakeApp, FakeClient } from '../testing/app.fake.ts';
 import { eventually } from '../testing/eventually.fake.ts';
+import { freePort } from '../testing/free-port.fake.ts';
 import { meshConfigOf } from '../trust/trust.fake.ts';
 import { Sidecar } from './sidecar.ts';
 
@@ -32,14 +31,6 @@ const cleanups: (() => unknown)[] = [];
 afterEach(async () => {
   for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
 });
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
 
 interface Answer {
   readonly status: number;

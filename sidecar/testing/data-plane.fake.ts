@@ -1,6 +1,3 @@
-import { createServer } from 'node:net';
-import type { AddressInfo } from 'node:net';
-
 import { FakeLog } from '#kube/log.fake.ts';
 import { systemClock } from '#kube/clock.ts';
 import { TestPki } from '#pki/test-pki.fake.ts';
@@ -16,6 +13,7 @@ import { Outbound } from '../outbound/outbound.ts';
 import { PlainTransport } from '../tunnel/plain-transport.ts';
 import { FakeApp, FakeClient } from './app.fake.ts';
 import { eventually } from './eventually.fake.ts';
+import { freePort } from './free-port.fake.ts';
 import { FakeMetrics } from './metrics.fake.ts';
 import { FakeIdentity, FakeOwnService, FakePolicy, FakeResolver, FakeTarget } from './sources.fake.ts';
 
@@ -198,12 +196,4 @@ export class FakeMesh {
       throw new Error(`left behind: ${JSON.stringify(left())}`);
     });
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }
