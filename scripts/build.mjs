@@ -2,8 +2,9 @@
 // Bundles the two processes into one file each: `npm run build`, or `npm run build -- sidecar`.
 //   --sourcemap   writes a source map beside each bundle (images have none)
 //   --out DIR     writes there instead of dist/
+//   --entry FILE  bundles this file instead, in the same way (for what is measured as it ships)
 import { existsSync, mkdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { build } from 'esbuild';
@@ -16,6 +17,7 @@ const { values, positionals } = parseArgs({
   options: {
     sourcemap: { type: 'boolean', default: false },
     out: { type: 'string', default: join(root, 'dist') },
+    entry: { type: 'string' },
   },
 });
 
@@ -44,15 +46,16 @@ const lazyBuiltins = {
 mkdirSync(values.out, { recursive: true });
 // Node decides by the nearest package.json whether a .js file is an ES module.
 writeFileSync(join(values.out, 'package.json'), '{ "type": "module" }\n');
-for (const name of wanted) await bundle(name);
+if (values.entry !== undefined) await bundle(basename(values.entry, '.ts'), values.entry);
+else for (const name of wanted) await bundle(name, `${name}/main.ts`);
 
-async function bundle(name) {
+async function bundle(name, entry) {
   const started = performance.now();
   const outfile = join(values.out, `${name}.js`);
   rmSync(`${outfile}.map`, { force: true });
   await build({
     absWorkingDir: root,
-    entryPoints: [`${name}/main.ts`],
+    entryPoints: [entry],
     outfile,
     bundle: true,
     platform: 'node',

@@ -34,6 +34,8 @@ import { Outbound } from '../outbound/outbound.ts';
 import { PolicyWatch } from '../policy/policy-watch.ts';
 import { Trust } from '../trust/trust.ts';
 import { PlainTransport } from '../tunnel/plain-transport.ts';
+import type { PlainTransportDeps } from '../tunnel/plain-transport.ts';
+import type { Transport } from '../tunnel/transport.ts';
 import { processFamilies } from './run-metrics.ts';
 import { shutDown } from './shutdown.ts';
 import type { ShutdownTimes } from './shutdown.ts';
@@ -70,6 +72,8 @@ export interface SidecarOptions {
   readonly onFinish: () => void;
   readonly listen?: Partial<ListenOptions>;
   readonly settings?: Partial<DataPlaneSettings>;
+  /** Another way to reach the sidecars of peers, for benchmarks that compare; default: the way that ships. */
+  readonly transport?: (deps: PlainTransportDeps) => Transport;
 }
 
 /** Access is granted right after the pod was made; a refusal of the first moments is asked again soon. */
@@ -140,6 +144,7 @@ export class Sidecar implements Readiness {
     });
 
     const dataPlane = { identity: this.identity, clock, log, metrics, settings };
+    const toPeers = { ...dataPlane, port: listen.peerPort };
     const appAt = appAddresses(config.podIps, config.transparent);
     this.inbound = new Inbound({
       ...dataPlane,
@@ -153,7 +158,7 @@ export class Sidecar implements Readiness {
     this.outbound = new Outbound({
       ...dataPlane,
       resolver,
-      transport: new PlainTransport({ ...dataPlane, port: listen.peerPort }),
+      transport: options.transport?.(toPeers) ?? new PlainTransport(toPeers),
       podIPs: config.podIps,
       ...(config.transparent ? { transparent: { originalDestination, port: listen.outboundPort } } : {}),
     });
