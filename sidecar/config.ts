@@ -29,6 +29,8 @@ export interface SidecarConfig {
   readonly operatorUrl: string;
   /** Whether traffic is redirected to us; else we serve local ports only. */
   readonly transparent: boolean;
+  /** Whether streams to a peer share a connection; see {@link DataPlaneSettings}. */
+  readonly tunnel: boolean;
   readonly upstreams: readonly Upstream[];
   /** `<container>/<kind>` of every rewritten probe. */
   readonly probes: ReadonlyMap<string, Probe>;
@@ -110,6 +112,7 @@ const schema = z.object({
   }),
   MESH_OPERATOR_URL: parsed(parseOperatorUrl),
   MESH_TRANSPARENT: z.enum(['true', 'false'], { error: 'write "true" or "false"' }).default('true'),
+  MESH_TUNNEL: z.enum(['on', 'off'], { error: 'write "on" or "off"' }).default('on'),
   MESH_UPSTREAMS: z.string().optional(),
   MESH_PROBES: parsed(parseProbes).default(new Map()),
   MESH_CONTAINER_PORTS: parsed(parseContainerPorts).default(new Map()),
@@ -154,6 +157,7 @@ export function readConfig(env: Env): SidecarConfig {
     trustDomain: read.MESH_TRUST_DOMAIN as TrustDomain,
     operatorUrl: read.MESH_OPERATOR_URL,
     transparent: read.MESH_TRANSPARENT === 'true',
+    tunnel: read.MESH_TUNNEL === 'on',
     upstreams: Object.freeze(
       upstreams.upstreams.map(({ service, namespace, localPort, port }): Upstream => {
         const home = namespace ?? read.POD_NAMESPACE;

@@ -14,6 +14,8 @@ import type { RefusalReason } from './refusal.ts';
 /** A peer that proved who it is. Only {@link admit} makes one, and no byte of an application moves without one. */
 export interface AdmittedPeer {
   readonly id: SpiffeId;
+  /** When its certificate begins to be good, milliseconds since the epoch. */
+  readonly notBefore: number;
   /** When its certificate runs out, milliseconds since the epoch. */
   readonly notAfter: number;
   /** Why the peer is believed no longer, by today's bundle; undefined while it is. */
@@ -72,6 +74,7 @@ interface Proof {
 
 class CertifiedPeer implements AdmittedPeer {
   readonly id: SpiffeId;
+  readonly notBefore: number;
   readonly notAfter: number;
   readonly #trustDomain: TrustDomain;
   readonly #certificate: X509Certificate;
@@ -84,6 +87,7 @@ class CertifiedPeer implements AdmittedPeer {
     { certificate, intermediates }: Proof,
   ) {
     this.id = id;
+    this.notBefore = Date.parse(certificate.validFrom);
     this.notAfter = Date.parse(certificate.validTo);
     this.#trustDomain = trustDomain;
     this.#certificate = certificate;

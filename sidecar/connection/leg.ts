@@ -1,35 +1,140 @@
-import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 
+import type { ResetReason, StreamReset } from './reset-reason.ts';
 import { putOnTop, resetSocket, wasReset } from './reset.ts';
 
+/** How a leg ended: with everything said and everything taken, or before that. */
+export type LegEnd = { readonly clean: true } | { readonly clean: false; readonly why?: StreamReset };
+
+/** What a leg tells whoever carries its bytes. */
+export interface LegEvents {
+  /** Bytes arrived. After `pause` some more may come, a bounded amount. */
+  onData(chunk: Buffer): void;
+  /** The other end has said everything. */
+  onEnd(): void;
+  /** What was written when `write` said false has left. */
+  onDrain(): void;
+  /** Nothing comes or goes any more. The last call. */
+  onClose(end: LegEnd): void;
+}
+
 /**
- * One of the two ends of a proxied connection: a duplex stream of the application's bytes, and a way to end it with a
- * reset. Whatever carries the bytes (TCP, TLS, one day a stream of a tunnel) is hidden behind it.
+ * One of the two ends of a proxied connection: the application's bytes both ways, and a way to end it with a reset. Whatever
+ * carries the bytes (TCP, TLS, a stream of a tunnel) is hidden behind it.
  */
 export interface Leg {
-  readonly stream: Duplex;
-  /** Whether an end of data that was just read was in truth a reset. */
-  wasReset(): boolean;
-  /** Ends both directions at once and tells the other end with a reset. Idempotent. */
-  reset(): void;
+  /** Bytes that were written and have not left. */
+  readonly pendingBytes: number;
+  /** Begins to tell what arrives; a later call hands that over to somebody else. */
+  carry(events: LegEvents): void;
+  /** @returns false when it is full: `onDrain` follows. It is taken all the same. */
+  write(chunk: Buffer): boolean;
+  /** Nothing more will be written. */
+  end(): void;
+  pause(): void;
+  resume(): void;
+  /**
+   * Ends both directions at once and tells the other end with a reset. Idempotent.
+   *
+   * @param reason told where the other end can be told
+   * @param text a sentence for people
+   */
+  reset(reason?: ResetReason, text?: string): void;
 }
 
 /** Seconds of silence after which the kernel asks whether the other end still lives. */
 const KEEP_ALIVE_DELAY_MS = 30_000;
 
-/**
- * A leg over a TCP socket, or over TLS on top of one. From here on no error of either can crash the process: whoever reads
- * the leg hears of errors by its own listeners.
- *
- * @param raw the TCP socket; kept beside the TLS socket because only it can send a reset
- */
-export function socketLeg(raw: Socket, tls?: TLSSocket): Leg {
-  raw.on('error', ignore);
-  tls?.on('error', ignore);
-  if (tls) putOnTop(raw, tls);
-  return { stream: tls ?? raw, wasReset: () => wasReset(raw), reset: () => resetSocket(raw) };
+/** A leg over a TCP socket, or over TLS on top of one. From here on no error of either can crash the process. */
+export class SocketLeg implements Leg {
+  /** The application's bytes. */
+  readonly stream: Duplex;
+  readonly #raw: Socket;
+  #events: LegEvents | undefined;
+  #ended = false;
+  #closed = false;
+
+  /** @param raw the TCP socket; kept beside the TLS socket because only it can send a reset */
+  constructor(raw: Socket, tls?: TLSSocket) {
+    this.stream = tls ?? raw;
+    this.#raw = raw;
+    raw.on('error', ignore);
+    tls?.on('error', ignore);
+    if (tls) putOnTop(raw, tls);
+  }
+
+  get pendingBytes(): number {
+    return this.stream.destroyed ? 0 : this.stream.writableLength;
+  }
+
+  carry(events: LegEvents): void {
+    const first = !this.#events;
+    this.#events = events;
+    const { stream } = this;
+    if (first) {
+      stream.on('data', this.#onData);
+      stream.on('end', this.#onEnd);
+      stream.on('drain', this.#onDrain);
+      stream.on('close', this.#onClose);
+      // A peer that ended or closed without a word did so before anybody listened.
+      if (stream.readableEnded) this.#onEnd();
+      if (stream.closed) setImmediate(this.#onClose);
+    }
+    stream.resume();
+  }
+
+  write(chunk: Buffer): boolean {
+    return !this.stream.writable || this.stream.write(chunk);
+  }
+
+  end(): void {
+    this.stream.end();
+  }
+
+  pause(): void {
+    this.stream.pause();
+  }
+
+  resume(): void {
+    this.stream.resume();
+  }
+
+  reset(): void {
+    resetSocket(this.#raw);
+  }
+
+  readonly #onData = (chunk: Buffer): void => {
+    this.#events?.onData(chunk);
+  };
+
+  /** An end that was a reset is made one: the leg closes without having ended. */
+  readonly #onEnd = (): void => {
+    if (wasReset(this.#raw)) return this.reset();
+    this.#ended = true;
+    this.#events?.onEnd();
+  };
+
+  readonly #onDrain = (): void => {
+    this.#events?.onDrain();
+  };
+
+  readonly #onClose = (): void => {
+    if (this.#closed) return;
+    this.#closed = true;
+    const { stream } = this;
+    stream.off('data', this.#onData);
+    stream.off('end', this.#onEnd);
+    stream.off('drain', this.#onDrain);
+    stream.off('close', this.#onClose);
+    this.#events?.onClose({ clean: this.#ended && stream.writableFinished });
+  };
+}
+
+/** A leg over a TCP socket, or over TLS on top of one. */
+export function socketLeg(raw: Socket, tls?: TLSSocket): SocketLeg {
+  return new SocketLeg(raw, tls);
 }
 
 /** Settings of every TCP socket the sidecar holds: no waiting for more to send, and a question now and then to a silent peer. */

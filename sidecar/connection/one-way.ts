@@ -1,26 +1,33 @@
-import type { Duplex } from 'node:stream';
+import type { Leg, LegEnd, LegEvents } from './leg.ts';
 
-import type { Leg } from './leg.ts';
+export interface OneWayOptions {
+  readonly from: Leg;
+  readonly to: Leg;
+  /** `from` has said everything. */
+  readonly onEnd: () => void;
+  /** `from` is closed. */
+  readonly onClose: (end: LegEnd) => void;
+  /** `to` took what had filled it, or `from` did, seen from the other way. */
+  readonly otherWay: () => OneWay;
+  /** What was carried already. */
+  readonly carried?: { readonly bytes: number; readonly ended: boolean };
+}
 
-/**
- * One direction of a splice: what `from` sends is written to `to`, its end ends `to`, and a full `to` pauses `from`.
- * Does what `pipe` does, and counts, and can be taken off again without a trace.
- */
-export class OneWay {
-  readonly #leg: Leg;
-  readonly #from: Duplex;
-  readonly #to: Duplex;
-  readonly #onEnd: () => void;
-  #bytes = 0;
-  #ended = false;
-  #running = false;
+/** One direction of a splice: what `from` sends is written to `to`, its end ends `to`, and a full `to` pauses `from`. */
+export class OneWay implements LegEvents {
+  readonly #options: OneWayOptions;
+  readonly #from: Leg;
+  readonly #to: Leg;
+  #bytes: number;
+  #ended: boolean;
+  #stopped = false;
 
-  /** @param onEnd called once, when `from` has said everything */
-  constructor(from: Leg, to: Leg, onEnd: () => void) {
-    this.#leg = from;
-    this.#from = from.stream;
-    this.#to = to.stream;
-    this.#onEnd = onEnd;
+  constructor(options: OneWayOptions) {
+    this.#options = options;
+    this.#from = options.from;
+    this.#to = options.to;
+    this.#bytes = options.carried?.bytes ?? 0;
+    this.#ended = options.carried?.ended ?? false;
   }
 
   get bytes(): number {
@@ -33,39 +40,39 @@ export class OneWay {
   }
 
   start(): void {
-    this.#running = true;
-    this.#from.on('data', this.#write);
-    this.#from.on('end', this.#end);
-    this.#to.on('drain', this.#resume);
-    // A peer that ended without a word did so before anybody listened.
-    if (this.#from.readableEnded) this.#end();
-    else this.#from.resume();
+    this.#from.carry(this);
   }
 
   /** Carries nothing more. Idempotent. */
   stop(): void {
-    if (!this.#running) return;
-    this.#running = false;
-    this.#from.off('data', this.#write);
-    this.#from.off('end', this.#end);
-    this.#to.off('drain', this.#resume);
+    if (this.#stopped) return;
+    this.#stopped = true;
     this.#from.pause();
   }
 
-  readonly #write = (chunk: Buffer): void => {
+  onData(chunk: Buffer): void {
+    if (this.#stopped) return;
     this.#bytes += chunk.length;
-    if (this.#to.writable && !this.#to.write(chunk)) this.#from.pause();
-  };
+    if (!this.#to.write(chunk)) this.#from.pause();
+  }
 
-  /** An end that was a reset is made one: the leg closes without having ended. */
-  readonly #end = (): void => {
-    if (this.#leg.wasReset()) return this.#leg.reset();
+  onEnd(): void {
+    if (this.#stopped || this.#ended) return;
     this.#ended = true;
     this.#to.end();
-    this.#onEnd();
-  };
+    this.#options.onEnd();
+  }
 
-  readonly #resume = (): void => {
-    this.#from.resume();
-  };
+  /** `from` takes bytes again, so what flows towards it may. */
+  onDrain(): void {
+    this.#options.otherWay().#resume();
+  }
+
+  onClose(end: LegEnd): void {
+    this.#options.onClose(end);
+  }
+
+  #resume(): void {
+    if (!this.#stopped) this.#from.resume();
+  }
 }

@@ -9,18 +9,21 @@ class FakeConnection implements OpenConnection {
   fault: Refusal | undefined;
   reviews = 0;
   readonly #registry: ConnectionRegistry;
-  readonly expiresAt?: number;
+  readonly #expiresAt: number;
 
-  constructor(registry: ConnectionRegistry, expiresAt?: number) {
+  constructor(registry: ConnectionRegistry, expiresAt = Infinity) {
     this.#registry = registry;
-    if (expiresAt !== undefined) this.expiresAt = expiresAt;
+    this.#expiresAt = expiresAt;
     registry.add(this);
+  }
+
+  expiresAt(): number {
+    return this.#expiresAt;
   }
 
   review(now: number): Refusal | undefined {
     this.reviews += 1;
-    if (this.expiresAt !== undefined && now > this.expiresAt)
-      return new Refusal('expired-certificate', 'over');
+    if (now > this.#expiresAt) return new Refusal('expired-certificate', 'over');
     return this.fault;
   }
 

@@ -8,8 +8,8 @@ export interface OpenConnection {
   review(now: number): Refusal | undefined;
   /** Ends it with a reset on both sides. */
   cut(why: Refusal): void;
-  /** When its peer's certificate runs out, milliseconds since the epoch; it is reviewed then. */
-  readonly expiresAt?: number;
+  /** When its peer's certificate runs out, milliseconds since the epoch; it is reviewed then. May move. */
+  readonly expiresAt?: () => number;
 }
 
 /** Reviewing thousands of connections must not stop the bytes of those that stay: a pause after each so many. */
@@ -38,7 +38,7 @@ export class ConnectionRegistry {
 
   add(connection: OpenConnection): void {
     this.#open.add(connection);
-    this.#expectExpiry(connection.expiresAt ?? Infinity);
+    this.#expectExpiry(connection.expiresAt?.() ?? Infinity);
   }
 
   remove(connection: OpenConnection): void {
@@ -102,8 +102,10 @@ export class ConnectionRegistry {
     this.#timerAt = Infinity;
     const now = this.#clock.now();
     let next = Infinity;
-    for (const { expiresAt = Infinity } of this.#open)
-      if (expiresAt > now && expiresAt < next) next = expiresAt;
+    for (const connection of this.#open) {
+      const at = connection.expiresAt?.() ?? Infinity;
+      if (at > now && at < next) next = at;
+    }
     if (next < Infinity) this.#expectExpiry(next);
     this.review();
   }

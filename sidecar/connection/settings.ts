@@ -18,8 +18,9 @@ export interface DataPlaneSettings {
   /** After one side has ended and nothing moved for this long, the connection is given up. */
   readonly halfOpenIdleMs: number;
   /**
-   * What happens to an open connection when the certificate its peer once showed runs out: a connection cannot be given a
-   * newer one. `cut` never lets a connection outlive its proof; `keep` lets it go on while rules and roots allow it.
+   * What happens to an open connection when the certificate its peer last showed runs out. In a tunnel, peers show their
+   * newer ones; a connection outside of one cannot be given one. `cut` never lets a connection outlive its proof; `keep` lets
+   * it go on while rules and roots allow it.
    */
   readonly expiredPeers: 'cut' | 'keep';
   /** How long a refused peer is given to read why. */
@@ -28,6 +29,12 @@ export interface DataPlaneSettings {
   readonly maxConnections: number;
   /** Connections that are not let through yet, beyond `maxConnections`; more are reset unheard. */
   readonly maxPending: number;
+  /** Whether peers that can speak `mesh/1` do: many streams in one connection. Off, each stream has a connection of its own. */
+  readonly tunnel: boolean;
+  /** How long a tunnel without a stream is kept. */
+  readonly tunnelIdleMs: number;
+  /** Tunnels to one pod at a time. */
+  readonly maxTunnels: number;
   /** How long a failing endpoint is left alone at first; doubles with every further failure. */
   readonly ejectMs: number;
   readonly ejectMaxMs: number;
@@ -47,6 +54,9 @@ export const DEFAULT_SETTINGS: DataPlaneSettings = {
   lingerMs: 1_000,
   maxConnections: 4_096,
   maxPending: 512,
+  tunnel: true,
+  tunnelIdleMs: 60_000,
+  maxTunnels: 4,
   ejectMs: 1_000,
   ejectMaxMs: 30_000,
 };

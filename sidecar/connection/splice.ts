@@ -1,13 +1,18 @@
 import type { Clock, Timer } from '#kube/clock.ts';
 
-import type { Leg } from './leg.ts';
+import { resetReasonFor } from './reset-reason.ts';
+import type { ResetReason, StreamReset } from './reset-reason.ts';
+import type { Leg, LegEnd } from './leg.ts';
 import { OneWay } from './one-way.ts';
+import type { Refusal } from './refusal.ts';
 
 /** How a spliced connection ended. */
 export interface SpliceEnd {
   readonly how: 'finished' | 'reset' | 'cut' | 'idle';
   readonly bytesToServer: number;
   readonly bytesToClient: number;
+  /** What the other sidecar said about a reset. */
+  readonly why?: StreamReset;
 }
 
 export interface SpliceOptions {
@@ -16,6 +21,8 @@ export interface SpliceOptions {
   readonly clock: Clock;
   /** After one side has ended and nothing moved for this long (ms), both are reset. */
   readonly halfOpenIdleMs: number;
+  /** What the client said while the server was dialed, and the server's leg was told already. */
+  readonly carried?: { readonly bytes: number; readonly ended: boolean };
   /** Called exactly once, when both legs are closed and nothing of the splice is left behind. */
   readonly onEnd: (end: SpliceEnd) => void;
 }
@@ -35,48 +42,52 @@ export class Splice {
   readonly #options: SpliceOptions;
   readonly #toServer: OneWay;
   readonly #toClient: OneWay;
-  readonly #listeners: (() => void)[] = [];
   #open = 2;
   #how: SpliceEnd['how'] = 'finished';
+  #why: StreamReset | undefined;
   #timer: Timer | undefined;
 
   constructor(options: SpliceOptions) {
     this.#options = options;
-    const halfOpen = () => this.#watchHalfOpen();
-    this.#toServer = new OneWay(options.client, options.server, halfOpen);
-    this.#toClient = new OneWay(options.server, options.client, halfOpen);
+    const { client, server, carried } = options;
+    const onEnd = () => this.#watchHalfOpen();
+    this.#toServer = new OneWay({
+      from: client,
+      to: server,
+      onEnd,
+      onClose: (end) => this.#closed(end, server),
+      otherWay: () => this.#toClient,
+      ...(carried ? { carried } : {}),
+    });
+    this.#toClient = new OneWay({
+      from: server,
+      to: client,
+      onEnd,
+      onClose: (end) => this.#closed(end, client),
+      otherWay: () => this.#toServer,
+    });
   }
 
   /** Begins to carry bytes. A leg that is closed already ends the other. */
   start(): void {
-    const { client, server } = this.#options;
-    this.#follow(client, server, this.#toServer);
-    this.#follow(server, client, this.#toClient);
+    if (this.#toServer.ended) this.#watchHalfOpen();
     this.#toServer.start();
     this.#toClient.start();
   }
 
   /** Ends both legs at once with a reset. */
-  cut(): void {
+  cut(why: Refusal): void {
     if (this.#open === 0) return;
     this.#how = 'cut';
-    this.#resetBoth();
+    this.#resetBoth(resetReasonFor(why.reason), why.message);
   }
 
-  /** `from` closed before it had said everything, or before it took everything: the other is reset too. */
-  #follow(from: Leg, other: Leg, fromTheFirst: OneWay): void {
-    let closed = false;
-    const onClose = () => {
-      if (closed) return;
-      closed = true;
-      this.#open -= 1;
-      if (this.#open === 0) return this.#finish();
-      if (fromTheFirst.ended && from.stream.writableFinished) return;
-      this.#abort(other);
-    };
-    from.stream.on('close', onClose);
-    this.#listeners.push(() => from.stream.off('close', onClose));
-    if (from.stream.closed) setImmediate(onClose);
+  /** A leg that closed before it had said everything, or before it took everything, resets the other. */
+  #closed(end: LegEnd, other: Leg): void {
+    this.#open -= 1;
+    if (!end.clean) this.#why ??= end.why;
+    if (this.#open === 0) return this.#finish();
+    if (!end.clean) this.#abort(other);
   }
 
   #abort(leg: Leg): void {
@@ -86,7 +97,7 @@ export class Splice {
     this.#timer?.cancel();
     let left = FLUSH_MS / FLUSH_STEP_MS;
     const flush = () => {
-      if (leg.stream.writableLength === 0 || leg.stream.destroyed || left-- <= 0) leg.reset();
+      if (leg.pendingBytes === 0 || left-- <= 0) leg.reset('app-reset');
       else this.#timer = this.#options.clock.setTimeout(flush, FLUSH_STEP_MS);
     };
     flush();
@@ -98,7 +109,7 @@ export class Splice {
     const look = () => {
       if (seen === this.#moved()) {
         this.#how = 'idle';
-        return this.#resetBoth();
+        return this.#resetBoth('idle');
       }
       seen = this.#moved();
       this.#timer = this.#options.clock.setTimeout(look, this.#options.halfOpenIdleMs);
@@ -110,22 +121,22 @@ export class Splice {
     return this.#toServer.bytes + this.#toClient.bytes;
   }
 
-  #resetBoth(): void {
+  #resetBoth(reason: ResetReason, text?: string): void {
     this.#toServer.stop();
     this.#toClient.stop();
-    this.#options.client.reset();
-    this.#options.server.reset();
+    this.#options.client.reset(reason, text);
+    this.#options.server.reset(reason, text);
   }
 
   #finish(): void {
     this.#timer?.cancel();
     this.#toServer.stop();
     this.#toClient.stop();
-    for (const remove of this.#listeners) remove();
     this.#options.onEnd({
       how: this.#how,
       bytesToServer: this.#toServer.bytes,
       bytesToClient: this.#toClient.bytes,
+      ...(this.#why ? { why: this.#why } : {}),
     });
   }
 }

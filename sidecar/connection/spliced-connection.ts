@@ -16,7 +16,10 @@ export interface SplicedConnectionOptions {
   readonly parties: Parties;
   /** Why it is allowed no longer; see {@link OpenConnection}. */
   readonly review: (now: number) => Refusal | undefined;
-  readonly expiresAt?: number;
+  /** When it must be looked at again; may change. */
+  readonly expiresAt?: () => number;
+  /** What the client said already, and the server's leg was told. */
+  readonly carried?: { readonly bytes: number; readonly ended: boolean };
   readonly onEnd?: () => void;
 }
 
@@ -36,16 +39,23 @@ export class SplicedConnection implements OpenConnection {
   readonly #startedAt: number;
 
   constructor(options: SplicedConnectionOptions, deps: SplicedConnectionDeps) {
-    const { client, server } = options;
+    const { client, server, carried } = options;
     const { clock, halfOpenIdleMs } = deps;
     this.#options = options;
     this.#deps = deps;
     this.#startedAt = clock.now();
-    this.#splice = new Splice({ client, server, clock, halfOpenIdleMs, onEnd: (end) => this.#ended(end) });
+    this.#splice = new Splice({
+      client,
+      server,
+      clock,
+      halfOpenIdleMs,
+      onEnd: (end) => this.#ended(end),
+      ...(carried ? { carried } : {}),
+    });
   }
 
-  get expiresAt(): number {
-    return this.#options.expiresAt ?? Infinity;
+  expiresAt(): number {
+    return this.#options.expiresAt?.() ?? Infinity;
   }
 
   start(): void {
@@ -60,7 +70,7 @@ export class SplicedConnection implements OpenConnection {
 
   cut(why: Refusal): void {
     this.#deps.reporter.cut(this.#options.parties, why);
-    this.#splice.cut();
+    this.#splice.cut(why);
   }
 
   #ended({ how, bytesToServer, bytesToClient }: SpliceEnd): void {

@@ -1,7 +1,7 @@
 import { FakeMesh } from '../testing/data-plane.fake.ts';
 import { eventually } from '../testing/eventually.fake.ts';
 import { RawPeer } from '../testing/raw-peer.fake.ts';
-import { ALPN_CONTROL } from '../tunnel/alpn.ts';
+import { ALPN_CONTROL } from '../transport/alpn.ts';
 
 const OPERATOR = { namespace: 'mesh', service: 'mesh-operator' };
 

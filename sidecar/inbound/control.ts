@@ -4,7 +4,7 @@ import type { SpiffeId } from '#core/spiffe-id.ts';
 import type { Clock } from '#kube/clock.ts';
 
 import type { AdmittedPeer } from '../connection/admit.ts';
-import type { Leg } from '../connection/leg.ts';
+import type { SocketLeg } from '../connection/leg.ts';
 import { Refusal } from '../connection/refusal.ts';
 import type { DataPlaneSettings } from '../connection/settings.ts';
 
@@ -24,7 +24,7 @@ const MAX_LINE_BYTES = 1024;
  * @throws Refusal for everybody but the operator, and for a line that is no command
  */
 export async function serveControl(
-  leg: Leg,
+  leg: SocketLeg,
   peer: AdmittedPeer,
   handler: ControlHandler | undefined,
   deps: { readonly clock: Clock; readonly settings: DataPlaneSettings },

@@ -21,7 +21,7 @@ import type { DataPlaneMetrics } from '../seams/data-plane-metrics.ts';
 import type { IdentitySource } from '../seams/identity-source.ts';
 import type { OwnService } from '../seams/own-service.ts';
 import type { PolicySource } from '../seams/policy-source.ts';
-import { ALPN_CONTROL, ALPN_STREAM } from '../tunnel/alpn.ts';
+import { ALPN_CONTROL, ALPN_STREAM, ALPN_TUNNEL } from '../transport/alpn.ts';
 import type { AppDialer } from './app-dialer.ts';
 import { serveControl } from './control.ts';
 import type { ControlHandler } from './control.ts';
@@ -29,6 +29,8 @@ import { Gatekeeper } from './gatekeeper.ts';
 import { sniff } from './sniff.ts';
 import { StreamServer } from './stream-server.ts';
 import { TlsAcceptor } from './tls-acceptor.ts';
+import { TunnelServer } from './tunnel-server.ts';
+import type { WindowBudget } from '../tunnel/window-budget.ts';
 
 export interface InboundDeps {
   readonly identity: IdentitySource;
@@ -40,6 +42,8 @@ export interface InboundDeps {
   readonly settings: DataPlaneSettings;
   readonly originalDestination: OriginalDestination;
   readonly app: AppDialer;
+  /** Shared by all tunnels of the process. */
+  readonly budget: WindowBudget;
   readonly control?: ControlHandler;
   /** Default {@link PORTS}.inbound on every address. */
   readonly listen?: { readonly hosts: readonly string[]; readonly port: number };
@@ -56,6 +60,7 @@ export class Inbound {
   readonly #sockets = new SocketSet();
   readonly #reporter: Reporter;
   readonly #streams: StreamServer;
+  readonly #tunnels: TunnelServer;
   #unsubscribe: readonly (() => void)[] = [];
   #stopping: Promise<void> | undefined;
 
@@ -78,6 +83,7 @@ export class Inbound {
       reporter: this.#reporter,
       halfOpenIdleMs: settings.halfOpenIdleMs,
     });
+    this.#tunnels = new TunnelServer({ ...deps, streams: this.#streams });
   }
 
   /** The port that is listened on. */
@@ -90,6 +96,11 @@ export class Inbound {
     return this.#registry.size;
   }
 
+  /** Tunnels that other sidecars opened here. */
+  get tunnels(): number {
+    return this.#tunnels.open;
+  }
+
   /** Accepted connections, let through or not. */
   get accepted(): number {
     return this.#sockets.size;
@@ -97,7 +108,10 @@ export class Inbound {
 
   /** @throws Error when the port is taken. */
   async start(): Promise<void> {
-    const review = () => this.#registry.review();
+    const review = () => {
+      this.#registry.review();
+      this.#tunnels.review();
+    };
     const { policy, identity, own } = this.#deps;
     this.#unsubscribe = [policy.onChange(review), identity.onChange(review), own.onChange(review)];
     await this.#listener.start();
@@ -113,6 +127,7 @@ export class Inbound {
     const close = () => {
       this.#listener.close();
       this.#streams.refuseNew();
+      this.#tunnels.goAway();
     };
     await drain(
       { clock: this.#deps.clock, sockets: this.#sockets, registry: this.#registry, close },
@@ -158,6 +173,7 @@ export class Inbound {
     const leg = socketLeg(raw, tls);
     const peer = admit(tls, trust, clock.now());
     metrics.handshake('inbound', clock.now() - started);
+    if (tls.alpnProtocol === ALPN_TUNNEL) return this.#tunnels.serve(raw, tls, peer);
     if (tls.alpnProtocol === ALPN_STREAM) return this.#streams.meshStream(leg, peer, raw);
     if (tls.alpnProtocol === ALPN_CONTROL) return serveControl(leg, peer, control, this.#deps);
     return this.#streams.plainPeer(leg, peer, raw, redirected?.port);

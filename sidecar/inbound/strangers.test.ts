@@ -4,7 +4,7 @@ import type { ConnectionOptions } from 'node:tls';
 import { FakeMesh, WEB } from '../testing/data-plane.fake.ts';
 import { eventually, pause } from '../testing/eventually.fake.ts';
 import { RawPeer } from '../testing/raw-peer.fake.ts';
-import { ALPN_STREAM } from '../tunnel/alpn.ts';
+import { ALPN_STREAM } from '../transport/alpn.ts';
 
 /** Nobody gets past the inbound door without a certificate that proves who it is, and the application never hears of it. */
 

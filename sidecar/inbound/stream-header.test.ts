@@ -3,7 +3,7 @@ import { PORTS } from '#core/constants.ts';
 import { FakeMesh } from '../testing/data-plane.fake.ts';
 import { eventually, pause } from '../testing/eventually.fake.ts';
 import { RawPeer } from '../testing/raw-peer.fake.ts';
-import { MAX_FRAME_BYTES, encodeFrame } from '../tunnel/frame.ts';
+import { MAX_FRAME_BYTES, encodeFrame } from '../plain/frame.ts';
 
 let mesh: FakeMesh;
 let peer: RawPeer;

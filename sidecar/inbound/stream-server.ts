@@ -5,8 +5,9 @@ import type { Clock } from '#kube/clock.ts';
 import type { AdmittedPeer } from '../connection/admit.ts';
 import { expiryOf, reviewTime } from '../connection/peer-expiry.ts';
 import { socketLeg } from '../connection/leg.ts';
-import type { Leg } from '../connection/leg.ts';
+import type { Leg, SocketLeg } from '../connection/leg.ts';
 import { Refusal } from '../connection/refusal.ts';
+import { resetReasonFor } from '../connection/reset-reason.ts';
 import type { ConnectionRegistry } from '../connection/registry.ts';
 import type { Parties, Reporter } from '../connection/reporter.ts';
 import type { DataPlaneSettings } from '../connection/settings.ts';
@@ -15,11 +16,12 @@ import { plainAddress } from '../original-destination/original-destination.ts';
 import type { SocketAddress } from '../original-destination/original-destination.ts';
 import type { DataPlaneMetrics } from '../seams/data-plane-metrics.ts';
 import type { OwnService } from '../seams/own-service.ts';
-import { FrameError, readFrame } from '../tunnel/frame.ts';
-import { parseStreamHeader } from '../tunnel/stream-header.ts';
-import type { StreamHeader } from '../tunnel/stream-header.ts';
-import { VERDICT_CODES, encodeVerdict } from '../tunnel/verdict.ts';
-import type { VerdictCode } from '../tunnel/verdict.ts';
+import { FrameError, readFrame } from '../plain/frame.ts';
+import { parseStreamHeader } from '../plain/stream-header.ts';
+import type { StreamHeader } from '../transport/transport.ts';
+import type { TunnelStream } from '../tunnel/tunnel-stream.ts';
+import { VERDICT_CODES, encodeVerdict } from '../plain/verdict.ts';
+import type { VerdictCode } from '../plain/verdict.ts';
 import type { AppDialer } from './app-dialer.ts';
 import type { Gatekeeper } from './gatekeeper.ts';
 
@@ -51,13 +53,29 @@ export class StreamServer {
     this.#draining = true;
   }
 
+  /** A stream of a tunnel, already with all that it is opened for. Never rejects. */
+  async tunnelStream(stream: TunnelStream, peer: AdmittedPeer): Promise<void> {
+    const { port } = stream.header;
+    try {
+      const app = await this.#open(peer, port, callerOf(stream));
+      stream.accept();
+      this.#carry(stream, app, peer, port);
+    } catch (error) {
+      const refusal = error instanceof Refusal ? error : undefined;
+      stream.reset(refusal ? resetReasonFor(refusal.reason) : 'app-unreachable', refusal?.message);
+      const parties = this.#parties(peer.id, port);
+      if (refusal) this.#deps.reporter.refused(parties, refusal);
+      else this.#deps.reporter.bug(parties, error);
+    }
+  }
+
   /** A stream of another sidecar: its header, our verdict, then bytes. */
-  async meshStream(leg: Leg, peer: AdmittedPeer, raw: Socket): Promise<void> {
+  async meshStream(leg: SocketLeg, peer: AdmittedPeer, raw: Socket): Promise<void> {
     let parties = this.#parties(peer.id);
     try {
       const header = await this.#header(leg);
       parties = this.#parties(peer.id, header.port);
-      const app = await this.#open(peer, header.port, raw);
+      const app = await this.#open(peer, header.port, callerOn(raw));
       leg.stream.write(encodeVerdict({ ok: true }));
       this.#carry(leg, app, peer, header.port);
     } catch (error) {
@@ -73,7 +91,7 @@ export class StreamServer {
    * @param redirectedFrom the port it dialed, when it did not dial the sidecar itself
    */
   async plainPeer(
-    leg: Leg,
+    leg: SocketLeg,
     peer: AdmittedPeer,
     raw: Socket,
     redirectedFrom: number | undefined,
@@ -81,7 +99,7 @@ export class StreamServer {
     const port = redirectedFrom ?? this.#deps.own.defaultPort();
     try {
       if (port === undefined) throw new Refusal('port-not-declared', 'the service declares no port');
-      this.#carry(leg, await this.#open(peer, port, raw), peer, port);
+      this.#carry(leg, await this.#open(peer, port, callerOn(raw)), peer, port);
     } catch (error) {
       leg.reset();
       if (!(error instanceof Refusal)) throw error;
@@ -95,7 +113,7 @@ export class StreamServer {
     const { port, address } = destination;
     const parties = this.#parties(plainAddress(raw.remoteAddress ?? ''), port);
     const fault = () => gatekeeper.plaintextFault(port) ?? this.#busy();
-    const socket = await this.#dial(raw, fault, (signal) =>
+    const socket = await this.#dial(callerOn(raw), fault, (signal) =>
       own.declaredPorts().has(port) ? app.dial(port, signal) : app.dialAt(address, port, signal),
     );
     this.#start(socketLeg(raw), socket, {
@@ -105,7 +123,7 @@ export class StreamServer {
     });
   }
 
-  async #header(leg: Leg): Promise<StreamHeader> {
+  async #header(leg: SocketLeg): Promise<StreamHeader> {
     const { clock, settings } = this.#deps;
     try {
       const header = parseStreamHeader(await readFrame(leg.stream, clock, settings.headerMs));
@@ -122,34 +140,33 @@ export class StreamServer {
   }
 
   /** Dials the application for a peer that may reach it; asks again afterwards, since dialing takes time. */
-  #open(peer: AdmittedPeer, port: number, raw: Socket): Promise<Socket> {
+  #open(peer: AdmittedPeer, port: number, caller: Caller): Promise<Socket> {
     const { gatekeeper, app, clock } = this.#deps;
     const fault = () => gatekeeper.fault(peer, port, clock.now()) ?? this.#busy();
-    return this.#dial(raw, fault, (signal) => app.dial(port, signal));
+    return this.#dial(caller, fault, (signal) => app.dial(port, signal));
   }
 
   async #dial(
-    raw: Socket,
+    caller: Caller,
     fault: () => Refusal | undefined,
     dial: (signal: AbortSignal) => Promise<Socket>,
   ): Promise<Socket> {
     const before = fault();
     if (before) throw before;
     const gone = new AbortController();
-    const onClose = () => gone.abort();
-    raw.once('close', onClose);
+    caller.whenGone(() => gone.abort());
     this.#dialing += 1;
     try {
       const socket = await dial(gone.signal);
       this.#dialing -= 1;
-      const after = raw.destroyed ? new Refusal('client-gone', 'the peer went away') : fault();
+      const after = caller.isGone() ? new Refusal('client-gone', 'the peer went away') : fault();
       this.#dialing += 1;
       if (!after) return socket;
       socket.destroy();
       throw after;
     } finally {
       this.#dialing -= 1;
-      raw.off('close', onClose);
+      caller.whenGone(undefined);
     }
   }
 
@@ -165,7 +182,7 @@ export class StreamServer {
       labels: { direction: 'inbound', security: 'mtls', peer: peer.id },
       review: (now) =>
         this.#deps.gatekeeper.fault(peer, port, now, reviewTime(peer, now, this.#deps.settings)),
-      expiresAt: expiryOf(peer, this.#deps.settings),
+      expiresAt: () => expiryOf(peer, this.#deps.settings),
     });
   }
 
@@ -179,7 +196,7 @@ export class StreamServer {
   }
 
   /** Tells the peer why, and gives it a moment to read it; what it cannot be told ends with a reset. */
-  #answer(leg: Leg, why: Refusal): void {
+  #answer(leg: SocketLeg, why: Refusal): void {
     if (!isVerdictCode(why.reason)) return leg.reset();
     const timer = this.#deps.clock.setTimeout(() => leg.reset(), this.#deps.settings.lingerMs);
     leg.stream.once('close', () => timer.cancel());
@@ -191,6 +208,29 @@ export class StreamServer {
     const { namespace, service } = this.#deps.own.identity;
     return { source, destination: `${namespace}/${service}`, ...(port === undefined ? {} : { port }) };
   }
+}
+
+/** Who waits while the application is dialed. */
+interface Caller {
+  isGone(): boolean;
+  /** Calls back once when it goes away; nobody any more for undefined. */
+  whenGone(callback: (() => void) | undefined): void;
+}
+
+function callerOf(stream: TunnelStream): Caller {
+  return { isGone: () => stream.isClosed, whenGone: (callback) => stream.whenLost(callback) };
+}
+
+function callerOn(raw: Socket): Caller {
+  let listener: (() => void) | undefined;
+  return {
+    isGone: () => raw.destroyed,
+    whenGone(callback) {
+      if (listener) raw.off('close', listener);
+      listener = callback;
+      if (callback) raw.once('close', callback);
+    },
+  };
 }
 
 function isVerdictCode(reason: string): reason is VerdictCode {

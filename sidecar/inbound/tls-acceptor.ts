@@ -8,8 +8,9 @@ import type { Clock } from '#kube/clock.ts';
 import { trustOf } from '../connection/admit.ts';
 import type { HandshakeTrust } from '../connection/admit.ts';
 import { Refusal } from '../connection/refusal.ts';
+import type { DataPlaneSettings } from '../connection/settings.ts';
 import type { IdentitySource } from '../seams/identity-source.ts';
-import { chooseAlpn } from '../tunnel/alpn.ts';
+import { chooseAlpn } from '../transport/alpn.ts';
 
 interface Waiting {
   readonly resolve: (socket: TLSSocket) => void;
@@ -29,14 +30,20 @@ export interface Handshake {
 export class TlsAcceptor {
   readonly #identity: IdentitySource;
   readonly #clock: Clock;
+  readonly #tunnel: boolean;
   readonly #waiting = new Map<string, Waiting>();
   #server: Server | undefined;
   #version: number | undefined;
   #trust: HandshakeTrust | undefined;
 
-  constructor(deps: { readonly identity: IdentitySource; readonly clock: Clock }) {
+  constructor(deps: {
+    readonly identity: IdentitySource;
+    readonly clock: Clock;
+    readonly settings: Pick<DataPlaneSettings, 'tunnel'>;
+  }) {
     this.#identity = deps.identity;
     this.#clock = deps.clock;
+    this.#tunnel = deps.settings.tunnel;
   }
 
   /**
@@ -88,7 +95,7 @@ export class TlsAcceptor {
       ...options,
       requestCert: true,
       rejectUnauthorized: false,
-      ALPNCallback: ({ protocols }) => chooseAlpn(protocols),
+      ALPNCallback: ({ protocols }) => chooseAlpn(protocols, this.#tunnel),
     });
     server.on('secureConnection', (socket) => {
       socket.on('error', () => undefined);

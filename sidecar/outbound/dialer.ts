@@ -1,12 +1,13 @@
 import type { Clock } from '#kube/clock.ts';
 
 import type { Balancer, Choice } from '../balance/balancer.ts';
+import type { EarlyBytes } from '../connection/early-bytes.ts';
 import { Refusal } from '../connection/refusal.ts';
 import type { DataPlaneSettings } from '../connection/settings.ts';
 import type { DataPlaneMetrics } from '../seams/data-plane-metrics.ts';
 import type { Endpoint, Target } from '../seams/resolver.ts';
-import { OpenError } from '../tunnel/transport.ts';
-import type { OpenStream, Transport } from '../tunnel/transport.ts';
+import { OpenError } from '../transport/transport.ts';
+import type { OpenStream, Transport } from '../transport/transport.ts';
 
 export interface DialerDeps {
   readonly transport: Transport;
@@ -27,8 +28,9 @@ export interface DialedStream extends OpenStream {
 const ROUND_WAIT_MS = 50;
 
 /**
- * Reaches a service at one of its pods. Until a peer consents nothing of the application was sent, so whatever fails before is
- * tried elsewhere, within a bounded number of attempts and a bounded time; only a denial is final.
+ * Reaches a service at one of its pods. Until a peer consents nothing reached its application, so whatever fails before is
+ * tried elsewhere, within a bounded number of attempts and a bounded time; a denial is final, and so is a loss after which
+ * nobody knows what was passed on.
  */
 export class Dialer {
   readonly #deps: DialerDeps;
@@ -39,12 +41,14 @@ export class Dialer {
 
   /**
    * @param originalDestination where the application wanted to go, for the peer's log
+   * @param early what the application says meanwhile
    * @param signal gives up
    * @throws Refusal saying why nobody could be reached
    */
   async dial(
     target: Target,
     originalDestination: string | undefined,
+    early: EarlyBytes,
     signal: AbortSignal,
   ): Promise<DialedStream> {
     const { clock, metrics, settings } = this.#deps;
@@ -67,7 +71,7 @@ export class Dialer {
         }
         if (problem) metrics.retried(problem.reason);
         attempts += 1;
-        const outcome = await this.#attempt(target, choice, originalDestination, overall.signal);
+        const outcome = await this.#attempt(target, choice, { originalDestination, early }, overall.signal);
         if (!(outcome instanceof OpenError)) {
           metrics.dialed(clock.now() - started, attempts);
           return outcome;
@@ -85,13 +89,17 @@ export class Dialer {
   async #attempt(
     target: Target,
     choice: Choice,
-    originalDestination: string | undefined,
+    { originalDestination, early }: { originalDestination: string | undefined; early: EarlyBytes },
     signal: AbortSignal,
   ): Promise<DialedStream | OpenError> {
     const { address, port } = choice.endpoint;
     const header = { port, ...(originalDestination === undefined ? {} : { originalDestination }) };
     try {
-      const stream = await this.#deps.transport.open({ address, expect: target.spiffeId, header }, signal);
+      const stream = await this.#deps.transport.open(
+        { address, expect: target.spiffeId, header, early },
+        signal,
+      );
+      early.sendTo(stream.leg);
       choice.succeeded();
       return { ...stream, endpoint: choice.endpoint, finished: () => choice.finished() };
     } catch (error) {

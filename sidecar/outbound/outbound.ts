@@ -20,7 +20,7 @@ import type { DataPlaneMetrics } from '../seams/data-plane-metrics.ts';
 import type { IdentitySource } from '../seams/identity-source.ts';
 import type { Resolver } from '../seams/resolver.ts';
 import type { Upstream } from '../seams/upstream.ts';
-import type { Transport } from '../tunnel/transport.ts';
+import type { Transport } from '../transport/transport.ts';
 import { Dialer } from './dialer.ts';
 import { StreamClient } from './stream-client.ts';
 import type { Wanted } from './stream-client.ts';
@@ -139,6 +139,7 @@ export class Outbound {
       options,
     );
     this.#unsubscribe();
+    this.#deps.transport.close();
   }
 
   #redirected(socket: Socket): void {

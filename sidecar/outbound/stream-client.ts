@@ -3,6 +3,7 @@ import type { Socket } from 'node:net';
 import type { Clock } from '#kube/clock.ts';
 
 import { ConnectError, connectTo } from '../connection/connect.ts';
+import { EarlyBytes } from '../connection/early-bytes.ts';
 import { socketLeg } from '../connection/leg.ts';
 import { resetSocket } from '../connection/reset.ts';
 import { Refusal } from '../connection/refusal.ts';
@@ -108,7 +109,9 @@ export class StreamClient {
   async #toService(app: Socket, target: Target, wanted: Wanted, call: Call): Promise<void> {
     const original = wanted.address && formatAddress(wanted.address);
     try {
-      const stream = await this.#deps.dialer.dial(target, original, call.signal);
+      const client = socketLeg(app);
+      const early = new EarlyBytes(client);
+      const stream = await this.#deps.dialer.dial(target, original, early, call.signal);
       const fault = app.destroyed
         ? new Refusal('client-gone', 'the application closed its connection')
         : this.#review(stream.peer, this.#deps.clock.now());
@@ -121,12 +124,13 @@ export class StreamClient {
       this.#deps.reporter.admitted(call.parties, { endpoint: formatAddress({ address, port }) });
       new SplicedConnection(
         {
-          client: socketLeg(app),
+          client,
           server: stream.leg,
+          carried: early,
           parties: call.parties,
           labels: { direction: 'outbound', security: 'mtls', peer: stream.peer.id },
           review: (now) => this.#review(stream.peer, now),
-          expiresAt: expiryOf(stream.peer, this.#deps.settings),
+          expiresAt: () => expiryOf(stream.peer, this.#deps.settings),
           onEnd: () => {
             stream.finished();
             target.release();

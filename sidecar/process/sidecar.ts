@@ -33,9 +33,10 @@ import type { OriginalDestination } from '../original-destination/original-desti
 import { Outbound } from '../outbound/outbound.ts';
 import { PolicyWatch } from '../policy/policy-watch.ts';
 import { Trust } from '../trust/trust.ts';
-import { PlainTransport } from '../tunnel/plain-transport.ts';
-import type { PlainTransportDeps } from '../tunnel/plain-transport.ts';
-import type { Transport } from '../tunnel/transport.ts';
+import type { Transport } from '../transport/transport.ts';
+import { TunnelTransport } from '../tunnel/tunnel-transport.ts';
+import type { TunnelTransportDeps } from '../tunnel/tunnel-transport.ts';
+import { WindowBudget } from '../tunnel/window-budget.ts';
 import { processFamilies } from './run-metrics.ts';
 import { shutDown } from './shutdown.ts';
 import type { ShutdownTimes } from './shutdown.ts';
@@ -73,8 +74,11 @@ export interface SidecarOptions {
   readonly listen?: Partial<ListenOptions>;
   readonly settings?: Partial<DataPlaneSettings>;
   /** Another way to reach the sidecars of peers, for benchmarks that compare; default: the way that ships. */
-  readonly transport?: (deps: PlainTransportDeps) => Transport;
+  readonly transport?: (deps: TunnelTransportDeps) => Transport;
 }
+
+/** What the windows of all streams of this process may grow by, bytes. */
+const WINDOW_GROWTH_BYTES = 33_554_432;
 
 /** Access is granted right after the pod was made; a refusal of the first moments is asked again soon. */
 const FORBIDDEN_CAP_MS = 800;
@@ -102,7 +106,7 @@ export class Sidecar implements Readiness {
   constructor(options: SidecarOptions) {
     const { config, api, clock, originalDestination } = options;
     const listen = { ...DEFAULT_LISTEN, ...options.listen };
-    const settings = { ...DEFAULT_SETTINGS, ...options.settings };
+    const settings = { ...DEFAULT_SETTINGS, tunnel: config.tunnel, ...options.settings };
     const service: ServiceIdentity = { namespace: config.namespace, service: config.service };
     const log = options.log.logger({ name: 'sidecar' });
     const watching = { api, clock, log, forbiddenCapMs: FORBIDDEN_CAP_MS };
@@ -143,7 +147,8 @@ export class Sidecar implements Readiness {
       podIps: config.podIps,
     });
 
-    const dataPlane = { identity: this.identity, clock, log, metrics, settings };
+    const budget = new WindowBudget(WINDOW_GROWTH_BYTES);
+    const dataPlane = { identity: this.identity, clock, log, metrics, settings, budget };
     const toPeers = { ...dataPlane, port: listen.peerPort };
     const appAt = appAddresses(config.podIps, config.transparent);
     this.inbound = new Inbound({
@@ -158,7 +163,7 @@ export class Sidecar implements Readiness {
     this.outbound = new Outbound({
       ...dataPlane,
       resolver,
-      transport: options.transport?.(toPeers) ?? new PlainTransport(toPeers),
+      transport: options.transport?.(toPeers) ?? new TunnelTransport(toPeers),
       podIPs: config.podIps,
       ...(config.transparent ? { transparent: { originalDestination, port: listen.outboundPort } } : {}),
     });

@@ -32,6 +32,10 @@ export interface DataPlaneMetrics {
   connectionCut(direction: Direction, reason: string): void;
   /** A TLS handshake with a peer was completed. */
   handshake(direction: Direction, milliseconds: number): void;
+  /** A connection that carries many streams was opened between two sidecars. */
+  tunnelOpened(direction: Direction): void;
+  /** Called once for every `tunnelOpened`; `reason` is one of a fixed list (connection/reset-reason.ts). */
+  tunnelClosed(direction: Direction, reason: string): void;
   /** From the application's connection to the peer's consent, all attempts together. */
   dialed(milliseconds: number, attempts: number): void;
   /** One attempt to reach an endpoint failed and another follows. */
@@ -49,6 +53,8 @@ export const noMetrics: DataPlaneMetrics = {
   connectionRefused: () => undefined,
   connectionCut: () => undefined,
   handshake: () => undefined,
+  tunnelOpened: () => undefined,
+  tunnelClosed: () => undefined,
   dialed: () => undefined,
   retried: () => undefined,
   endpointEjected: () => undefined,

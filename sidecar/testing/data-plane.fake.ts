@@ -10,7 +10,8 @@ import { Inbound } from '../inbound/inbound.ts';
 import type { InboundDeps } from '../inbound/inbound.ts';
 import { FakeOriginalDestination } from '../original-destination/original-destination.fake.ts';
 import { Outbound } from '../outbound/outbound.ts';
-import { PlainTransport } from '../tunnel/plain-transport.ts';
+import { TunnelTransport } from '../tunnel/tunnel-transport.ts';
+import { WindowBudget } from '../tunnel/window-budget.ts';
 import { FakeApp, FakeClient } from './app.fake.ts';
 import { eventually } from './eventually.fake.ts';
 import { freePort } from './free-port.fake.ts';
@@ -18,6 +19,7 @@ import { FakeMetrics } from './metrics.fake.ts';
 import { FakeIdentity, FakeOwnService, FakePolicy, FakeResolver, FakeTarget } from './sources.fake.ts';
 
 export const WEB = { namespace: 'shop', service: 'web' };
+const BUDGET = new WindowBudget(33_554_432);
 export const DB = { namespace: 'shop', service: 'db' };
 
 /** A pod of `db`: application and the inbound half of its sidecar, on a loopback address of its own. */
@@ -79,11 +81,11 @@ export class FakeMesh {
       log: new FakeLog(),
       originalDestination: new FakeOriginalDestination(),
     };
-    const shared = { ...this.web, clock: systemClock, settings: this.settings };
+    const shared = { ...this.web, clock: systemClock, settings: this.settings, budget: BUDGET };
     this.outbound = new Outbound({
       ...shared,
       resolver: this.resolver,
-      transport: new PlainTransport({ ...shared, port: inboundPort }),
+      transport: new TunnelTransport({ ...shared, port: inboundPort }),
       podIPs: ['127.0.0.1'],
       transparent: { originalDestination: this.web.originalDestination, port: 0 },
     });
@@ -128,7 +130,7 @@ export class FakeMesh {
       log: new FakeLog(),
       originalDestination: new FakeOriginalDestination(),
     };
-    const shared = { ...pod, clock: systemClock, settings: this.settings };
+    const shared = { ...pod, clock: systemClock, settings: this.settings, budget: BUDGET };
     const inbound = new Inbound({
       ...shared,
       policy: this.policy,

@@ -8,6 +8,8 @@ export class FakeMetrics implements DataPlaneMetrics {
   readonly cut: string[] = [];
   readonly retries: string[] = [];
   readonly acceptFailures: string[] = [];
+  tunnelsOpened = 0;
+  readonly tunnelsClosed: string[] = [];
   handshakes = 0;
   dials = 0;
   ejected = 0;
@@ -31,6 +33,14 @@ export class FakeMetrics implements DataPlaneMetrics {
 
   handshake(): void {
     this.handshakes += 1;
+  }
+
+  tunnelOpened(): void {
+    this.tunnelsOpened += 1;
+  }
+
+  tunnelClosed(_direction: string, reason: string): void {
+    this.tunnelsClosed.push(reason);
   }
 
   dialed(): void {

@@ -4,8 +4,8 @@ import { connect as tlsConnect } from 'node:tls';
 import type { ConnectionOptions, TLSSocket } from 'node:tls';
 
 import { wasReset } from '../connection/reset.ts';
-import { encodeFrame } from '../tunnel/frame.ts';
-import { ALPN_STREAM } from '../tunnel/alpn.ts';
+import { encodeFrame } from '../plain/frame.ts';
+import { ALPN_STREAM } from '../transport/alpn.ts';
 import type { FakeMesh } from './data-plane.fake.ts';
 import { eventually } from './eventually.fake.ts';
 import type { Ending } from './app.fake.ts';

@@ -48,6 +48,19 @@ export class DataPlaneCounters implements DataPlaneMetrics {
     { name: 'mesh_handshake_seconds', labels: ['direction'], help: 'TLS handshakes with peers.' },
     SECONDS,
   );
+  readonly #tunnels = new Counter(
+    {
+      name: 'mesh_tunnels_open',
+      labels: ['direction'],
+      help: 'Connections between sidecars that carry many streams and are open now.',
+    },
+    'gauge',
+  );
+  readonly #tunnelsClosed = new Counter({
+    name: 'mesh_tunnels_closed_total',
+    labels: ['direction', 'reason'],
+    help: 'Connections between sidecars that carried many streams and ended, and why.',
+  });
   readonly #dials = new Histogram(
     {
       name: 'mesh_dial_seconds',
@@ -81,6 +94,8 @@ export class DataPlaneCounters implements DataPlaneMetrics {
       this.#cut,
       this.#bytes,
       this.#handshakes,
+      this.#tunnels,
+      this.#tunnelsClosed,
       this.#dials,
       this.#retries,
       this.#ejections,
@@ -112,6 +127,15 @@ export class DataPlaneCounters implements DataPlaneMetrics {
 
   handshake(direction: Direction, milliseconds: number): void {
     this.#handshakes.observe(milliseconds / 1000, { direction });
+  }
+
+  tunnelOpened(direction: Direction): void {
+    this.#tunnels.add({ direction });
+  }
+
+  tunnelClosed(direction: Direction, reason: string): void {
+    this.#tunnels.add({ direction }, -1);
+    this.#tunnelsClosed.add({ direction, reason });
   }
 
   dialed(milliseconds: number, attempts: number): void {

@@ -1,5 +1,6 @@
 import * as z from 'zod';
 
+import type { StreamHeader } from '../transport/transport.ts';
 import { encodeFrame } from './frame.ts';
 
 /** What a client's sidecar asks for at the start of a stream. */
@@ -13,11 +14,6 @@ const schema = z.object({
     .regex(/^[0-9a-fA-F.:[\]]+$/)
     .optional(),
 });
-
-export interface StreamHeader {
-  readonly port: number;
-  readonly originalDestination?: string;
-}
 
 export function encodeStreamHeader(header: StreamHeader): Buffer {
   return encodeFrame(header);

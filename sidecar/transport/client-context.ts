@@ -9,6 +9,8 @@ import type { IdentitySource } from '../seams/identity-source.ts';
 
 /** A TLS context, and what it was made of. */
 export interface Current {
+  /** Of the identity; see {@link IdentitySource}. */
+  readonly version: number;
   readonly trust: HandshakeTrust;
   readonly context: SecureContext;
 }
@@ -16,7 +18,7 @@ export interface Current {
 /** The TLS context of outgoing connections: made once per version of the identity, since making one costs as much as a handshake. */
 export class ClientContext {
   readonly #identity: IdentitySource;
-  #made: (Current & { readonly version: number }) | undefined;
+  #made: Current | undefined;
 
   constructor(identity: IdentitySource) {
     this.#identity = identity;

@@ -1,9 +1,17 @@
 import type { SpiffeId } from '#core/spiffe-id.ts';
 
 import type { AdmittedPeer } from '../connection/admit.ts';
+import type { EarlyBytes } from '../connection/early-bytes.ts';
 import type { Leg } from '../connection/leg.ts';
 import type { RefusalReason } from '../connection/refusal.ts';
-import type { StreamHeader } from './stream-header.ts';
+
+/** What a stream is opened for. */
+export interface StreamHeader {
+  /** Port of the application inside the pod. */
+  readonly port: number;
+  /** Where the client's application wanted to go, for logs: `10.215.3.4:5432` or `[fd00::1]:5432`. Nothing is decided by it. */
+  readonly originalDestination?: string;
+}
 
 /** A stream that is wanted: to whom, and for what. */
 export interface StreamRequest {
@@ -12,6 +20,8 @@ export interface StreamRequest {
   /** Who must answer, exactly. */
   readonly expect: SpiffeId;
   readonly header: StreamHeader;
+  /** What the application says meanwhile; may be sent along with the request. */
+  readonly early?: EarlyBytes;
 }
 
 /** A stream that the peer consented to: bytes of the application may flow. */
@@ -20,16 +30,18 @@ export interface OpenStream {
   readonly peer: AdmittedPeer;
 }
 
-/** The way streams reach another sidecar: one TLS connection each today, many in one tunnel later. */
+/** The way streams reach another sidecar: many in one tunnel, or one TLS connection each. */
 export interface Transport {
   /**
-   * Opens a stream; resolves when the peer has said yes, so until then nothing of the application was sent and another
-   * endpoint may be tried.
+   * Opens a stream; resolves when the peer has said yes. Until then nothing reached its application, so another endpoint may
+   * be tried, except where the error says that nobody knows.
    *
    * @param signal gives up
    * @throws OpenError
    */
   open(request: StreamRequest, signal: AbortSignal): Promise<OpenStream>;
+  /** Ends what is kept between streams. */
+  close(): void;
 }
 
 /** Why a stream could not be opened, and what that means for the next attempt. */
@@ -50,5 +62,10 @@ export class OpenError extends Error {
     this.reason = reason;
     this.retry = next.retry;
     this.eject = next.eject;
+  }
+
+  /** Something is wrong with this endpoint: another may do better. */
+  static elsewhere(reason: RefusalReason, message: string): OpenError {
+    return new OpenError(reason, message, { retry: true, eject: true });
   }
 }

@@ -4,7 +4,7 @@ import fc from 'fast-check';
 
 import { systemClock } from '#kube/clock.ts';
 
-import { chooseAlpn } from './alpn.ts';
+import { chooseAlpn } from '../transport/alpn.ts';
 import { MAX_FRAME_BYTES, encodeFrame, readFrame } from './frame.ts';
 import { encodeStreamHeader, parseStreamHeader } from './stream-header.ts';
 import { encodeVerdict, parseVerdict } from './verdict.ts';
@@ -93,11 +93,15 @@ test('a header carries the original destination in both address families', async
 
 test.each([
   [['mesh-stream/1'], 'mesh-stream/1'],
-  [['mesh/1', 'mesh-stream/1'], 'mesh-stream/1'],
+  [['mesh-stream/1', 'mesh/1'], 'mesh/1'],
   [['mesh-control/1'], 'mesh-control/1'],
   [['h2'], 'h2'],
   [['h2', 'http/1.1'], 'http/1.1'],
   [['something'], 'something'],
 ])('of %j the inbound side takes %s', (offered, taken) => {
-  expect(chooseAlpn(offered)).toBe(taken);
+  expect(chooseAlpn(offered, true)).toBe(taken);
+});
+
+test('an inbound side that speaks no tunnels takes none', () => {
+  expect(chooseAlpn(['mesh/1', 'mesh-stream/1'], false)).toBe('mesh-stream/1');
 });

@@ -1,0 +1,72 @@
+import type { Leg, LegEnd, LegEvents } from './leg.ts';
+
+/** Bytes of the application that are kept until a peer consents: as much as a stream may carry before then. */
+const MAX_EARLY_BYTES = 32_768;
+
+/**
+ * What the application says while its peer is still being dialed. Sent along with the request for a stream, so that no
+ * round trip passes before it, and kept so that it can be sent again to another endpoint when the first refuses: a peer
+ * passes nothing on to its application before it consents.
+ */
+export class EarlyBytes implements LegEvents {
+  readonly #app: Leg;
+  #chunks: Buffer[] = [];
+  #bytes = 0;
+  #ended = false;
+  #closed: LegEnd | undefined;
+  #to: Leg | undefined;
+
+  /** @param app begins to be read at once */
+  constructor(app: Leg) {
+    this.#app = app;
+    app.carry(this);
+  }
+
+  /** Bytes that the application has said so far. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** Whether it has said everything. */
+  get ended(): boolean {
+    return this.#ended;
+  }
+
+  /** Whether its connection is gone. */
+  get closed(): boolean {
+    return this.#closed !== undefined;
+  }
+
+  /** Sends everything said so far, and what follows, to a leg; to no other any more. */
+  sendTo(leg: Leg): void {
+    if (this.#to === leg) return;
+    this.#to = leg;
+    for (const chunk of this.#chunks) leg.write(chunk);
+    if (this.#ended) leg.end();
+  }
+
+  /** That leg has refused. */
+  takeBack(): void {
+    this.#to = undefined;
+  }
+
+  onData(chunk: Buffer): void {
+    this.#chunks.push(chunk);
+    this.#bytes += chunk.length;
+    if (this.#bytes >= MAX_EARLY_BYTES) this.#app.pause();
+    this.#to?.write(chunk);
+  }
+
+  onEnd(): void {
+    this.#ended = true;
+    this.#to?.end();
+  }
+
+  onDrain(): void {
+    // Nothing is written to the application yet.
+  }
+
+  onClose(end: LegEnd): void {
+    this.#closed = end;
+  }
+}

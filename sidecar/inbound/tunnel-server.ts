@@ -1,0 +1,102 @@
+import type { Socket } from 'node:net';
+import type { TLSSocket } from 'node:tls';
+
+import type { Clock } from '#kube/clock.ts';
+
+import type { AdmittedPeer } from '../connection/admit.ts';
+import { LivingPeer } from '../connection/living-peer.ts';
+import { expiryOf, reviewTime } from '../connection/peer-expiry.ts';
+import type { Refusal } from '../connection/refusal.ts';
+import { ConnectionRegistry } from '../connection/registry.ts';
+import type { OpenConnection } from '../connection/registry.ts';
+import { resetReasonFor } from '../connection/reset-reason.ts';
+import type { DataPlaneSettings } from '../connection/settings.ts';
+import type { DataPlaneMetrics } from '../seams/data-plane-metrics.ts';
+import type { IdentitySource } from '../seams/identity-source.ts';
+import { TunnelSession } from '../tunnel/session.ts';
+import { tunnelProof } from '../tunnel/proof.ts';
+import type { WindowBudget } from '../tunnel/window-budget.ts';
+import { TlsWire } from '../tunnel/wire.ts';
+import type { StreamServer } from './stream-server.ts';
+
+export interface TunnelServerDeps {
+  readonly identity: IdentitySource;
+  readonly clock: Clock;
+  readonly metrics: DataPlaneMetrics;
+  readonly settings: DataPlaneSettings;
+  readonly budget: WindowBudget;
+  readonly streams: StreamServer;
+}
+
+/** The tunnels that other sidecars opened to this one. */
+export class TunnelServer {
+  readonly #deps: TunnelServerDeps;
+  readonly #tunnels: ConnectionRegistry;
+  readonly #byProof = new Map<string, { readonly peer: LivingPeer; readonly session: TunnelSession }>();
+
+  constructor(deps: TunnelServerDeps) {
+    this.#deps = deps;
+    this.#tunnels = new ConnectionRegistry(deps.clock);
+  }
+
+  /** Tunnels that are open. */
+  get open(): number {
+    return this.#tunnels.size;
+  }
+
+  /** Serves one connection of an admitted peer that chose `mesh/1`. */
+  serve(raw: Socket, tls: TLSSocket, first: AdmittedPeer): void {
+    const { clock, budget, streams, settings, metrics } = this.#deps;
+    const peer = new LivingPeer(first);
+    const proof = tunnelProof(tls);
+    const tunnel: OpenConnection = {
+      expiresAt: () => expiryOf(peer, settings) + AFTER_STREAMS_MS,
+      review: (now) => this.#review(peer, now),
+      cut: (why) => session.close(resetReasonFor(why.reason), why.message),
+    };
+    const session = new TunnelSession({
+      role: 'acceptor',
+      wire: new TlsWire(raw, tls),
+      clock,
+      budget,
+      events: {
+        onStream: (stream) => void streams.tunnelStream(stream, peer),
+        onVouch: (older) => this.#vouched(session, peer, older),
+        onClose: ({ reason }) => {
+          this.#byProof.delete(proof);
+          this.#tunnels.remove(tunnel);
+          metrics.tunnelClosed('inbound', reason ?? 'unknown');
+        },
+      },
+    });
+    this.#byProof.set(proof, { peer, session });
+    this.#tunnels.add(tunnel);
+    metrics.tunnelOpened('inbound');
+    session.start();
+  }
+
+  /** Asks of every tunnel whether its peer is believed still. */
+  review(): void {
+    this.#tunnels.review();
+  }
+
+  /** Tells every peer that no more streams are taken; those that are open go on. */
+  goAway(): void {
+    for (const { session } of [...this.#byProof.values()])
+      session.goAway('draining', 'this pod is shutting down');
+  }
+
+  /** A peer that renewed its certificate opens a new tunnel and says which older ones are its own. */
+  #vouched(session: TunnelSession, peer: LivingPeer, proof: string): void {
+    const older = this.#byProof.get(proof);
+    if (older && older.session !== session && older.peer.renew(peer.proof)) session.vouch(proof);
+  }
+
+  #review(peer: LivingPeer, now: number): Refusal | undefined {
+    const snapshot = this.#deps.identity.current();
+    return snapshot && peer.fault(snapshot.bundle, reviewTime(peer, now, this.#deps.settings));
+  }
+}
+
+/** Streams are reviewed first, so that each is reported with its own reason. */
+const AFTER_STREAMS_MS = 50;

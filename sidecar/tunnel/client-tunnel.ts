@@ -1,0 +1,83 @@
+import type { Clock, Timer } from '#kube/clock.ts';
+
+import { LivingPeer } from '../connection/living-peer.ts';
+import type { PeerConnection } from '../transport/peer-dialer.ts';
+import { tunnelProof } from './proof.ts';
+import { TunnelSession } from './session.ts';
+import type { SessionEnd } from './session.ts';
+import type { WindowBudget } from './window-budget.ts';
+import { TlsWire } from './wire.ts';
+
+export interface ClientTunnelOptions {
+  readonly connection: PeerConnection;
+  readonly clock: Clock;
+  readonly budget: WindowBudget;
+  /** How long it is kept without a stream, milliseconds. */
+  readonly idleMs: number;
+  /** The peer confirms that an older tunnel is of this process too. */
+  readonly onVouch: (proof: string) => void;
+  /** The peer's certificate ends soon: it will have a newer one by now. */
+  readonly onAging: () => void;
+  readonly onClose: (why: SessionEnd) => void;
+}
+
+/** The last part of a certificate's life, by which a peer has long renewed its own. */
+const AGED = 0.95;
+
+/** A tunnel that this side opened. */
+export class ClientTunnel {
+  readonly session: TunnelSession;
+  readonly peer: LivingPeer;
+  /** Version of our identity that was shown. */
+  readonly version: number;
+  /** See {@link tunnelProof}. */
+  readonly proof: string;
+  readonly #clock: Clock;
+  readonly #options: ClientTunnelOptions;
+  #idle: Timer | undefined;
+  #aging: Timer | undefined;
+
+  constructor(options: ClientTunnelOptions) {
+    const { connection, clock, budget } = options;
+    this.#options = options;
+    this.#clock = clock;
+    this.peer = new LivingPeer(connection.peer);
+    this.version = connection.version;
+    this.proof = tunnelProof(connection.tls);
+    this.session = new TunnelSession({
+      role: 'dialer',
+      wire: new TlsWire(connection.raw, connection.tls),
+      clock,
+      budget,
+      events: {
+        onIdle: () => this.idle(),
+        onVouch: options.onVouch,
+        onClose: (why) => {
+          this.#idle?.cancel();
+          this.#aging?.cancel();
+          options.onClose(why);
+        },
+      },
+    });
+    this.session.start();
+    this.expectAging();
+    this.idle();
+  }
+
+  /** Counts its time without a stream from now. */
+  idle(): void {
+    this.#idle?.cancel();
+    this.#idle = this.#clock.setTimeout(() => {
+      if (this.session.streams === 0) this.session.close('idle', 'no stream for a while');
+    }, this.#options.idleMs);
+  }
+
+  /** Looks again at when the peer's certificate ends. */
+  expectAging(): void {
+    const { notBefore, notAfter } = this.peer;
+    const at = notBefore + (notAfter - notBefore) * AGED;
+    this.#aging?.cancel();
+    if (this.session.isClosed || at <= this.#clock.now()) return;
+    this.#aging = this.#clock.setTimeout(() => this.#options.onAging(), at - this.#clock.now());
+  }
+}

@@ -1,0 +1,14 @@
+import type { TLSSocket } from 'node:tls';
+
+import { VOUCH_BYTES } from './protocol.ts';
+
+/**
+ * Something that only the two ends of a TLS connection know, and that no two connections share (RFC 8446 section 7.5): who
+ * shows it on another connection is the very process that holds this one.
+ *
+ * @param tls after its handshake
+ * @returns hexadecimal
+ */
+export function tunnelProof(tls: TLSSocket): string {
+  return tls.exportKeyingMaterial(VOUCH_BYTES, 'EXPORTER-mesh-tunnel', Buffer.alloc(0)).toString('hex');
+}

@@ -1,0 +1,381 @@
+import type { Clock, Timer } from '#kube/clock.ts';
+
+import { BulkMeter } from './bulk-meter.ts';
+import { FrameReader, ProtocolError } from './frame-reader.ts';
+import type { FrameHandler } from './frame-reader.ts';
+import { Liveness } from './liveness.ts';
+import { Outbox } from './outbox.ts';
+import { Patience } from './patience.ts';
+import {
+  decodeFarewell,
+  decodeHello,
+  decodeNumber,
+  decodeOpen,
+  encodeFarewell,
+  encodeHello,
+  encodeOpen,
+} from './payloads.ts';
+import type { StreamHeader } from '../transport/transport.ts';
+import {
+  BASE_LIMITS,
+  CONNECTION_CREDIT_STEP,
+  FRAME,
+  GROWTH_BYTES,
+  MAX_STREAM_ID,
+  MAX_WINDOW,
+  VOUCH_BYTES,
+} from './protocol.ts';
+import { ReceiveWindow } from './receive-window.ts';
+import type { WindowShare } from './receive-window.ts';
+import { StreamReset, codeOf, reasonOf } from '../connection/reset-reason.ts';
+import type { ResetReason } from '../connection/reset-reason.ts';
+import { TunnelStream } from './tunnel-stream.ts';
+import type { WindowBudget } from './window-budget.ts';
+import type { Wire, WireEvents } from './wire.ts';
+
+/** Why a tunnel ended. */
+export interface SessionEnd {
+  /** Undefined for a code of a newer version. */
+  readonly reason: ResetReason | undefined;
+  readonly text: string;
+}
+
+/** What a tunnel tells its owner. */
+export interface SessionEvents {
+  /** A stream of the peer; only for the acceptor. Answer with `accept` or `reset`. */
+  onStream?(stream: TunnelStream): void;
+  /** The peer takes no more streams. */
+  onGoAway?(why: SessionEnd): void;
+  /** The last open stream has ended. */
+  onIdle?(): void;
+  /** The peer says, or confirms, that the tunnel with this proof is of the same process as this one. */
+  onVouch?(proof: string): void;
+  /** The tunnel is gone, and every stream of it. The last call. */
+  onClose(why: SessionEnd): void;
+}
+
+export interface SessionOptions {
+  /** Who made the connection opens streams; the other side takes them. */
+  readonly role: 'dialer' | 'acceptor';
+  readonly wire: Wire;
+  readonly clock: Clock;
+  readonly budget: WindowBudget;
+  readonly events: SessionEvents;
+}
+
+/** A peer that makes us say this much and does not read it is given up. */
+const MAX_BACKLOG_BYTES = 4_194_304;
+/** How long a tunnel that was ended waits for its last words to leave. */
+const FAREWELL_MS = 1_000;
+/** How long the side that opens streams may take to close a tunnel that the other side leaves. */
+const LEAVE_MS = 5_000;
+const CLOSED: SessionEnd = { reason: 'draining', text: 'the tunnel was closed' };
+
+/** One tunnel: the streams of a connection between two sidecars. docs/tunnel.md says what goes over the wire. */
+export class TunnelSession implements FrameHandler, WireEvents {
+  readonly #role: SessionOptions['role'];
+  readonly #wire: Wire;
+  readonly #clock: Clock;
+  readonly #events: SessionEvents;
+  readonly #outbox: Outbox;
+  readonly #reader = new FrameReader(this);
+  readonly #streams = new Map<number, TunnelStream>();
+  readonly #patience = new Patience();
+  readonly #bulk = new BulkMeter();
+  readonly #liveness: Liveness;
+  readonly #share: WindowShare;
+  #peer = BASE_LIMITS;
+  #greeted = false;
+  /** The highest stream that was opened. */
+  #lastId = 0;
+  /** What all streams of the peer may still send, and what of it is to be credited. */
+  #receiveCredit = BASE_LIMITS.connectionWindow;
+  #released = 0;
+  /** The stream whose data is being read; undefined for one that is closed already. */
+  #reading: TunnelStream | undefined;
+  #goingAway = false;
+  #peerGoingAway = false;
+  #end: SessionEnd | undefined;
+  #farewell: Timer | undefined;
+
+  constructor({ role, wire, clock, budget, events }: SessionOptions) {
+    this.#role = role;
+    this.#wire = wire;
+    this.#clock = clock;
+    this.#events = events;
+    this.#outbox = new Outbox(wire, BASE_LIMITS.connectionWindow, (bytes) => this.#moved(bytes));
+    this.#share = { budget, spare: GROWTH_BYTES, released: (bytes) => this.#credit(bytes) };
+    this.#liveness = new Liveness(clock, {
+      ping: () => this.#outbox.frame(FRAME.ping, 0, Buffer.alloc(8)),
+      dead: (text) => this.#lose({ reason: 'tunnel-lost', text }),
+      sending: () => this.#outbox,
+      tick: () => this.#patience.rest(),
+    });
+  }
+
+  /** Says hello and begins to read. */
+  start(): void {
+    this.#outbox.frame(FRAME.hello, 0, encodeHello(BASE_LIMITS));
+    this.#liveness.start();
+    this.#wire.start(this);
+  }
+
+  /** Streams that are open. */
+  get streams(): number {
+    return this.#streams.size;
+  }
+
+  /** Whether another stream may be opened here. */
+  get takesStreams(): boolean {
+    if (this.#end || this.isLeaving || this.#liveness.doubtful) return false;
+    return this.#streams.size < this.#peer.maxStreams && this.#lastId < MAX_STREAM_ID;
+  }
+
+  /** Whether a stream moves much in large pieces right now: small ones are better off elsewhere. */
+  get carriesBulk(): boolean {
+    return this.#bulk.isHeavy(this.#clock.now());
+  }
+
+  /** Whether one side opens, or takes, no more streams here. */
+  get isLeaving(): boolean {
+    return this.#goingAway || this.#peerGoingAway;
+  }
+
+  get isClosed(): boolean {
+    return this.#end !== undefined;
+  }
+
+  /** Opens a stream. Bytes may be written to it at once; what the peer thinks of it is told by its `consent`. */
+  open(header: StreamHeader): TunnelStream {
+    const stream = this.#add(++this.#lastId, header);
+    this.#outbox.frame(FRAME.open, stream.id, encodeOpen(header));
+    return stream;
+  }
+
+  /** Neither opens nor takes streams from now on; closes when those that are open have ended. Idempotent. */
+  goAway(why: ResetReason, text: string): void {
+    if (this.#goingAway || this.#end) return;
+    this.#goingAway = true;
+    this.#sayFarewell(why, text);
+    this.#closeWhenDone();
+  }
+
+  /** Says that the tunnel with this proof is of this process too. */
+  vouch(proof: string): void {
+    this.#outbox.frame(FRAME.vouch, 0, Buffer.from(proof, 'hex'));
+  }
+
+  /** Ends the tunnel and every stream of it, telling the peer why. Idempotent. */
+  close(why: ResetReason, text: string): void {
+    if (this.#end) return;
+    this.#sayFarewell(why, text);
+    this.#outbox.flush();
+    this.#wire.end();
+    this.#farewell = this.#clock.setTimeout(() => this.#wire.reset(), FAREWELL_MS);
+    this.#finish({ reason: why, text });
+  }
+
+  onBytes(chunk: Buffer): void {
+    if (this.#end) return;
+    this.#liveness.heard();
+    try {
+      this.#reader.push(chunk);
+      if (this.#outbox.backlog > MAX_BACKLOG_BYTES) throw new ProtocolError('the peer does not read');
+    } catch (error) {
+      if (!(error instanceof ProtocolError)) throw error;
+      this.close('protocol-error', error.message);
+    }
+  }
+
+  onClose(): void {
+    this.#farewell?.cancel();
+    this.#finish({ reason: 'tunnel-lost', text: 'the connection to the other sidecar was closed' });
+  }
+
+  dataBegins(id: number, length: number): void {
+    const stream = this.#known(id, 'DATA');
+    this.#receiveCredit -= length;
+    if (this.#receiveCredit < 0) throw new ProtocolError('more data than the connection has credit for');
+    if (length > 0) this.#moved(length);
+    else this.#spend();
+    this.#reading = stream;
+    if (!stream) return this.#credit(length);
+    if (stream.hasPeerEnded) throw new ProtocolError('DATA on a stream after its END');
+    if (this.#role === 'dialer' && !stream.isAccepted)
+      throw new ProtocolError('DATA on a stream before its ACCEPT');
+    if (!stream.window.receive(length)) throw new ProtocolError('more data than the stream has credit for');
+  }
+
+  dataPiece(piece: Buffer): void {
+    const stream = this.#reading;
+    if (stream && !stream.isClosed) stream.onData(piece);
+  }
+
+  frame(type: number, id: number, payload: Buffer): void {
+    if (!this.#greeted) {
+      if (type !== FRAME.hello) throw new ProtocolError('the first frame is no HELLO');
+      this.#greeted = true;
+      return this.#hello(decodeHello(payload));
+    }
+    switch (type) {
+      case FRAME.open:
+        return this.#opened(id, decodeOpen(payload));
+      case FRAME.accept:
+        return this.#accepted(id);
+      case FRAME.end:
+        return this.#ended(id);
+      case FRAME.reset:
+        return this.#reset(id, payload);
+      case FRAME.credit:
+        return this.#credited(id, decodeNumber(payload));
+      case FRAME.goAway:
+        return this.#leave(payload);
+      default:
+        this.#spend();
+        if (type === FRAME.ping) this.#outbox.frame(FRAME.pong, 0, payload);
+        else if (type === FRAME.vouch && payload.length === VOUCH_BYTES)
+          this.#events.onVouch?.(payload.toString('hex'));
+        else if (type === FRAME.hello) throw new ProtocolError('a second HELLO');
+    }
+  }
+
+  #hello(limits: typeof BASE_LIMITS): void {
+    this.#outbox.addCredit(limits.connectionWindow - BASE_LIMITS.connectionWindow);
+    for (const stream of this.#streams.values()) {
+      stream.addCredit(limits.streamWindow - BASE_LIMITS.streamWindow, MAX_WINDOW);
+    }
+    this.#peer = limits;
+  }
+
+  #opened(id: number, header: StreamHeader): void {
+    if (this.#role === 'dialer') throw new ProtocolError('an OPEN from the side that takes streams');
+    if (id <= this.#lastId || id > MAX_STREAM_ID)
+      throw new ProtocolError('an OPEN whose number is not a new one');
+    this.#lastId = id;
+    this.#spend();
+    const stream = this.#add(id, header);
+    if (this.#goingAway) return stream.reset('draining', 'this pod is shutting down');
+    if (this.#streams.size > BASE_LIMITS.maxStreams) {
+      return stream.reset('limit', `a tunnel takes ${BASE_LIMITS.maxStreams} streams`);
+    }
+    this.#events.onStream?.(stream);
+  }
+
+  #accepted(id: number): void {
+    const stream = this.#known(id, 'ACCEPT');
+    if (this.#role === 'acceptor') throw new ProtocolError('an ACCEPT from the side that opens streams');
+    if (!stream) return this.#spend();
+    if (stream.isAccepted) throw new ProtocolError('a second ACCEPT for a stream');
+    this.#patience.opened();
+    stream.onAccept();
+  }
+
+  #ended(id: number): void {
+    const stream = this.#known(id, 'END');
+    if (!stream) return this.#spend();
+    if (!stream.onEnd()) throw new ProtocolError('a second END for a stream');
+  }
+
+  #reset(id: number, payload: Buffer): void {
+    const farewell = decodeFarewell(payload);
+    const stream = this.#known(id, 'RESET');
+    if (!stream?.isAccepted) this.#spend();
+    stream?.lost(new StreamReset(farewell));
+  }
+
+  #credited(id: number, bytes: number): void {
+    this.#spend();
+    if (bytes === 0 || bytes > MAX_WINDOW) throw new ProtocolError(`a credit of ${bytes} bytes`);
+    const enough =
+      id === 0 ? this.#outbox.addCredit(bytes) : this.#known(id, 'CREDIT')?.addCredit(bytes, MAX_WINDOW);
+    if (enough === false) throw new ProtocolError('more credit than a window can hold');
+  }
+
+  #leave(payload: Buffer): void {
+    this.#spend();
+    const { code, text } = decodeFarewell(payload);
+    this.#peerGoingAway = true;
+    this.#events.onGoAway?.({ reason: reasonOf(code), text });
+    this.#closeWhenDone();
+  }
+
+  /** @returns undefined for a stream that has ended. @throws ProtocolError for one that never was */
+  #known(id: number, what: string): TunnelStream | undefined {
+    if (!this.#greeted) throw new ProtocolError('the first frame is no HELLO');
+    if (id === 0 || id > this.#lastId) throw new ProtocolError(`${what} on a stream that was never opened`);
+    return this.#streams.get(id);
+  }
+
+  #moved(bytes: number): void {
+    this.#patience.work(bytes);
+    this.#bulk.moved(bytes);
+  }
+
+  #spend(): void {
+    if (!this.#patience.spend()) throw new ProtocolError('far more control frames than work');
+  }
+
+  #add(id: number, header: StreamHeader): TunnelStream {
+    const stream = new TunnelStream({
+      id,
+      header,
+      sender: this.#outbox,
+      window: new ReceiveWindow(BASE_LIMITS.streamWindow, this.#share),
+      credit: this.#peer.streamWindow,
+      onClosed: (closed) => this.#remove(closed),
+    });
+    this.#streams.set(id, stream);
+    return stream;
+  }
+
+  #remove(stream: TunnelStream): void {
+    this.#streams.delete(stream.id);
+    this.#outbox.forget(stream);
+    if (this.#streams.size > 0 || this.#end) return;
+    this.#events.onIdle?.();
+    this.#closeWhenDone();
+  }
+
+  /** Bytes that are held no longer: the peer may send as many more, of whatever stream. */
+  #credit(bytes: number): void {
+    this.#released += bytes;
+    if (this.#released < CONNECTION_CREDIT_STEP || this.#end) return;
+    this.#receiveCredit += this.#released;
+    this.#outbox.credit(0, this.#released);
+    this.#released = 0;
+  }
+
+  #sayFarewell(why: ResetReason, text: string): void {
+    this.#outbox.frame(FRAME.goAway, 0, encodeFarewell({ code: codeOf(why), text }));
+  }
+
+  /** Who opens streams closes: only that side knows that none is on its way. The other one waits for it a while. */
+  #closeWhenDone(): void {
+    if (!this.isLeaving || this.#streams.size > 0 || this.#end) return;
+    if (this.#role === 'acceptor' && !this.#peerGoingAway) {
+      this.#farewell ??= this.#clock.setTimeout(() => this.#lose(CLOSED), LEAVE_MS);
+      return;
+    }
+    this.#outbox.flush();
+    this.#wire.end();
+    this.#farewell = this.#clock.setTimeout(() => this.#wire.reset(), FAREWELL_MS);
+    this.#finish(CLOSED);
+  }
+
+  #lose(why: SessionEnd): void {
+    if (this.#end) return;
+    this.#wire.reset();
+    this.#finish(why);
+  }
+
+  #finish(why: SessionEnd): void {
+    if (this.#end) return;
+    this.#end = why;
+    this.#reader.stop();
+    this.#outbox.stop();
+    this.#liveness.stop();
+    const lost = new StreamReset({ code: codeOf(why.reason ?? 'tunnel-lost'), text: why.text });
+    for (const stream of [...this.#streams.values()]) stream.lost(lost);
+    this.#events.onClose(why);
+  }
+}

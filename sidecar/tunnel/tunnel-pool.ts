@@ -1,0 +1,188 @@
+import type { SpiffeId } from '#core/spiffe-id.ts';
+import type { Clock, Timer } from '#kube/clock.ts';
+import type { TrustBundle } from '#pki/trust-bundle.ts';
+
+import type { DataPlaneSettings } from '../connection/settings.ts';
+import { resetReasonFor } from '../connection/reset-reason.ts';
+import type { DataPlaneMetrics } from '../seams/data-plane-metrics.ts';
+import { ALPN_TUNNEL, offeredAlpn } from '../transport/alpn.ts';
+import type { PeerConnection, PeerDialer } from '../transport/peer-dialer.ts';
+import { OpenError } from '../transport/transport.ts';
+import { ClientTunnel } from './client-tunnel.ts';
+import type { WindowBudget } from './window-budget.ts';
+
+export interface TunnelPoolDeps {
+  readonly dialer: PeerDialer;
+  readonly clock: Clock;
+  readonly metrics: DataPlaneMetrics;
+  readonly settings: DataPlaneSettings;
+  readonly budget: WindowBudget;
+}
+
+export interface Destination {
+  /** IP of the pod. */
+  readonly address: string;
+  /** Who must answer, exactly. */
+  readonly expect: SpiffeId;
+}
+
+/** So many streams on every tunnel, and another tunnel is opened. */
+const CROWDED_STREAMS = 512;
+/** How long a peer that spoke the plain protocol is believed to speak no other. */
+const PLAIN_MS = 60_000;
+const RETRY_MS = 1_000;
+
+/** The tunnels to one pod: grows under load, and is renewed when certificates are. */
+export class TunnelPool {
+  readonly #deps: TunnelPoolDeps;
+  readonly #destination: Destination;
+  readonly #onEmpty: () => void;
+  readonly #tunnels = new Set<ClientTunnel>();
+  #dialing: Promise<ClientTunnel | PeerConnection> | undefined;
+  #gaveUp = new AbortController();
+  #plainUntil = 0;
+  #version = 0;
+  #retry: Timer | undefined;
+
+  /** @param onEmpty nothing is left here that is worth keeping */
+  constructor(destination: Destination, deps: TunnelPoolDeps, onEmpty: () => void) {
+    this.#destination = destination;
+    this.#deps = deps;
+    this.#onEmpty = onEmpty;
+  }
+
+  get size(): number {
+    return this.#tunnels.size;
+  }
+
+  /** Whether the peer does not speak `mesh/1`. */
+  get speaksPlain(): boolean {
+    return this.#plainUntil > this.#deps.clock.now();
+  }
+
+  /** A tunnel that is open already and takes another stream. */
+  ready(): ClientTunnel | undefined {
+    let best: ClientTunnel | undefined;
+    for (const tunnel of this.#tunnels) {
+      if (tunnel.version === this.#version && tunnel.session.takesStreams && lighter(tunnel, best))
+        best = tunnel;
+    }
+    if (best && busy(best) && this.#tunnels.size < this.#deps.settings.maxTunnels) this.#grow();
+    return best;
+  }
+
+  /**
+   * A new tunnel, or, where the peer does not speak `mesh/1`, a connection for one stream. Callers at the same time share
+   * one attempt.
+   *
+   * @param signal only stops waiting
+   * @throws OpenError
+   */
+  async dial(signal: AbortSignal): Promise<ClientTunnel | PeerConnection> {
+    this.#dialing ??= this.#connect().finally(() => (this.#dialing = undefined));
+    const attempt = this.#dialing;
+    if (signal.aborted) throw OpenError.elsewhere('unreachable', 'given up');
+    return new Promise((resolve, reject) => {
+      const abort = () => reject(OpenError.elsewhere('unreachable', 'given up'));
+      signal.addEventListener('abort', abort, { once: true });
+      attempt.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
+    });
+  }
+
+  /** Our identity or whom we believe has changed: what the peers show is looked at again, and what we show is renewed. */
+  renew(version: number, bundle: TrustBundle): void {
+    this.#version = version;
+    const now = this.#deps.clock.now();
+    for (const tunnel of [...this.#tunnels]) {
+      const fault = tunnel.peer.fault(bundle, Math.min(now, tunnel.peer.notAfter));
+      if (fault) tunnel.session.close(resetReasonFor(fault.reason), fault.message);
+      else if (tunnel.version !== version && tunnel.session.streams === 0)
+        tunnel.session.close('idle', 'renewed');
+    }
+    if ([...this.#tunnels].some((tunnel) => tunnel.version !== version)) this.#succeed();
+  }
+
+  close(): void {
+    this.#gaveUp.abort();
+    this.#retry?.cancel();
+    for (const tunnel of [...this.#tunnels]) tunnel.session.close('draining', 'this pod is shutting down');
+  }
+
+  #grow(): void {
+    if (!this.#dialing) this.dial(this.#gaveUp.signal).catch(() => undefined);
+  }
+
+  async #connect(): Promise<ClientTunnel | PeerConnection> {
+    const { dialer, clock } = this.#deps;
+    const { address, expect } = this.#destination;
+    try {
+      const connection = await dialer.dial(address, expect, offeredAlpn(true), this.#gaveUp.signal);
+      if (connection.alpn === ALPN_TUNNEL) return this.#add(connection);
+      this.#plainUntil = clock.now() + PLAIN_MS;
+      return connection;
+    } finally {
+      setImmediate(() => this.#tellEmpty());
+    }
+  }
+
+  #add(connection: PeerConnection): ClientTunnel {
+    const { clock, budget, metrics, settings } = this.#deps;
+    const tunnel: ClientTunnel = new ClientTunnel({
+      connection,
+      clock,
+      budget,
+      idleMs: settings.tunnelIdleMs,
+      onVouch: (proof) => this.#vouched(tunnel, proof),
+      onAging: () => this.#succeed(),
+      onClose: ({ reason }) => {
+        this.#tunnels.delete(tunnel);
+        metrics.tunnelClosed('outbound', reason ?? 'unknown');
+        this.#tellEmpty();
+      },
+    });
+    this.#tunnels.add(tunnel);
+    this.#version = Math.max(this.#version, tunnel.version);
+    metrics.tunnelOpened('outbound');
+    return tunnel;
+  }
+
+  /** Opens a new tunnel that shows the newest certificates, and vouches for the older ones that are in use. */
+  #succeed(): void {
+    this.#retry?.cancel();
+    this.#retry = undefined;
+    const older = [...this.#tunnels].filter(({ session }) => session.streams > 0);
+    if (older.length === 0) return;
+    this.dial(this.#gaveUp.signal).then(
+      (newer) => {
+        if (!(newer instanceof ClientTunnel)) return newer.raw.destroy();
+        for (const tunnel of older) if (tunnel !== newer) newer.session.vouch(tunnel.proof);
+      },
+      () => {
+        if (this.#gaveUp.signal.aborted) return;
+        this.#retry = this.#deps.clock.setTimeout(() => this.#succeed(), RETRY_MS);
+      },
+    );
+  }
+
+  #vouched(newer: ClientTunnel, proof: string): void {
+    for (const tunnel of this.#tunnels) {
+      if (tunnel.proof !== proof || tunnel === newer) continue;
+      if (tunnel.peer.renew(newer.peer.proof)) tunnel.expectAging();
+    }
+  }
+
+  #tellEmpty(): void {
+    if (this.#tunnels.size === 0 && !this.#dialing && !this.speaksPlain) this.#onEmpty();
+  }
+}
+
+/** Streams go where least is under way; where bytes wait to leave, only when there is nothing better. */
+function lighter(one: ClientTunnel, other: ClientTunnel | undefined): boolean {
+  if (!other) return true;
+  if (busy(one) !== busy(other)) return busy(other);
+  return one.session.streams < other.session.streams;
+}
+
+function busy({ session }: ClientTunnel): boolean {
+  return session.carriesBulk || session.streams >= CROWDED_STREAMS;
+}

@@ -1,0 +1,135 @@
+import type { Clock } from '#kube/clock.ts';
+
+import type { ResetReason } from '../connection/reset-reason.ts';
+import { StreamReset } from '../connection/reset-reason.ts';
+import { PlainTransport } from '../plain/plain-transport.ts';
+import { PeerDialer } from '../transport/peer-dialer.ts';
+import type { PeerDialerDeps } from '../transport/peer-dialer.ts';
+import { refusedBy } from '../transport/refused-by.ts';
+import { OpenError } from '../transport/transport.ts';
+import type { OpenStream, StreamRequest, Transport } from '../transport/transport.ts';
+import { ClientTunnel } from './client-tunnel.ts';
+import { TunnelPool } from './tunnel-pool.ts';
+import type { TunnelStream } from './tunnel-stream.ts';
+import type { WindowBudget } from './window-budget.ts';
+
+export interface TunnelTransportDeps extends PeerDialerDeps {
+  readonly budget: WindowBudget;
+}
+
+/** What a peer says before it has passed anything on; after any other end nobody knows whether it did. */
+const REFUSALS: ReadonlySet<ResetReason | undefined> = new Set([
+  'denied',
+  'port-not-declared',
+  'app-unreachable',
+  'draining',
+  'not-ready',
+  'limit',
+  'untrusted-certificate',
+  'expired-certificate',
+]);
+
+/** `mesh/1` to peers that speak it, and one connection per stream to those that do not. */
+export class TunnelTransport implements Transport {
+  readonly #deps: TunnelTransportDeps;
+  readonly #dialer: PeerDialer;
+  readonly #plain: PlainTransport;
+  readonly #pools = new Map<string, TunnelPool>();
+  readonly #unsubscribe: () => void;
+
+  constructor(deps: TunnelTransportDeps) {
+    this.#deps = deps;
+    this.#dialer = new PeerDialer(deps);
+    this.#plain = new PlainTransport(deps);
+    this.#unsubscribe = deps.identity.onChange(() => this.#renew());
+  }
+
+  /** Tunnels that are open. */
+  get tunnels(): number {
+    let count = 0;
+    for (const pool of this.#pools.values()) count += pool.size;
+    return count;
+  }
+
+  async open(request: StreamRequest, signal: AbortSignal): Promise<OpenStream> {
+    if (!this.#deps.settings.tunnel) return this.#plain.open(request, signal);
+    const pool = this.#pool(request);
+    if (pool.speaksPlain) return this.#plain.open(request, signal);
+    const found = pool.ready() ?? (await pool.dial(signal));
+    if (found instanceof ClientTunnel) return this.#openIn(found, request, signal);
+    // One connection carries one stream, and others may have waited for the same.
+    if (found.taken) return this.#plain.open(request, signal);
+    found.taken = true;
+    return this.#plain.openOn(found, request, signal);
+  }
+
+  close(): void {
+    this.#unsubscribe();
+    for (const pool of [...this.#pools.values()]) pool.close();
+  }
+
+  #pool({ address, expect }: StreamRequest): TunnelPool {
+    const key = `${address} ${expect}`;
+    const known = this.#pools.get(key);
+    if (known) return known;
+    const made: TunnelPool = new TunnelPool(
+      { address, expect },
+      { ...this.#deps, dialer: this.#dialer },
+      () => {
+        if (this.#pools.get(key) === made) this.#pools.delete(key);
+      },
+    );
+    this.#pools.set(key, made);
+    return made;
+  }
+
+  async #openIn(
+    { session, peer }: ClientTunnel,
+    { header, early }: StreamRequest,
+    signal: AbortSignal,
+  ): Promise<OpenStream> {
+    const stream = session.open(header);
+    early?.sendTo(stream);
+    try {
+      await this.#consent(stream, this.#deps.clock, signal);
+      return { leg: stream, peer };
+    } catch (error) {
+      early?.takeBack();
+      if (!(error instanceof StreamReset)) throw error;
+      if (REFUSALS.has(error.reason)) throw refusedBy(error.reason ?? '', error.message);
+      const nothingSaid = !early || (early.bytes === 0 && !early.ended);
+      throw new OpenError('unreachable', `the tunnel was lost: ${error.message}`, {
+        retry: nothingSaid,
+        eject: true,
+      });
+    }
+  }
+
+  /** Waits for the peer's consent, for so long. */
+  async #consent(stream: TunnelStream, clock: Clock, signal: AbortSignal): Promise<void> {
+    const { verdictMs } = this.#deps.settings;
+    const abort = () => stream.reset('cancelled', 'the application went away');
+    let late = false;
+    const timer = clock.setTimeout(() => {
+      late = true;
+      stream.reset('cancelled', 'no answer in time');
+    }, verdictMs);
+    signal.addEventListener('abort', abort, { once: true });
+    try {
+      await stream.consent();
+    } catch (error) {
+      // Ours is the last word: what the peer's application did with what was said, nobody knows.
+      if (late) throw OpenError.elsewhere('verdict-timeout', `no verdict within ${verdictMs} ms`);
+      throw error;
+    } finally {
+      timer.cancel();
+      signal.removeEventListener('abort', abort);
+    }
+  }
+
+  #renew(): void {
+    const snapshot = this.#deps.identity.current();
+    if (!snapshot) return;
+    for (const pool of [...this.#pools.values()]) pool.renew(snapshot.version, snapshot.bundle);
+  }
+}

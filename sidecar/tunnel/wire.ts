@@ -1,0 +1,92 @@
+import type { Socket } from 'node:net';
+import type { TLSSocket } from 'node:tls';
+
+import { putOnTop, resetSocket } from '../connection/reset.ts';
+
+/** What a session hears of its connection. */
+export interface WireEvents {
+  onBytes(chunk: Buffer): void;
+  /** Nothing comes any more; called once. */
+  onClose(): void;
+}
+
+/** The bytes below a session: a TLS connection, or a stand-in for one. */
+export interface Wire {
+  /** Bytes that were written and have not left. */
+  readonly backlog: number;
+  /** Begins to hand over what arrives. Called once. */
+  start(events: WireEvents): void;
+  /** @param onFlushed called when all of it has left, or never will */
+  write(parts: readonly Buffer[], onFlushed: () => void): void;
+  /** Says goodbye after what was written, and closes. */
+  end(): void;
+  /** Ends at once. Idempotent. */
+  reset(): void;
+}
+
+/**
+ * Bytes read in one turn of the event loop before everybody else has theirs. The kernel hands out megabytes at once where
+ * a stream is fast, and requests of other streams would wait for all of them to be decrypted.
+ */
+const BYTES_PER_TURN = 262_144;
+
+/** A TLS connection. */
+export class TlsWire implements Wire {
+  readonly #raw: Socket;
+  readonly #tls: TLSSocket;
+  #thisTurn = 0;
+
+  /** @param raw the TCP socket below; only it can send a reset */
+  constructor(raw: Socket, tls: TLSSocket) {
+    this.#raw = raw;
+    this.#tls = tls;
+    raw.on('error', ignore);
+    tls.on('error', ignore);
+    putOnTop(raw, tls);
+  }
+
+  get backlog(): number {
+    return this.#tls.writableLength;
+  }
+
+  start(events: WireEvents): void {
+    const tls = this.#tls;
+    tls.on('data', (chunk: Buffer) => {
+      if (this.#thisTurn === 0) setImmediate(this.#nextTurn);
+      this.#thisTurn += chunk.length;
+      if (this.#thisTurn >= BYTES_PER_TURN) tls.pause();
+      events.onBytes(chunk);
+    });
+    // The other side wants no more: there is nothing that one side of a tunnel could still say alone.
+    tls.on('end', () => tls.end());
+    tls.once('close', () => events.onClose());
+    if (tls.closed) setImmediate(() => events.onClose());
+  }
+
+  write(parts: readonly Buffer[], onFlushed: () => void): void {
+    const tls = this.#tls;
+    const last = parts.length - 1;
+    if (last < 0 || !tls.writable) return onFlushed();
+    if (last > 0) tls.cork();
+    for (let index = 0; index < last; index++) tls.write(parts[index]!);
+    tls.write(parts[last]!, onFlushed);
+    if (last > 0) tls.uncork();
+  }
+
+  end(): void {
+    this.#tls.end();
+  }
+
+  reset(): void {
+    resetSocket(this.#raw);
+  }
+
+  readonly #nextTurn = (): void => {
+    this.#thisTurn = 0;
+    if (this.#tls.isPaused()) this.#tls.resume();
+  };
+}
+
+function ignore(): void {
+  // The close that follows is what counts.
+}
