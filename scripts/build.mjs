@@ -30,18 +30,37 @@ for (const name of wanted) {
 }
 
 /**
- * Takes Node's own modules by `process.getBuiltinModule` instead of `import`: importing one into an ES module reads all of
- * its exports, and reading `http.WebSocket` loads all of fetch, which costs each sidecar on Node 24 three megabytes.
+ * Takes Node's own modules by `process.getBuiltinModule` instead of `import`, and of each only what the bundle uses: some
+ * exports load more when they are read (all of fetch behind `http.WebSocket`, workers behind `util`), and importing a
+ * module into an ES module, or converting one, reads every export. On Node 24 that costs each sidecar three megabytes.
  */
 const lazyBuiltins = {
   name: 'lazy-builtins',
   setup(build) {
-    build.onResolve({ filter: /^node:/ }, ({ path }) => ({ path, namespace: 'builtin' }));
-    build.onLoad({ filter: /.*/, namespace: 'builtin' }, ({ path }) => ({
+    build.onResolve({ filter: /^node:/ }, ({ path, kind }) => ({
+      path,
+      namespace: kind === 'require-call' ? 'builtin-required' : 'builtin-imported',
+    }));
+    build.onLoad({ filter: /.*/, namespace: 'builtin-required' }, ({ path }) => ({
       contents: `module.exports = process.getBuiltinModule(${JSON.stringify(path)});`,
+    }));
+    build.onLoad({ filter: /.*/, namespace: 'builtin-imported' }, ({ path }) => ({
+      contents: exportsOf(path).join('\n'),
     }));
   },
 };
+
+/** An ES module with the exports of one of Node's own. "Pure" is what lets esbuild leave out those that nobody imports. */
+function exportsOf(path) {
+  const names = Object.keys(process.getBuiltinModule(path)).filter((name) => /^[a-z]\w*$/i.test(name));
+  return [
+    `const builtin = /* @__PURE__ */ process.getBuiltinModule(${JSON.stringify(path)});`,
+    'const read = (name) => builtin[name];',
+    'export default builtin;',
+    ...names.map((name) => `const its_${name} = /* @__PURE__ */ read(${JSON.stringify(name)});`),
+    `export { ${names.map((name) => `its_${name} as ${name}`).join(', ')} };`,
+  ];
+}
 
 mkdirSync(values.out, { recursive: true });
 // Node decides by the nearest package.json whether a .js file is an ES module.
@@ -61,8 +80,8 @@ async function bundle(name, entry) {
     platform: 'node',
     format: 'esm',
     target: 'node20',
-    // A native addon that finds its binary beside its own files: it cannot be part of a bundle.
-    external: ['koffi'],
+    // The binaries of koffi, a native addon: they cannot be part of a bundle.
+    external: ['@koromix/*'],
     plugins: [lazyBuiltins],
     // Some dependencies are CommonJS and ask for Node's own modules with `require`, which an ES module does not have.
     banner: {

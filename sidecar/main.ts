@@ -7,10 +7,10 @@ import { LevelLog } from './admin/level-log.ts';
 import { ConfigError, readConfig } from './config.ts';
 import { kernelOriginalDestination } from './original-destination/kernel.ts';
 import { withoutRedirection } from './original-destination/original-destination.ts';
+import { releaseProgramPages } from './process/program-pages.ts';
 import { Sidecar } from './process/sidecar.ts';
 import { shutdownTimes } from './process/shutdown.ts';
 import { waitUntilReady } from './process/wait.ts';
-import { runRedirect } from './redirect/run.ts';
 
 const USAGE = `mesh sidecar
 
@@ -23,6 +23,9 @@ Usage:
 /** How long a sidecar that was told to finish lets open connections end, milliseconds. */
 const FINISH_MS = 3_000;
 
+/** When what only the start needed is given back, after the start, milliseconds. */
+const SETTLED_MS = 30_000;
+
 async function main([command = 'run', ...rest]: readonly string[]): Promise<number> {
   switch (command) {
     case 'run':
@@ -30,7 +33,7 @@ async function main([command = 'run', ...rest]: readonly string[]): Promise<numb
     case 'wait':
       return wait();
     case 'redirect':
-      return runRedirect(rest, process.env);
+      return redirect(rest);
     case 'help':
     case '--help':
       console.log(USAGE);
@@ -45,6 +48,12 @@ async function wait(): Promise<number> {
   const problem = await waitUntilReady({ clock: systemClock });
   if (problem !== undefined) console.error(problem);
   return problem === undefined ? 0 : 1;
+}
+
+/** Its program is loaded here only: the init container needs it, the sidecar itself never does. */
+async function redirect(args: readonly string[]): Promise<number> {
+  const { runRedirect } = await import('./redirect/run.ts');
+  return runRedirect(args, process.env);
 }
 
 /** The sidecar's life, from its environment to the last connection. */
@@ -76,6 +85,7 @@ async function run(): Promise<number> {
     'starting',
   );
   await sidecar.start();
+  systemClock.setTimeout(() => settle(log), SETTLED_MS);
 
   const reason = await ended;
   process.on('SIGTERM', () => process.exit(143)).on('SIGINT', () => process.exit(130));
@@ -85,6 +95,14 @@ async function run(): Promise<number> {
   api.close();
   log.info({}, 'ended');
   return 0;
+}
+
+/** Makes the process smaller once it has started. Where that does not work nothing is lost but memory. */
+function settle(log: Logger): void {
+  releaseProgramPages().then(
+    (releasedKb) => log.debug({ releasedKb }, 'pages of the start were given back'),
+    (err: unknown) => log.debug({ err }, 'pages of the start cannot be given back'),
+  );
 }
 
 /** A promise of why to end, and the function that ends; the first reason counts. */

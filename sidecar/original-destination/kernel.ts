@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
 
+import { loadLibc } from '../process/libc.ts';
 import { plainAddress } from './original-destination.ts';
 import type { OriginalDestination, SocketAddress } from './original-destination.ts';
 import { parseSockaddr } from './sockaddr.ts';
@@ -23,15 +24,11 @@ export async function kernelOriginalDestination(): Promise<OriginalDestination> 
   return { of: (socket) => originalDestinationOf(socket, getsockopt) };
 }
 
-/** Loaded only when wanted: pods without redirection need neither the library nor its memory. */
 async function loadGetSockOpt(): Promise<GetSockOpt> {
   try {
-    const { default: koffi } = await import('koffi');
-    return koffi
-      .load(null)
-      .func(
-        'int getsockopt(int fd, int level, int name, void *value, _Inout_ uint32_t *length)',
-      ) as GetSockOpt;
+    return (await loadLibc()).func(
+      'int getsockopt(int fd, int level, int name, void *value, _Inout_ uint32_t *length)',
+    ) as GetSockOpt;
   } catch (error) {
     throw new Error(
       `cannot call getsockopt of the C library, which transparent redirection needs (${String(error)}); ` +
