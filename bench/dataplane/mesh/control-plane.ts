@@ -1,0 +1,64 @@
+import { namespaceName, serviceName } from '#core/names.ts';
+import { FakeApiServer } from '#kube/fake-api.fake.ts';
+import { selfSignedPair } from '#kube/serving-cert.fake.ts';
+import { INTENTIONS, MESH_CONFIGS, MESH_SERVICES } from '#kube/types.ts';
+import { TestPki } from '#pki/test-pki.fake.ts';
+import { SLICES } from '#sidecar/catalog/slice.ts';
+import { FakeOperator } from '#sidecar/identity/fake-operator.fake.ts';
+import { meshConfigOf } from '#sidecar/trust/trust.fake.ts';
+
+/** The API server and the operator of two sidecars, `shop/web` and `shop/db`; web may reach db, and nothing else is allowed. */
+export class ControlPlane {
+  readonly apiCaPem: string;
+  readonly #api: FakeApiServer;
+  readonly #operators: ReadonlyMap<string, FakeOperator>;
+
+  private constructor(apiCaPem: string, api: FakeApiServer, operators: ReadonlyMap<string, FakeOperator>) {
+    this.apiCaPem = apiCaPem;
+    this.#api = api;
+    this.#operators = operators;
+  }
+
+  /** @param appPort where db's application listens */
+  static async start(appPort: number): Promise<ControlPlane> {
+    const [pki, serving] = [await TestPki.create(), await selfSignedPair()];
+    const api = await FakeApiServer.started({ tls: { ...serving, protocol: 'h2' } });
+    const operators = new Map<string, FakeOperator>();
+    for (const service of ['web', 'db']) {
+      const who = { namespace: namespaceName('shop'), service: serviceName(service) };
+      operators.set(service, await FakeOperator.start(who, pki));
+    }
+    api.put(MESH_CONFIGS, meshConfigOf([pki]));
+    const ports = [{ port: appPort, targetPort: appPort }];
+    const services = [{ name: 'db', clusterIPs: ['10.96.0.5'], headless: false, ports }];
+    api.put(MESH_SERVICES, service('web', []) as never);
+    api.put(MESH_SERVICES, service('db', services) as never);
+    api.put(INTENTIONS, {
+      metadata: { name: 'web-db', namespace: 'shop', generation: 1, uid: 'u1' },
+      spec: { source: { service: 'web' }, destination: { service: 'db' }, action: 'allow' },
+    } as never);
+    api.put(SLICES, {
+      metadata: { name: 'db-1', namespace: 'shop', labels: { 'kubernetes.io/service-name': 'db' } },
+      addressType: 'IPv4',
+      ports: [{ name: '', port: appPort, protocol: 'TCP' }],
+      endpoints: [{ addresses: ['127.0.0.1'], conditions: { ready: true } }],
+    });
+    return new ControlPlane(serving.certPem, api, operators);
+  }
+
+  get apiUrl(): string {
+    return this.#api.url;
+  }
+
+  operatorUrl(service: 'web' | 'db'): string {
+    return this.#operators.get(service)?.url ?? '';
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all([this.#api.close(), ...[...this.#operators.values()].map((one) => one.stop())]);
+  }
+}
+
+function service(name: string, services: readonly object[]): object {
+  return { metadata: { name, namespace: 'shop', generation: 1 }, spec: {}, status: { services } };
+}

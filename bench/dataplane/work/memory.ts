@@ -1,0 +1,50 @@
+import { Program } from '../load/program.ts';
+import type { StreamsOrder } from '../load/streams.ts';
+import { largest, memoryOf } from '../measure/memory.ts';
+import type { Memory } from '../measure/memory.ts';
+import type { Figures } from '../metrics.ts';
+import type { Pair } from '../proxies/proxy.ts';
+import { withPair } from './workload.ts';
+import type { Turn, Workload } from './workload.ts';
+
+/** For what was set aside at the start to be given back, milliseconds. */
+const SETTLE_MS = 2_000;
+const SOME = 1_000;
+const MANY = 10_000;
+
+/** Memory of one proxy, the larger of the two: idle, with a thousand idle streams, and for ours with ten thousand. */
+export const memory: Workload = async (turn) => {
+  if (turn.proxy.kind === 'none') return {};
+  const figures = await withPair(turn, 'backend', async (pair): Promise<Figures> => {
+    const idle = await settled(pair);
+    const some = await withStreams(turn, pair, SOME);
+    return {
+      'memory-idle': idle.resident,
+      'memory-idle-private': idle.private,
+      'memory-1000': some.resident,
+      'memory-1000-private': some.private,
+    };
+  });
+  // It takes long, and hardly differs from round to round.
+  if (turn.proxy.kind !== 'ours' || turn.round > 0) return figures;
+  const many = await withPair(turn, 'backend', (pair) => withStreams(turn, pair, MANY), { streams: MANY });
+  return { ...figures, 'memory-10000': many.resident, 'memory-10000-private': many.private };
+};
+
+async function withStreams({ house }: Turn, pair: Pair, streams: number): Promise<Memory> {
+  const client = await Program.start(house, 'streams');
+  try {
+    await client.ask('idle', { port: pair.port, streams } satisfies StreamsOrder);
+    const held = await settled(pair);
+    const { open } = await client.ask<{ open: number }>('open');
+    if (open !== streams) throw new Error(`only ${open} of ${streams} idle streams stayed open`);
+    return held;
+  } finally {
+    await client.stop();
+  }
+}
+
+async function settled({ pids }: Pair): Promise<Memory> {
+  await new Promise((resolve) => setTimeout(resolve, SETTLE_MS));
+  return largest(pids.map(memoryOf));
+}
