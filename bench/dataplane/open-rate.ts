@@ -28,7 +28,7 @@ export async function openRate(run: {
   if (options.rate !== undefined) return options.rate;
   const peers = run.proxies.filter(({ kind }) => kind === 'peer');
   const found: number[] = peers.flatMap(({ name }) => TOP.map((metric) => samples.median(name, metric) ?? 0));
-  if (found.every((rate) => rate === 0))
+  if (Math.max(0, ...found) === 0)
     for (const proxy of peers) {
       house.say(`looking for the top rate of ${proxy.name}`);
       const { seconds } = options;

@@ -40,14 +40,7 @@ export class Program {
         if (reply.id !== id) return;
         settle(() => ('error' in reply ? reject(new Error(reply.error)) : resolve(reply.value)));
       };
-      const onExit = (): void =>
-        settle(() => {
-          try {
-            this.#running.requireAlive();
-          } catch (error) {
-            reject(error);
-          }
-        });
+      const onExit = (): void => settle(() => reject(this.#running.end));
       child.on('message', onMessage).once('exit', onExit);
       child.send(ask);
     });

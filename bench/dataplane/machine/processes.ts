@@ -51,9 +51,14 @@ export class Running {
     return this.child.pid ?? 0;
   }
 
+  /** That it has ended, and its last words. */
+  get end(): Error {
+    return new Error(`${this.#title} has ended: ${this.#said.trim() || 'without a word'}`);
+  }
+
   /** @throws Error with the program's last words, when it has ended */
   requireAlive(): void {
-    if (this.#isOver) throw new Error(`${this.#title} has ended: ${this.#said.trim() || 'without a word'}`);
+    if (this.#isOver) throw this.end;
   }
 
   /** The program ends, in peace or not. */
