@@ -26,6 +26,7 @@ const sidecarDefaultsSchema = z.strictObject({
   resources: z.strictObject({ requests: quantities.optional(), limits: quantities.optional() }).optional(),
   logLevel: z.enum(LOG_LEVELS).optional(),
   drainSeconds: z.int().min(0).max(3600).optional(),
+  tunnel: z.boolean().optional(),
 });
 
 export type SidecarDefaults = z.infer<typeof sidecarDefaultsSchema>;

@@ -93,6 +93,7 @@ describeHere(`the chart${reason}`, () => {
       sidecarDefaults: {
         logLevel: 'warn',
         drainSeconds: 9,
+        tunnel: false,
         resources: { requests: { cpu: '20m', memory: '70Mi' }, limits: { cpu: '1', memory: '140Mi' } },
       },
     });

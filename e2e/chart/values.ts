@@ -41,6 +41,7 @@ export const CHANGED_VALUES = {
     image: { repository: 'proxy', tag: '', digest: `sha256:${'ab'.repeat(32)}`, pullPolicy: 'Never' },
     logLevel: 'warn',
     drainSeconds: 9,
+    tunnel: false,
     resources: { requests: { cpu: '20m', memory: '70Mi' }, limits: { cpu: '1', memory: '140Mi' } },
   },
   webhook: { excludedNamespaces: ['legacy', 'vendor'] },

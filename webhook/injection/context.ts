@@ -14,6 +14,8 @@ export interface SidecarDefaults {
     { readonly requests?: Quantities | undefined; readonly limits?: Quantities | undefined } | undefined;
   readonly logLevel?: LogLevel | undefined;
   readonly drainSeconds?: number | undefined;
+  /** Whether connections between two sidecars share one TLS connection; they do unless this says no. */
+  readonly tunnel?: boolean | undefined;
 }
 
 /** What holds where the installation says nothing either. */

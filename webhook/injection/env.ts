@@ -49,6 +49,7 @@ export function sidecarEnv(input: SidecarEnvInput, context: InjectionContext): r
       value: String(pod.spec.terminationGracePeriodSeconds ?? DEFAULT_GRACE_SECONDS),
     },
     { name: 'MESH_STYLE', value: context.style },
+    ...(context.defaults.tunnel === false ? [{ name: 'MESH_TUNNEL', value: 'off' }] : []),
     ...skipEnv(annotations),
     ...(flags === undefined ? [] : [{ name: 'NODE_OPTIONS', value: flags }]),
   ];

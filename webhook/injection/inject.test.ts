@@ -160,6 +160,7 @@ describe('a pod that is injected', () => {
     const defaults = {
       logLevel: 'warn' as const,
       drainSeconds: 7,
+      tunnel: false,
       resources: { requests: { cpu: '200m', memory: '96Mi' }, limits: { cpu: '300m', memory: '256Mi' } },
     };
     const plain = injected(PODS.deployment, injectionContext({ defaults })).pod;
@@ -170,6 +171,7 @@ describe('a pod that is injected', () => {
     expect(envOf(plain)).toMatchObject({
       MESH_LOG_LEVEL: 'warn',
       MESH_DRAIN_SECONDS: '7',
+      MESH_TUNNEL: 'off',
       NODE_OPTIONS: '--max-semi-space-size=4 --max-old-space-size=128 --tls-min-v1.3',
     });
     const annotated = injected(PODS.statefulSet, injectionContext({ defaults })).pod;
