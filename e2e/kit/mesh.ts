@@ -5,12 +5,18 @@ import { run, runOk } from './run.ts';
 /** Where the suite installs the mesh. */
 export const MESH_NAMESPACE = 'mesh-system';
 
+/** Whether sidecars share connections in this run: `MESH_E2E_TUNNEL=off` runs the suite without. */
+export const TUNNEL = process.env['MESH_E2E_TUNNEL'] !== 'off';
+
 /** The values with which the suite installs: the images that were built here, and nothing else. */
-const SUITE_VALUES = ['operator', 'sidecar'].flatMap((part) => [
-  `${part}.image.repository=mesh.dev/${part}`,
-  `${part}.image.tag=e2e`,
-  `${part}.image.pullPolicy=Never`,
-]);
+const SUITE_VALUES = [
+  ...['operator', 'sidecar'].flatMap((part) => [
+    `${part}.image.repository=mesh.dev/${part}`,
+    `${part}.image.tag=e2e`,
+    `${part}.image.pullPolicy=Never`,
+  ]),
+  ...(TUNNEL ? [] : ['sidecar.tunnel=false']),
+];
 
 /** Runs the real Helm against the test cluster; throws when it fails. */
 export async function helm(args: readonly string[], timeoutMs = 300_000): Promise<string> {
