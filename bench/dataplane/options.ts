@@ -26,7 +26,7 @@ export class UsageError extends Error {
 const EXAMPLES = `
 Each proxy stands between the same load and the same server on this machine's loopback: client -> proxy -> mutual TLS ->
 proxy -> server. All take turns, round after round; the table shows medians, and the ratio of ours to the best peer.
-Memory under bulk is measured by "bulk", which also checks every chunk that arrives.
+Memory under bulk is measured by "bulk", which also checks every chunk that arrives; "many-streams" is for ours only.
 
 Environment:
   MESH_BENCH_NODE   the Node that runs our proxies and the load (default: the one that runs this)

@@ -33,9 +33,7 @@ import type { OriginalDestination } from '../original-destination/original-desti
 import { Outbound } from '../outbound/outbound.ts';
 import { PolicyWatch } from '../policy/policy-watch.ts';
 import { Trust } from '../trust/trust.ts';
-import type { Transport } from '../transport/transport.ts';
 import { TunnelTransport } from '../tunnel/tunnel-transport.ts';
-import type { TunnelTransportDeps } from '../tunnel/tunnel-transport.ts';
 import { WindowBudget } from '../tunnel/window-budget.ts';
 import { processFamilies } from './run-metrics.ts';
 import { shutDown } from './shutdown.ts';
@@ -73,8 +71,6 @@ export interface SidecarOptions {
   readonly onFinish: () => void;
   readonly listen?: Partial<ListenOptions>;
   readonly settings?: Partial<DataPlaneSettings>;
-  /** Another way to reach the sidecars of peers, for benchmarks that compare; default: the way that ships. */
-  readonly transport?: (deps: TunnelTransportDeps) => Transport;
 }
 
 /** What the windows of all streams of this process may grow by, bytes. */
@@ -163,7 +159,7 @@ export class Sidecar implements Readiness {
     this.outbound = new Outbound({
       ...dataPlane,
       resolver,
-      transport: options.transport?.(toPeers) ?? new TunnelTransport(toPeers),
+      transport: new TunnelTransport(toPeers),
       podIPs: config.podIps,
       ...(config.transparent ? { transparent: { originalDestination, port: listen.outboundPort } } : {}),
     });

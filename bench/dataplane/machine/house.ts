@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -8,6 +8,8 @@ import { cacheDir } from '../../../e2e/cluster/paths.ts';
 import type { PeerCertificates } from './certificates.ts';
 import { Debian } from './debian.ts';
 import { Processes } from './processes.ts';
+
+const ROOT = join(import.meta.dirname, '../../..');
 
 /** What all parts of the benchmark share: where files go, what runs, whom it tells how far it is. */
 export class House {
@@ -32,6 +34,8 @@ export class House {
     this.node = given.node;
     this.say = given.say;
     mkdirSync(this.cache, { recursive: true });
+    // Where bundles find what cannot be part of them.
+    symlinkSync(join(ROOT, 'node_modules'), join(this.dir, 'node_modules'));
     this.debian = new Debian(this.cache);
   }
 
@@ -45,7 +49,7 @@ export class House {
   /** Bundles a program of this folder as the sidecar is bundled. */
   async bundle(entry: string, name: string): Promise<string> {
     await promisify(execFile)(process.execPath, ['scripts/build.mjs', '--entry', entry, '--out', this.dir], {
-      cwd: join(import.meta.dirname, '../../..'),
+      cwd: ROOT,
     });
     return join(this.dir, `${name}.js`);
   }

@@ -53,7 +53,9 @@ export class Running {
 
   /** That it has ended, and its last words. */
   get end(): Error {
-    return new Error(`${this.#title} has ended: ${this.#said.trim() || 'without a word'}`);
+    const lines = this.#said.trim().split('\n');
+    const last = lines.find((line) => /fatal|error/i.test(line)) ?? lines.at(-1);
+    return new Error(`${this.#title} has ended: ${last || 'without a word'}`);
   }
 
   /** @throws Error with the program's last words, when it has ended */

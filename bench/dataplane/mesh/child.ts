@@ -7,8 +7,8 @@ import { systemClock } from '#kube/clock.ts';
 import { LevelLog } from '#sidecar/admin/level-log.ts';
 import { readConfig } from '#sidecar/config.ts';
 import { withoutRedirection } from '#sidecar/original-destination/original-destination.ts';
+import { releaseProgramPages } from '#sidecar/process/program-pages.ts';
 import { Sidecar } from '#sidecar/process/sidecar.ts';
-import { PlainTransport } from '#sidecar/plain/plain-transport.ts';
 
 /** Told in the variable `MESH_BENCH_ORDER`. */
 export interface SidecarOrder {
@@ -21,6 +21,9 @@ export interface SidecarOrder {
   /** Unless the usual limit is to hold. */
   readonly maxConnections?: number;
 }
+
+/** The real one gives back what only its start needed after thirty seconds, for which no measurement waits. */
+const SETTLED_MS = 500;
 
 const order = JSON.parse(process.env['MESH_BENCH_ORDER'] ?? '{}') as SidecarOrder;
 const config = readConfig(process.env);
@@ -40,7 +43,10 @@ const sidecar = new Sidecar({
     adminPort: 0,
     localPort: 0,
   },
-  ...(order.transport === 'plain' ? { transport: (deps) => new PlainTransport(deps) } : {}),
-  ...(order.maxConnections === undefined ? {} : { settings: { maxConnections: order.maxConnections } }),
+  settings: {
+    ...(order.transport === 'plain' ? { tunnel: false } : {}),
+    ...(order.maxConnections === undefined ? {} : { maxConnections: order.maxConnections }),
+  },
 });
 await sidecar.start();
+systemClock.setTimeout(() => void releaseProgramPages(), SETTLED_MS);

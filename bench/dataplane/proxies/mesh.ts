@@ -70,7 +70,8 @@ async function start({ house, bundle, options, transport }: Sidecars, wanted: Pa
       env: {
         ...environment(house, service),
         MESH_OPERATOR_URL: control.operatorUrl(service),
-        NODE_OPTIONS: options,
+        NODE_OPTIONS:
+          streams > USUAL_STREAMS ? options.replace(/(--max-old-space-size)=\d+/, '$1=512') : options,
         MESH_BENCH_ORDER: JSON.stringify(order),
         ...more,
       },

@@ -1,7 +1,7 @@
 import { bulk } from './bulk.ts';
 import { connections } from './connections.ts';
 import { keepAlive } from './keep-alive.ts';
-import { memory } from './memory.ts';
+import { manyStreams, memory } from './memory.ts';
 import { openLoop } from './open-loop.ts';
 import type { WorkName, Workload } from './workload.ts';
 
@@ -12,4 +12,5 @@ export const WORKLOADS: Readonly<Record<WorkName, Workload>> = {
   connections,
   bulk,
   memory,
+  'many-streams': manyStreams,
 };

@@ -6,7 +6,14 @@ import type { Figures } from '../metrics.ts';
 import type { Pair, PairOptions, Proxy } from '../proxies/proxy.ts';
 
 /** Names on the command line. */
-export const WORK_NAMES = ['keep-alive', 'open-loop', 'connections', 'bulk', 'memory'] as const;
+export const WORK_NAMES = [
+  'keep-alive',
+  'open-loop',
+  'connections',
+  'bulk',
+  'memory',
+  'many-streams',
+] as const;
 export type WorkName = (typeof WORK_NAMES)[number];
 
 /** One proxy's turn at one workload. */
@@ -47,6 +54,11 @@ export async function withPair<T>(
     const result = await use(pair);
     pair.requireAlive();
     return result;
+  } catch (error) {
+    // A proxy that has ended explains more than whatever failed because of it.
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    pair.requireAlive();
+    throw error;
   } finally {
     await pair.stop();
   }
