@@ -1,5 +1,5 @@
 import { OPERATOR_SERVICE } from '#core/constants.ts';
-import type { MeshSettings } from '#core/model/mesh-config.ts';
+import type { MeshSettings } from '#core/model/mesh-settings.ts';
 import type { MeshService } from '#core/model/mesh-service.ts';
 import type { RawIntention } from '#core/policy/rule.ts';
 import type { Capabilities } from '#kube/capabilities.ts';

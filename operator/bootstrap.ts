@@ -1,6 +1,7 @@
 import { MESH_CONFIG_NAME, OPERATOR_SERVICE } from '#core/constants.ts';
-import { meshConfigSpecSchema, meshSettings } from '#core/model/mesh-config.ts';
+import { meshConfigSpecSchema } from '#core/model/mesh-config.ts';
 import type { MeshConfig, MeshConfigSpec } from '#core/model/mesh-config.ts';
+import { meshSettings } from '#core/model/mesh-settings.ts';
 import type { OwnerReference } from '#core/resource.ts';
 import type { KubeApi } from '#kube/api.ts';
 import { readCapabilities } from '#kube/capabilities.ts';

@@ -1,5 +1,7 @@
-import { meshConfigSpecSchema, meshSettings } from '#core/model/mesh-config.ts';
-import type { MeshConfig, MeshConfigSpec, MeshSettings } from '#core/model/mesh-config.ts';
+import { meshConfigSpecSchema } from '#core/model/mesh-config.ts';
+import type { MeshConfig, MeshConfigSpec } from '#core/model/mesh-config.ts';
+import { meshSettings } from '#core/model/mesh-settings.ts';
+import type { MeshSettings } from '#core/model/mesh-settings.ts';
 import type { IdentityScope } from '#core/spiffe-id.ts';
 import type { Logger } from '#kube/log.ts';
 

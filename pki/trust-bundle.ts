@@ -1,7 +1,7 @@
 import type { X509Certificate } from 'node:crypto';
 
-import { meshSettings } from '#core/model/mesh-config.ts';
 import type { MeshConfig } from '#core/model/mesh-config.ts';
+import { meshSettings } from '#core/model/mesh-settings.ts';
 import { trustDomain } from '#core/spiffe-id.ts';
 import type { TrustDomain } from '#core/spiffe-id.ts';
 

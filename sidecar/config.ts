@@ -1,10 +1,8 @@
 import { isIP } from 'node:net';
 
-import * as z from 'zod';
-
 import { nameFault } from '#core/names.ts';
 import type { NamespaceName, ServiceName } from '#core/names.ts';
-import { TRUST_DOMAIN_PATTERN } from '#core/spiffe-id.ts';
+import { trustDomain } from '#core/spiffe-id.ts';
 import type { TrustDomain } from '#core/spiffe-id.ts';
 
 import { parseUpstreams } from '#core/upstream.ts';
@@ -66,71 +64,94 @@ export class ConfigError extends Error {
 
 type Env = Readonly<Record<string, string | undefined>>;
 
-const name = (what: string) =>
-  z.string().superRefine((text, context) => {
-    const fault = nameFault(what, text);
-    if (fault) context.addIssue({ code: 'custom', message: fault });
-  });
-
-/** Runs a parser that throws RangeError with a sentence (or several, one per line), as part of a schema. */
-function parsed<T>(parse: (text: string) => T) {
-  return z.string().transform((text, context): T => {
-    try {
-      return parse(text);
-    } catch (error) {
-      for (const message of (error as Error).message.split('\n'))
-        context.addIssue({ code: 'custom', message });
-      return z.NEVER;
-    }
-  });
+/** One variable: how its text is read, and its value when it is not set. One without a default must be set. */
+interface Variable<T> {
+  /** @throws RangeError with a sentence for each fault, one per line */
+  readonly parse: (text: string) => T;
+  readonly default?: T;
 }
+
+const name = (what: string) => (text: string) => {
+  const fault = nameFault(what, text);
+  if (fault) throw new RangeError(fault);
+  return text;
+};
+
+const matching = (pattern: RegExp, hint: string) => (text: string) => {
+  if (!pattern.test(text)) throw new RangeError(hint);
+  return text;
+};
+
+const oneOf =
+  <const T extends string>(values: readonly T[], hint: string) =>
+  (text: string): T => {
+    const found = values.find((value) => value === text);
+    if (found === undefined) throw new RangeError(hint);
+    return found;
+  };
 
 const LONGEST_SECONDS = 7 * 24 * 3600;
 
 /** Whole seconds, as milliseconds. Kubernetes takes grace periods of years; beyond a week it makes no difference to us. */
-const seconds = parsed((text) => {
+function seconds(text: string): number {
   if (!/^\d{1,15}$/.test(text))
     throw new RangeError(`${JSON.stringify(text)}: write whole seconds, 0 or more`);
   return Math.min(Number(text), LONGEST_SECONDS) * 1000;
-});
+}
 
 const POD_NAME = /^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$/;
-const UID = /^[-0-9A-Za-z]{1,64}$/;
+const absolutePath = matching(/^\//, 'write an absolute path');
 
-const schema = z.object({
-  MESH_SERVICE: name('service name'),
-  POD_NAME: z.string().regex(POD_NAME, { error: 'write the name of the pod (fieldRef metadata.name)' }),
-  POD_NAMESPACE: name('namespace'),
-  POD_UID: z.string().regex(UID, { error: 'write the uid of the pod (fieldRef metadata.uid)' }),
-  POD_IPS: parsed(parseIps),
-  POD_SERVICE_ACCOUNT: z
-    .string()
-    .regex(POD_NAME, { error: 'write the ServiceAccount of the pod (fieldRef spec.serviceAccountName)' }),
-  MESH_NAMESPACE: name('namespace'),
-  MESH_TRUST_DOMAIN: z.string().regex(new RegExp(TRUST_DOMAIN_PATTERN), {
-    error: 'write a lower-case DNS name such as "cluster.local"',
-  }),
-  MESH_OPERATOR_URL: parsed(parseOperatorUrl),
-  MESH_TRANSPARENT: z.enum(['true', 'false'], { error: 'write "true" or "false"' }).default('true'),
-  MESH_TUNNEL: z.enum(['on', 'off'], { error: 'write "on" or "off"' }).default('on'),
-  MESH_UPSTREAMS: z.string().optional(),
-  MESH_PROBES: parsed(parseProbes).default(new Map()),
-  MESH_CONTAINER_PORTS: parsed(parseContainerPorts).default(new Map()),
-  MESH_LOG_LEVEL: z
-    .enum(SIDECAR_LOG_LEVELS, { error: `write one of ${SIDECAR_LOG_LEVELS.join(', ')}` })
-    .default('info'),
-  MESH_DRAIN_SECONDS: seconds.default(5_000),
-  MESH_GRACE_SECONDS: seconds.default(30_000),
-  MESH_STYLE: z.enum(['native', 'ordinary'], { error: 'write "native" or "ordinary"' }).default('native'),
-  MESH_KUBE_TOKEN_DIR: z
-    .string()
-    .startsWith('/', { error: 'write an absolute path' })
-    .default('/var/run/secrets/mesh.dev/kube'),
-  MESH_CA_TOKEN_FILE: z
-    .string()
-    .startsWith('/', { error: 'write an absolute path' })
-    .default('/var/run/secrets/mesh.dev/ca/token'),
-});
+/** Without a schema library, on purpose: it would be the largest part of the sidecar, in every pod, for what is read once. */
+const VARIABLES = {
+  MESH_SERVICE: { parse: name('service name') },
+  POD_NAME: { parse: matching(POD_NAME, 'write the name of the pod (fieldRef metadata.name)') },
+  POD_NAMESPACE: { parse: name('namespace') },
+  POD_UID: { parse: matching(/^[-0-9A-Za-z]{1,64}$/, 'write the uid of the pod (fieldRef metadata.uid)') },
+  POD_IPS: { parse: parseIps },
+  POD_SERVICE_ACCOUNT: {
+    parse: matching(POD_NAME, 'write the ServiceAccount of the pod (fieldRef spec.serviceAccountName)'),
+  },
+  MESH_NAMESPACE: { parse: name('namespace') },
+  MESH_TRUST_DOMAIN: { parse: trustDomain },
+  MESH_OPERATOR_URL: { parse: parseOperatorUrl },
+  MESH_TRANSPARENT: { parse: oneOf(['true', 'false'], 'write "true" or "false"'), default: 'true' },
+  MESH_TUNNEL: { parse: oneOf(['on', 'off'], 'write "on" or "off"'), default: 'on' },
+  MESH_UPSTREAMS: { parse: readUpstreams, default: [] },
+  MESH_PROBES: { parse: parseProbes, default: new Map() },
+  MESH_CONTAINER_PORTS: { parse: parseContainerPorts, default: new Map() },
+  MESH_LOG_LEVEL: {
+    parse: oneOf(SIDECAR_LOG_LEVELS, `write one of ${SIDECAR_LOG_LEVELS.join(', ')}`),
+    default: 'info',
+  },
+  MESH_DRAIN_SECONDS: { parse: seconds, default: 5_000 },
+  MESH_GRACE_SECONDS: { parse: seconds, default: 30_000 },
+  MESH_STYLE: { parse: oneOf(['native', 'ordinary'], 'write "native" or "ordinary"'), default: 'native' },
+  MESH_KUBE_TOKEN_DIR: { parse: absolutePath, default: '/var/run/secrets/mesh.dev/kube' },
+  MESH_CA_TOKEN_FILE: { parse: absolutePath, default: '/var/run/secrets/mesh.dev/ca/token' },
+} satisfies Record<string, Variable<unknown>>;
+
+type Values = {
+  readonly [Key in keyof typeof VARIABLES]: ReturnType<(typeof VARIABLES)[Key]['parse']>;
+};
+
+/** @throws ConfigError with everything that is wrong, at once. */
+function readVariables(env: Env): Values {
+  const faults: string[] = [];
+  const values = Object.entries<Variable<unknown>>(VARIABLES).map(([variable, { parse, default: unset }]) => {
+    const text = env[variable]?.trim();
+    try {
+      if (text) return [variable, parse(text)];
+      if (unset === undefined) faults.push(`${variable} is not set`);
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error;
+      faults.push(...error.message.split('\n').map((line) => `${variable}: ${line}`));
+    }
+    return [variable, unset];
+  });
+  if (faults.length > 0) throw new ConfigError(faults);
+  return Object.fromEntries(values) as Values;
+}
 
 /**
  * Reads the sidecar's environment.
@@ -138,14 +159,7 @@ const schema = z.object({
  * @throws ConfigError with everything that is wrong, at once.
  */
 export function readConfig(env: Env): SidecarConfig {
-  const given = Object.fromEntries(Object.keys(schema.shape).map((key) => [key, presence(env[key])]));
-  given.POD_IPS ??= presence(env.POD_IP);
-  const result = schema.safeParse(given);
-  const faults = result.success ? [] : result.error.issues.map((issue) => faultText(issue, given));
-  const upstreams = parseUpstreams(given.MESH_UPSTREAMS ?? '');
-  faults.push(...upstreams.faults.map((fault) => `MESH_UPSTREAMS: ${fault}`));
-  if (!result.success || faults.length > 0) throw new ConfigError(faults);
-  const read = result.data;
+  const read = readVariables({ ...env, POD_IPS: env.POD_IPS?.trim() || env.POD_IP });
   return Object.freeze({
     service: read.MESH_SERVICE as ServiceName,
     namespace: read.POD_NAMESPACE as NamespaceName,
@@ -154,12 +168,12 @@ export function readConfig(env: Env): SidecarConfig {
     podIps: Object.freeze(read.POD_IPS),
     serviceAccount: read.POD_SERVICE_ACCOUNT,
     meshNamespace: read.MESH_NAMESPACE as NamespaceName,
-    trustDomain: read.MESH_TRUST_DOMAIN as TrustDomain,
+    trustDomain: read.MESH_TRUST_DOMAIN,
     operatorUrl: read.MESH_OPERATOR_URL,
     transparent: read.MESH_TRANSPARENT === 'true',
     tunnel: read.MESH_TUNNEL === 'on',
     upstreams: Object.freeze(
-      upstreams.upstreams.map(({ service, namespace, localPort, port }): Upstream => {
+      read.MESH_UPSTREAMS.map(({ service, namespace, localPort, port }): Upstream => {
         const home = namespace ?? read.POD_NAMESPACE;
         return {
           localPort,
@@ -179,14 +193,10 @@ export function readConfig(env: Env): SidecarConfig {
   });
 }
 
-function presence(value: string | undefined): string | undefined {
-  return value === undefined || value.trim() === '' ? undefined : value.trim();
-}
-
-function faultText(issue: z.core.$ZodIssue, given: Record<string, string | undefined>): string {
-  const variable = String(issue.path[0] ?? 'environment');
-  if (given[variable] === undefined) return `${variable} is not set`;
-  return `${variable}: ${issue.message}`;
+function readUpstreams(text: string): ReturnType<typeof parseUpstreams>['upstreams'] {
+  const { upstreams, faults } = parseUpstreams(text);
+  if (faults.length > 0) throw new RangeError(faults.join('\n'));
+  return upstreams;
 }
 
 function parseIps(text: string): string[] {

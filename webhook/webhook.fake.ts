@@ -1,4 +1,4 @@
-import { meshSettings } from '#core/model/mesh-config.ts';
+import { meshSettings } from '#core/model/mesh-settings.ts';
 import type { MeshService } from '#core/model/mesh-service.ts';
 import type { RawIntention } from '#core/policy/rule.ts';
 import { FakeLog } from '#kube/log.fake.ts';

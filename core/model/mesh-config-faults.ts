@@ -5,7 +5,8 @@ import { quoted } from '../fault.ts';
 import { certificatesFault } from '../pem.ts';
 import type { ObjectMeta } from '../resource.ts';
 import type { MeshConfigSpec } from './mesh-config.ts';
-import { LEAF_TTL_LIMITS, MESH_DEFAULTS, meshConfigSpecSchema } from './mesh-config.ts';
+import { LEAF_TTL_LIMITS, meshConfigSpecSchema } from './mesh-config.ts';
+import { MESH_DEFAULTS } from './mesh-settings.ts';
 import { schemaFaults } from './schema-faults.ts';
 
 export interface RawMeshConfig {

@@ -1,11 +1,9 @@
 import * as z from 'zod';
 
-import { DURATION_PATTERN, parseDuration } from '../duration.ts';
+import { DURATION_PATTERN } from '../duration.ts';
 import { DNS_LABEL_PATTERN } from '../names.ts';
-import { TRUST_DOMAIN_PATTERN, trustDomain } from '../spiffe-id.ts';
-import type { IdentityScope } from '../spiffe-id.ts';
+import { TRUST_DOMAIN_PATTERN } from '../spiffe-id.ts';
 import type { Condition, KubeObject } from '../resource.ts';
-import type { Action } from './intention.ts';
 
 /** The MeshConfig resource: what holds for the whole mesh. Cluster-scoped; one object, named `mesh`. */
 
@@ -83,35 +81,3 @@ export interface MeshConfigStatus {
 }
 
 export type MeshConfig = KubeObject<MeshConfigSpec, MeshConfigStatus>;
-
-/** A MeshConfig with every default filled in. */
-export interface MeshSettings extends IdentityScope {
-  readonly defaultAction: Action;
-  readonly leafTtlMs: number;
-  readonly provider: 'builtin';
-}
-
-export const MESH_DEFAULTS = {
-  trustDomain: 'cluster.local',
-  datacenter: 'dc1',
-  defaultAction: 'deny',
-  leafTTL: '24h',
-} as const;
-
-/**
- * Fills in the defaults of a MeshConfig.
- *
- * @throws RangeError when the trust domain or the leaf TTL cannot be read.
- */
-export function meshSettings(spec: MeshConfigSpec | undefined): MeshSettings {
-  const leafTtlMs = parseDuration(spec?.leafTTL ?? MESH_DEFAULTS.leafTTL);
-  if (leafTtlMs === undefined)
-    throw new RangeError(`leafTTL ${JSON.stringify(spec?.leafTTL)}: write a duration such as "24h"`);
-  return {
-    trustDomain: trustDomain(spec?.trustDomain ?? MESH_DEFAULTS.trustDomain),
-    datacenter: spec?.datacenter ?? MESH_DEFAULTS.datacenter,
-    defaultAction: spec?.defaultAction ?? MESH_DEFAULTS.defaultAction,
-    leafTtlMs,
-    provider: spec?.ca?.provider ?? 'builtin',
-  };
-}

@@ -3,7 +3,7 @@ import { WILDCARD, isDnsLabel } from '../names.ts';
 import { parseSpiffeId } from '../spiffe-id.ts';
 import type { ObjectMeta } from '../resource.ts';
 import type { Action } from '../model/intention.ts';
-import { intentionSpecSchema } from '../model/intention.ts';
+import { readIntentionSpec } from './intention-spec.ts';
 
 /** An intention as the decision uses it: names filled in, times as numbers. */
 export interface Rule {
@@ -53,17 +53,16 @@ export function toRule(intention: RawIntention, meshNamespace: string): Rule {
     uid: intention.metadata.uid ?? '',
     generation: intention.metadata.generation ?? 0,
   };
-  const parsed = intentionSpecSchema.safeParse(intention.spec);
-  if (!parsed.success) return unreadable(ref, intention, home, meshNamespace);
-  const { source, destination, action, mode, expiresAt } = parsed.data;
-  const edge = readEdge({ source, destination }, home, meshNamespace);
+  const spec = readIntentionSpec(intention.spec);
+  const edge = spec && readEdge(spec, home, meshNamespace);
   if (!edge) return unreadable(ref, intention, home, meshNamespace);
+  const { action, mode, expiresAt } = spec;
   return {
     ref,
     ...edge,
     action,
-    mode: mode ?? 'enforce',
-    ...(expiresAt === undefined ? {} : { expiresAt: Date.parse(expiresAt) }),
+    mode,
+    ...(expiresAt === undefined ? {} : { expiresAt }),
     precedence: precedenceOf(edge.source, edge.destination),
   };
 }

@@ -3,8 +3,8 @@ import type { AddressInfo } from 'node:net';
 import { connect, createServer } from 'node:tls';
 import type { TLSSocket } from 'node:tls';
 
-import type { MeshSettings } from '#core/model/mesh-config.ts';
-import { meshSettings } from '#core/model/mesh-config.ts';
+import { meshSettings } from '#core/model/mesh-settings.ts';
+import type { MeshSettings } from '#core/model/mesh-settings.ts';
 import { namespaceName, serviceName } from '#core/names.ts';
 import { FakeClock } from '#kube/clock.fake.ts';
 import { silentLog } from '#kube/log.ts';

@@ -1,4 +1,5 @@
-import type { MeshSettings, RootStatus } from '#core/model/mesh-config.ts';
+import type { RootStatus } from '#core/model/mesh-config.ts';
+import type { MeshSettings } from '#core/model/mesh-settings.ts';
 import { serviceSpiffeId } from '#core/spiffe-id.ts';
 import type { ServiceIdentity, SpiffeId } from '#core/spiffe-id.ts';
 import type { Clock } from '#kube/clock.ts';

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 
-import type { MeshSettings } from '#core/model/mesh-config.ts';
+import type { MeshSettings } from '#core/model/mesh-settings.ts';
 import type { MeshService } from '#core/model/mesh-service.ts';
 import type { KubeObject } from '#core/resource.ts';
 import { serviceSpiffeId } from '#core/spiffe-id.ts';

@@ -1,5 +1,5 @@
 import { LABELS } from '#core/constants.ts';
-import { meshSettings } from '#core/model/mesh-config.ts';
+import { meshSettings } from '#core/model/mesh-settings.ts';
 import type { MeshService } from '#core/model/mesh-service.ts';
 import { FakeClock } from '#kube/clock.fake.ts';
 import { FakeLog } from '#kube/log.fake.ts';

@@ -60,6 +60,38 @@ test('any JSON at all is a header or none, a verdict or none', () => {
   );
 });
 
+test.each([
+  ['a port that is text', { port: '5432' }],
+  ['port 0', { port: 0 }],
+  ['a port beyond all', { port: 65536 }],
+  ['half a port', { port: 1.5 }],
+  ['an original destination with words', { port: 1, originalDestination: 'db:5432\nforged' }],
+  ['an overlong original destination', { port: 1, originalDestination: '1'.repeat(65) }],
+  ['no original destination at all', { port: 1, originalDestination: null }],
+])('%s makes no header', (_what, message) => {
+  expect(parseStreamHeader(message)).toBeUndefined();
+});
+
+test.each([
+  ['an answer that is neither', { ok: 'true' }],
+  ['a refusal without a reason', { ok: false, code: 'denied' }],
+  ['a refusal without a code', { ok: false, reason: 'no' }],
+  ['an overlong code', { ok: false, code: 'x'.repeat(65), reason: '' }],
+  ['an overlong reason', { ok: false, code: 'denied', reason: 'x'.repeat(601) }],
+])('%s makes no verdict', (_what, message) => {
+  expect(parseVerdict(message)).toBeUndefined();
+});
+
+test('what a newer peer adds is passed over', () => {
+  expect(parseStreamHeader({ port: 1, more: {} })).toEqual({ port: 1 });
+  expect(parseVerdict({ ok: true, more: {} })).toEqual({ ok: true });
+  expect(parseVerdict({ ok: false, code: 'of-later', reason: 'r', more: 1 })).toEqual({
+    ok: false,
+    code: 'of-later',
+    reason: 'r',
+  });
+});
+
 test('no listener is left on the stream', async () => {
   const from = stream(encodeFrame({ port: 1 }));
   const before = from.eventNames().length;

@@ -1,19 +1,8 @@
-import * as z from 'zod';
-
 import type { StreamHeader } from '../transport/transport.ts';
 import { encodeFrame } from './frame.ts';
 
-/** What a client's sidecar asks for at the start of a stream. */
-const schema = z.object({
-  /** Port of the application inside the pod. */
-  port: z.int().min(1).max(65535),
-  /** Where the client's application wanted to go, for logs: `10.215.3.4:5432` or `[fd00::1]:5432`. Nothing is decided by it. */
-  originalDestination: z
-    .string()
-    .max(64)
-    .regex(/^[0-9a-fA-F.:[\]]+$/)
-    .optional(),
-});
+/** An address and a port, for logs: `10.215.3.4:5432` or `[fd00::1]:5432`. Nothing is decided by it. */
+const ADDRESS_AND_PORT = /^[0-9a-fA-F.:[\]]{1,64}$/;
 
 export function encodeStreamHeader(header: StreamHeader): Buffer {
   return encodeFrame(header);
@@ -25,8 +14,10 @@ export function encodeStreamHeader(header: StreamHeader): Buffer {
  * @returns undefined when it is no stream header
  */
 export function parseStreamHeader(message: unknown): StreamHeader | undefined {
-  const { success, data } = schema.safeParse(message);
-  if (!success) return undefined;
-  const { port, originalDestination } = data;
-  return { port, ...(originalDestination === undefined ? {} : { originalDestination }) };
+  if (typeof message !== 'object' || message === null) return undefined;
+  const { port, originalDestination } = message as Readonly<Record<string, unknown>>;
+  if (typeof port !== 'number' || !Number.isInteger(port) || port < 1 || port > 65535) return undefined;
+  if (originalDestination === undefined) return { port };
+  const readable = typeof originalDestination === 'string' && ADDRESS_AND_PORT.test(originalDestination);
+  return readable ? { port, originalDestination } : undefined;
 }

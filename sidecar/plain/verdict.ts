@@ -1,5 +1,3 @@
-import * as z from 'zod';
-
 import { encodeFrame } from './frame.ts';
 
 /** Why a peer's sidecar refused a stream. */
@@ -18,11 +16,7 @@ export type Verdict =
   { readonly ok: true } | { readonly ok: false; readonly code: VerdictCode; readonly reason: string };
 
 const MAX_REASON = 600;
-
-const schema = z.discriminatedUnion('ok', [
-  z.object({ ok: z.literal(true) }),
-  z.object({ ok: z.literal(false), code: z.string().max(64), reason: z.string().max(MAX_REASON) }),
-]);
+const MAX_CODE = 64;
 
 export function encodeVerdict(verdict: Verdict): Buffer {
   return encodeFrame(verdict.ok ? verdict : { ...verdict, reason: printable(verdict.reason) });
@@ -34,9 +28,15 @@ export type ReceivedVerdict =
 
 /** @returns undefined when it is no verdict */
 export function parseVerdict(message: unknown): ReceivedVerdict | undefined {
-  const { success, data } = schema.safeParse(message);
-  if (!success) return undefined;
-  return data.ok ? { ok: true } : { ok: false, code: clean(data.code), reason: clean(data.reason) };
+  if (typeof message !== 'object' || message === null) return undefined;
+  const { ok, code, reason } = message as Readonly<Record<string, unknown>>;
+  if (ok === true) return { ok };
+  if (ok !== false || !isText(code, MAX_CODE) || !isText(reason, MAX_REASON)) return undefined;
+  return { ok, code: clean(code), reason: clean(reason) };
+}
+
+function isText(value: unknown, maxLength: number): value is string {
+  return typeof value === 'string' && value.length <= maxLength;
 }
 
 /** Our own reason, cut so that it always fits into a frame. */

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 
 import { OPERATOR_SERVICE, PORTS } from '#core/constants.ts';
-import { MESH_DEFAULTS } from '#core/model/mesh-config.ts';
+import { MESH_DEFAULTS } from '#core/model/mesh-settings.ts';
 import { serviceName } from '#core/names.ts';
 import { serviceSpiffeId } from '#core/spiffe-id.ts';
 import type { ServiceIdentity } from '#core/spiffe-id.ts';

@@ -1,5 +1,6 @@
-import { meshConfigSpecSchema, meshSettings } from '#core/model/mesh-config.ts';
-import type { MeshConfig, MeshSettings } from '#core/model/mesh-config.ts';
+import type { MeshConfig } from '#core/model/mesh-config.ts';
+import { meshSettings } from '#core/model/mesh-settings.ts';
+import type { MeshSettings } from '#core/model/mesh-settings.ts';
 import { trustBundleOf } from '#pki/trust-bundle.ts';
 import type { TrustBundle } from '#pki/trust-bundle.ts';
 
@@ -19,11 +20,6 @@ export interface TrustReading {
   readonly faults: readonly string[];
 }
 
-/** What a sidecar needs of the settings. Whatever else a newer version writes is left alone. */
-const settingsSchema = meshConfigSpecSchema
-  .pick({ trustDomain: true, datacenter: true, defaultAction: true, leafTTL: true })
-  .loose();
-
 /** Reads a MeshConfig. One broken entry takes nothing else away. Never throws. */
 export function readTrust(config: MeshConfig | undefined): TrustReading {
   if (!config) return { faults: ['there is no MeshConfig "mesh": the operator makes it when it starts'] };
@@ -31,7 +27,7 @@ export function readTrust(config: MeshConfig | undefined): TrustReading {
   let bundle: TrustBundle;
   let faults: readonly string[];
   try {
-    settings = meshSettings(settingsSchema.parse(config.spec ?? {}));
+    settings = meshSettings(config.spec);
     ({ bundle, faults } = trustBundleOf(config));
   } catch (error) {
     return { faults: [`MeshConfig "mesh" cannot be read: ${(error as Error).message}`] };

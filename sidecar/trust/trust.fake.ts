@@ -1,5 +1,5 @@
-import { meshSettings } from '#core/model/mesh-config.ts';
 import type { MeshConfig } from '#core/model/mesh-config.ts';
+import { meshSettings } from '#core/model/mesh-settings.ts';
 import type { TestPki } from '#pki/test-pki.fake.ts';
 import { sha256Hex } from '#pki/keys.ts';
 import { readCertificates } from '#pki/pem.ts';

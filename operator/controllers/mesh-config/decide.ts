@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 
 import { MESH_CONFIG_NAME } from '#core/constants.ts';
-import { MESH_DEFAULTS } from '#core/model/mesh-config.ts';
 import type { MeshConfig, MeshConfigSpec } from '#core/model/mesh-config.ts';
+import { MESH_DEFAULTS } from '#core/model/mesh-settings.ts';
 import type { IdentityScope } from '#core/spiffe-id.ts';
 import type { OwnerReference } from '#core/resource.ts';
 
