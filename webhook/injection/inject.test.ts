@@ -67,6 +67,16 @@ describe('a pod that is injected', () => {
     expect(sidecar.lifecycle).toBeUndefined();
   });
 
+  it.each(STYLES)('is told ready within a second, and unready only after ten, in %s style', (style) => {
+    const { spec } = injected(PODS.bare, injectionContext({ style })).pod;
+    const all = [...(spec.initContainers ?? []), ...spec.containers];
+    expect(all.find(({ name }) => name === 'mesh-sidecar')?.readinessProbe).toMatchObject({
+      httpGet: { path: '/readyz', port: 15020 },
+      periodSeconds: 1,
+      failureThreshold: 10,
+    });
+  });
+
   it('has redirection last and the sidecar first in ordinary style', () => {
     const { spec } = injected(PODS.statefulSet, injectionContext({ style: 'ordinary' })).pod;
     expect(names(spec.initContainers)).toEqual(['fetch', 'migrate', 'mesh-redirect']);

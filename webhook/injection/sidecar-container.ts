@@ -10,7 +10,9 @@ const PROGRAM = ['node', '/mesh/sidecar.js'] as const;
 /**
  * The sidecar. Native style: an init container that goes on running, behind which the application waits for the startup
  * probe. Ordinary style: the first container, whose post-start command holds the others back until the sidecar is ready.
- * No liveness probe: a restart would cut every connection, and helps against nothing that the sidecar does not mend itself.
+ * Readiness is asked each second, since the pod's own start waits for it and a local GET costs the node little; only ten
+ * failures count, so that a busy moment takes no pod out of service. No liveness probe: a restart would cut every
+ * connection, and helps against nothing that the sidecar does not mend itself.
  */
 export function sidecarContainer(
   env: readonly EnvVar[],
@@ -32,7 +34,7 @@ export function sidecarContainer(
           startupProbe: { ...probe('/startup'), periodSeconds: 1, failureThreshold: 120 },
         }
       : { lifecycle: { postStart: { exec: { command: [...PROGRAM, 'wait'] } } } }),
-    readinessProbe: { ...probe('/readyz'), periodSeconds: 5, failureThreshold: 3 },
+    readinessProbe: { ...probe('/readyz'), periodSeconds: 1, failureThreshold: 10 },
     securityContext: {
       runAsUser: SIDECAR_UID,
       runAsGroup: SIDECAR_UID,
