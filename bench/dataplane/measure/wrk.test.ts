@@ -9,7 +9,7 @@ const OUTPUT = `Running 2s test @ http://127.0.0.1:4000/
      50%  950.00us
      75%    1.74ms
      90%    1.99ms
-     99%    3.02ms
+     99%    1.83s 
   43531 requests in 2.10s, 7.06MB read
 Requests/sec:  20729.80
 Transfer/sec:      3.36MB
@@ -18,13 +18,13 @@ Transfer/sec:      3.36MB
 test('requests, rate and latencies, whatever their units', () => {
   const { requests, requestsPerSecond, p50, p99, errors } = parseWrk(OUTPUT);
   expect([requests, errors]).toEqual([43_531, 0]);
-  expect(requestsPerSecond).toBeCloseTo(43_531 / 2.1);
+  expect(requestsPerSecond).toBeCloseTo(20_729.8);
   expect(p50).toBeCloseTo(0.95);
-  expect(p99).toBeCloseTo(3.02);
+  expect(p99).toBeCloseTo(1830);
 });
 
 test('the time before the first request does not count', () => {
-  expect(parseWrk(OUTPUT, 1.1).requestsPerSecond).toBeCloseTo(43_531);
+  expect(parseWrk(OUTPUT, 1).requestsPerSecond).toBeCloseTo(43_531 / 1.1, -2);
 });
 
 test('what failed is counted, of every kind', () => {

@@ -31,9 +31,10 @@ end
  * @throws Error when there are no figures in it
  */
 export function parseWrk(text: string, idleSeconds = 0): WrkFigures {
-  const [, count, length, unit = ''] = /^\s*(\d+) requests in ([\d.]+)(us|ms|s|m|h)\b/m.exec(text) ?? [];
-  const requests = Number(count ?? NaN);
-  const seconds = milliseconds(length, unit) / 1000 - idleSeconds;
+  const requests = Number(/^\s*(\d+) requests in /m.exec(text)?.[1] ?? NaN);
+  const overall = Number(/^Requests\/sec:\s+([\d.]+)/m.exec(text)?.[1] ?? NaN);
+  // More precise than the time it prints.
+  const seconds = requests / overall - idleSeconds;
   const figures = {
     requests,
     requestsPerSecond: requests / seconds,
@@ -47,11 +48,8 @@ export function parseWrk(text: string, idleSeconds = 0): WrkFigures {
 }
 
 function latency(text: string, share: string): number {
-  const [, value, unit = ''] = new RegExp(`^\\s+${share}%\\s+([\\d.]+)(us|ms|s|m|h)$`, 'm').exec(text) ?? [];
-  return milliseconds(value, unit);
-}
-
-function milliseconds(value: string | undefined, unit: string): number {
+  const [, value, unit = ''] =
+    new RegExp(`^\\s+${share}%\\s+([\\d.]+)(us|ms|s|m|h)\\s*$`, 'm').exec(text) ?? [];
   return Number(value ?? NaN) * (MILLISECONDS[unit] ?? NaN);
 }
 
