@@ -4,14 +4,14 @@ import { Liveness } from './liveness.ts';
 
 let clock: FakeClock;
 let told: string[];
-let sending: { congested: boolean; progress: number };
+let sending: { waiting: boolean; progress: number };
 let ticks: number;
 let liveness: Liveness;
 beforeEach(() => {
   clock = new FakeClock();
   told = [];
   ticks = 0;
-  sending = { congested: false, progress: 0 };
+  sending = { waiting: false, progress: 0 };
   liveness = new Liveness(clock, {
     ping: () => told.push('ping'),
     dead: (text) => {
@@ -75,7 +75,7 @@ test('after this process was stopped itself, the silence of the peer means nothi
 });
 
 test('a peer that talks and takes nothing for a minute is given up', async () => {
-  sending = { congested: true, progress: 7 };
+  sending = { waiting: true, progress: 7 };
   for (let second = 0; second < 65; second++) {
     liveness.heard();
     await clock.advance(1_000);
@@ -85,7 +85,7 @@ test('a peer that talks and takes nothing for a minute is given up', async () =>
 
 test('a peer that takes a little now and then is slow, and no more', async () => {
   for (let second = 0; second < 300; second++) {
-    sending = { congested: true, progress: Math.floor(second / 50) };
+    sending = { waiting: true, progress: Math.floor(second / 50) };
     liveness.heard();
     await clock.advance(1_000);
   }
@@ -94,7 +94,7 @@ test('a peer that takes a little now and then is slow, and no more', async () =>
 
 test('a peer to which nothing waits to be sent is not stuck', async () => {
   for (let second = 0; second < 300; second++) {
-    sending = { congested: second % 50 > 5, progress: 0 };
+    sending = { waiting: second % 50 > 5, progress: 0 };
     liveness.heard();
     await clock.advance(1_000);
   }

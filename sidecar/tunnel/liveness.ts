@@ -11,8 +11,8 @@ export interface LivenessEvents {
   /** Ask the peer. */
   ping(): void;
   dead(text: string): void;
-  /** Bytes that wait to leave, and a number that grows when some left. */
-  sending(): { readonly congested: boolean; readonly progress: number };
+  /** Whether bytes wait to leave, and a number that grows when some left. */
+  sending(): { readonly waiting: boolean; readonly progress: number };
   /** Every {@link TICK_MS}. */
   tick(): void;
 }
@@ -71,8 +71,8 @@ export class Liveness {
   };
 
   #isStuck(): boolean {
-    const { congested, progress } = this.#events.sending();
-    this.#stuck = congested && progress === this.#progress ? this.#stuck + 1 : 0;
+    const { waiting, progress } = this.#events.sending();
+    this.#stuck = waiting && progress === this.#progress ? this.#stuck + 1 : 0;
     this.#progress = progress;
     return this.#stuck >= STUCK_TICKS;
   }

@@ -95,6 +95,8 @@ export class TunnelSession implements FrameHandler, WireEvents {
   #reading: TunnelStream | undefined;
   #goingAway = false;
   #peerGoingAway = false;
+  /** What the peer said last about why it leaves. */
+  #lastWords: string | undefined;
   #end: SessionEnd | undefined;
   #farewell: Timer | undefined;
 
@@ -108,7 +110,7 @@ export class TunnelSession implements FrameHandler, WireEvents {
     this.#liveness = new Liveness(clock, {
       ping: () => this.#outbox.frame(FRAME.ping, 0, Buffer.alloc(8)),
       dead: (text) => this.#lose({ reason: 'tunnel-lost', text }),
-      sending: () => this.#outbox,
+      sending: () => ({ waiting: this.#outbox.backlog > 0, progress: this.#outbox.progress }),
       tick: () => this.#patience.rest(),
     });
   }
@@ -128,7 +130,8 @@ export class TunnelSession implements FrameHandler, WireEvents {
   /** Whether another stream may be opened here. */
   get takesStreams(): boolean {
     if (this.#end || this.isLeaving || this.#liveness.doubtful) return false;
-    return this.#streams.size < this.#peer.maxStreams && this.#lastId < MAX_STREAM_ID;
+    // Whatever the peer takes: our own window for the connection is made for so many.
+    return this.#streams.size < BASE_LIMITS.maxStreams && this.#lastId < MAX_STREAM_ID;
   }
 
   /** Whether a stream moves much in large pieces right now: small ones are better off elsewhere. */
@@ -148,6 +151,10 @@ export class TunnelSession implements FrameHandler, WireEvents {
   /** Opens a stream. Bytes may be written to it at once; what the peer thinks of it is told by its `consent`. */
   open(header: StreamHeader): TunnelStream {
     const stream = this.#add(++this.#lastId, header);
+    if (this.#end) {
+      stream.lost(lost(this.#end));
+      return stream;
+    }
     this.#outbox.frame(FRAME.open, stream.id, encodeOpen(header));
     return stream;
   }
@@ -170,8 +177,7 @@ export class TunnelSession implements FrameHandler, WireEvents {
     if (this.#end) return;
     this.#sayFarewell(why, text);
     this.#outbox.flush();
-    this.#wire.end();
-    this.#farewell = this.#clock.setTimeout(() => this.#wire.reset(), FAREWELL_MS);
+    this.#endWire();
     this.#finish({ reason: why, text });
   }
 
@@ -189,7 +195,8 @@ export class TunnelSession implements FrameHandler, WireEvents {
 
   onClose(): void {
     this.#farewell?.cancel();
-    this.#finish({ reason: 'tunnel-lost', text: 'the connection to the other sidecar was closed' });
+    const last = this.#lastWords === undefined ? '' : `; it had said: ${this.#lastWords}`;
+    this.#finish({ reason: 'tunnel-lost', text: `the connection to the other sidecar was closed${last}` });
   }
 
   dataBegins(id: number, length: number): void {
@@ -266,20 +273,22 @@ export class TunnelSession implements FrameHandler, WireEvents {
     if (this.#role === 'acceptor') throw new ProtocolError('an ACCEPT from the side that opens streams');
     if (!stream) return this.#spend();
     if (stream.isAccepted) throw new ProtocolError('a second ACCEPT for a stream');
-    this.#patience.opened();
     stream.onAccept();
   }
 
   #ended(id: number): void {
     const stream = this.#known(id, 'END');
     if (!stream) return this.#spend();
+    if (this.#role === 'dialer' && !stream.isAccepted)
+      throw new ProtocolError('END on a stream before its ACCEPT');
     if (!stream.onEnd()) throw new ProtocolError('a second END for a stream');
   }
 
   #reset(id: number, payload: Buffer): void {
     const farewell = decodeFarewell(payload);
     const stream = this.#known(id, 'RESET');
-    if (!stream?.isAccepted) this.#spend();
+    // A refusal ends a stream that this side opened: nothing that the peer could do more often than that.
+    if (!stream || (this.#role === 'acceptor' && !stream.isAccepted)) this.#spend();
     stream?.lost(new StreamReset(farewell));
   }
 
@@ -295,6 +304,7 @@ export class TunnelSession implements FrameHandler, WireEvents {
     this.#spend();
     const { code, text } = decodeFarewell(payload);
     this.#peerGoingAway = true;
+    this.#lastWords = text;
     this.#events.onGoAway?.({ reason: reasonOf(code), text });
     this.#closeWhenDone();
   }
@@ -322,6 +332,7 @@ export class TunnelSession implements FrameHandler, WireEvents {
       sender: this.#outbox,
       window: new ReceiveWindow(BASE_LIMITS.streamWindow, this.#share),
       credit: this.#peer.streamWindow,
+      onAccepted: () => this.#patience.opened(),
       onClosed: (closed) => this.#remove(closed),
     });
     this.#streams.set(id, stream);
@@ -357,9 +368,14 @@ export class TunnelSession implements FrameHandler, WireEvents {
       return;
     }
     this.#outbox.flush();
-    this.#wire.end();
-    this.#farewell = this.#clock.setTimeout(() => this.#wire.reset(), FAREWELL_MS);
+    this.#endWire();
     this.#finish(CLOSED);
+  }
+
+  #endWire(): void {
+    this.#wire.end();
+    this.#farewell?.cancel();
+    this.#farewell = this.#clock.setTimeout(() => this.#wire.reset(), FAREWELL_MS);
   }
 
   #lose(why: SessionEnd): void {
@@ -374,8 +390,15 @@ export class TunnelSession implements FrameHandler, WireEvents {
     this.#reader.stop();
     this.#outbox.stop();
     this.#liveness.stop();
-    const lost = new StreamReset({ code: codeOf(why.reason ?? 'tunnel-lost'), text: why.text });
-    for (const stream of [...this.#streams.values()]) stream.lost(lost);
+    for (const stream of [...this.#streams.values()]) stream.lost(lost(why));
     this.#events.onClose(why);
   }
+}
+
+/**
+ * What the streams of a tunnel that is gone end with. Never the tunnel's own reason: of a stream, that would say that the peer
+ * refused it, and that nothing of it reached an application.
+ */
+function lost({ text }: SessionEnd): StreamReset {
+  return new StreamReset({ code: codeOf('tunnel-lost'), text });
 }

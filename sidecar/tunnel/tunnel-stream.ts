@@ -24,12 +24,18 @@ export interface StreamSender {
   reset(stream: number, why: Farewell): void;
 }
 
+/** A reader that could not take more for so long does not keep up. */
+const SLOW_MS = 20;
+
 /** One stream of a tunnel, as one of the two ends of a proxied connection. */
 export class TunnelStream implements Leg {
+  readonly lends = false;
+  readonly copies = true;
   readonly id: number;
   readonly header: StreamHeader;
   readonly window: ReceiveWindow;
   readonly #sender: StreamSender;
+  readonly #onAccepted: () => void;
   readonly #onClosed: (stream: TunnelStream) => void;
   #events: LegEvents | undefined;
   #onConsent: ((why?: StreamReset) => void) | undefined;
@@ -42,6 +48,7 @@ export class TunnelStream implements Leg {
   #endWanted = false;
   #drainWanted = false;
   #paused = false;
+  #pausedAt = 0;
   /** What waits for credit or room: chunks, and how much of the first one is gone. */
   #queue: Buffer[] = [];
   #queueFrom = 0;
@@ -56,6 +63,8 @@ export class TunnelStream implements Leg {
     readonly id: number;
     readonly header: StreamHeader;
     readonly sender: StreamSender;
+    /** One side has consented to what the other one asked for. */
+    readonly onAccepted: () => void;
     /** Both directions are over, in peace or not. */
     readonly onClosed: (stream: TunnelStream) => void;
     readonly window: ReceiveWindow;
@@ -65,6 +74,7 @@ export class TunnelStream implements Leg {
     this.header = options.header;
     this.window = options.window;
     this.#sender = options.sender;
+    this.#onAccepted = options.onAccepted;
     this.#onClosed = options.onClosed;
     this.#credit = options.credit;
   }
@@ -96,6 +106,7 @@ export class TunnelStream implements Leg {
   accept(): void {
     if (this.#closed || this.#accepted) return;
     this.#accepted = true;
+    this.#onAccepted();
     this.#sender.accept(this.id);
   }
 
@@ -111,14 +122,9 @@ export class TunnelStream implements Leg {
 
   write(chunk: Buffer): boolean {
     if (this.#closed || this.#endWanted) return true;
-    let sent = 0;
-    if (this.#queued === 0) {
-      sent = this.#sender.data(this.id, chunk, 0, this.#credit);
-      this.#credit -= sent;
-    }
+    const sent = this.#queued === 0 ? this.#send(chunk, 0, chunk.length) : 0;
     if (sent < chunk.length) {
-      if (this.#queued === 0) this.#queueFrom = sent;
-      this.#queue.push(chunk);
+      this.#queue.push(Buffer.from(chunk.subarray(sent)));
       this.#queued += chunk.length - sent;
       if (this.#credit > 0) this.#sender.waitForRoom(this);
     } else if (!this.#sender.congested) return true;
@@ -134,13 +140,15 @@ export class TunnelStream implements Leg {
   }
 
   pause(): void {
+    if (this.#paused) return;
     this.#paused = true;
-    this.window.slow();
+    this.#pausedAt = performance.now();
   }
 
   resume(): void {
     if (!this.#paused) return;
     this.#paused = false;
+    if (performance.now() - this.#pausedAt > SLOW_MS) this.window.slow();
     this.#giveCredit();
   }
 
@@ -154,14 +162,13 @@ export class TunnelStream implements Leg {
 
   /** Sends what waits, up to `quantum` bytes. @returns whether something is left that could go had it room */
   pump(quantum: number): boolean {
+    if (this.#closed) return false;
     let left = quantum;
     while (this.#queued > 0 && left > 0 && this.#credit > 0) {
       const chunk = this.#queue[0]!;
-      const may = Math.min(this.#credit, left);
-      const sent = this.#sender.data(this.id, chunk, this.#queueFrom, may);
+      const sent = this.#send(chunk, this.#queueFrom, left);
       if (sent === 0) return true;
       left -= sent;
-      this.#credit -= sent;
       this.#queued -= sent;
       this.#queueFrom += sent;
       if (this.#queueFrom < chunk.length) continue;
@@ -188,6 +195,7 @@ export class TunnelStream implements Leg {
   /** The peer consents. */
   onAccept(): void {
     this.#accepted = true;
+    this.#onAccepted();
     this.#onConsent?.();
     this.#onConsent = undefined;
   }
@@ -225,6 +233,19 @@ export class TunnelStream implements Leg {
     this.#onConsent = undefined;
     this.#onLost?.();
     this.#tellClosed();
+  }
+
+  /** @returns how much of it was sent */
+  #send(chunk: Buffer, from: number, most: number): number {
+    let at = from;
+    const end = Math.min(chunk.length, from + most);
+    while (at < end && this.#credit > 0) {
+      const sent = this.#sender.data(this.id, chunk, at, Math.min(this.#credit, end - at));
+      if (sent === 0) break;
+      this.#credit -= sent;
+      at += sent;
+    }
+    return at - from;
   }
 
   #giveCredit(): void {

@@ -2,7 +2,7 @@ import type { Wire, WireEvents } from './wire.ts';
 
 interface Written {
   bytes: Buffer;
-  readonly onFlushed: () => void;
+  readonly onFlushed: (left: boolean) => void;
 }
 
 /**
@@ -42,10 +42,10 @@ export class FakeWire implements Wire {
     this.#events = events;
   }
 
-  write(parts: readonly Buffer[], onFlushed: () => void): void {
-    if (this.#closed || this.#ending) return onFlushed();
+  write(memory: Buffer, onFlushed: (left: boolean) => void): void {
+    if (this.#closed || this.#ending) return onFlushed(false);
     // A copy: what the session changes after it was written must not reach the other side.
-    const bytes = Buffer.concat(parts);
+    const bytes = Buffer.from(memory);
     if (this.record) this.written.push(bytes);
     this.#backlog += bytes.length;
     this.#queue.push({ bytes, onFlushed });
@@ -69,7 +69,7 @@ export class FakeWire implements Wire {
     this.#backlog -= piece.length;
     if (first.bytes.length === 0) this.#queue.shift();
     this.#peer!.#arrive(this.bend(piece));
-    if (first.bytes.length === 0) first.onFlushed();
+    if (first.bytes.length === 0) first.onFlushed(true);
     if (this.#ending && this.#queue.length === 0) this.#finish();
     return piece.length;
   }
@@ -89,7 +89,7 @@ export class FakeWire implements Wire {
       end.#closed = true;
       setImmediate(() => {
         end.#backlog = 0;
-        for (const { onFlushed } of end.#queue.splice(0)) onFlushed();
+        for (const { onFlushed } of end.#queue.splice(0)) onFlushed(false);
         end.#events?.onClose();
       });
     }
