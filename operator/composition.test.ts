@@ -1,6 +1,7 @@
 import { request as httpsRequest } from 'node:https';
 
 import { systemClock } from '#kube/clock.ts';
+import type { Clock } from '#kube/clock.ts';
 import { FakeApiServer } from '#kube/fake-api.fake.ts';
 import { FakeLog } from '#kube/log.fake.ts';
 import {
@@ -50,6 +51,7 @@ const POD: Pod = {
 describe('the operator, whole, against an API server', () => {
   let fake: FakeApiServer;
   let log: FakeLog;
+  let clock: Clock;
   const running: RunningOperator[] = [];
 
   async function start(
@@ -66,7 +68,7 @@ describe('the operator, whole, against an API server', () => {
       ...env,
     });
     const deps = {
-      ...{ config, api: fake.api, clock: systemClock, log, onLostLease },
+      ...{ config, api: fake.api, clock, log, onLostLease },
       admission: (): Mount => (app) =>
         app.post('/inject', (_request, response) => void response.json({ mounted: true })),
       processMetrics: false,
@@ -80,6 +82,7 @@ describe('the operator, whole, against an API server', () => {
   beforeEach(async () => {
     fake = await FakeApiServer.started();
     log = new FakeLog();
+    clock = systemClock;
   });
 
   afterEach(async () => {
@@ -276,6 +279,27 @@ describe('the operator, whole, against an API server', () => {
     await eventually(() => log.lines.length > 0);
     starting.abort(new Error('told to end'));
     await expect(started).rejects.toThrow('told to end');
+  });
+
+  test('an authority whose Secret is deleted is told in the log, the metrics and the MeshConfig', async () => {
+    const minute = 60_000;
+    clock = {
+      ...systemClock,
+      setTimeout: (fn, ms) => systemClock.setTimeout(fn, ms === minute ? 50 : ms),
+    };
+    const { httpPort } = await start();
+    const ready = (): string | undefined =>
+      fake
+        .find(MESH_CONFIGS, { name: 'mesh' })
+        ?.status?.conditions?.find(({ type }) => type === 'AuthorityReady')?.status;
+    await eventually(() => ready() === 'True');
+    fake.remove(SECRETS, { name: 'mesh-ca', namespace: 'mesh' });
+    await eventually(() => ready() === 'False');
+    const metrics = await (await fetch(`http://127.0.0.1:${httpPort}/metrics`)).text();
+    expect(metrics).toContain('mesh_operator_authority_fault 1');
+    expect(
+      log.lines.filter(({ message }) => message === 'the certificate authority is in trouble'),
+    ).toHaveLength(1);
   });
 
   test('a stored MeshConfig holds before the values of the chart', async () => {

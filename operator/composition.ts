@@ -8,6 +8,7 @@ import type { Logger } from '#kube/log.ts';
 import type { AdmissionParts } from './admission.ts';
 import { lookAround, servingNames, startAuthority } from './bootstrap.ts';
 import type { Surroundings } from './bootstrap.ts';
+import { AuthorityWatch } from './ca/authority-watch.ts';
 import type { Authority } from './ca/authority.ts';
 import { Caches } from './caches.ts';
 import type { OperatorConfig } from './config.ts';
@@ -84,6 +85,9 @@ async function startServing(deps: Started, signal: AbortSignal): Promise<Running
   const surroundings = await lookAround(deps, signal);
   const { settings, capabilities } = surroundings;
   const authority = await startAuthority(deps, surroundings, signal);
+  const authorityWatch = new AuthorityWatch({ authority, clock, log, metrics });
+  signal.addEventListener('abort', () => authorityWatch.stop());
+  void authorityWatch.start();
   const caches = new Caches({ api, clock, log, metrics, watchAllPods: !capabilities.matchConditions });
   caches.meshConfigs.subscribe((changes) => {
     for (const { after } of changes) if (after) settings.take(after);
@@ -101,6 +105,7 @@ async function startServing(deps: Started, signal: AbortSignal): Promise<Running
     ...surroundings,
     metrics,
     authority,
+    authorityWatch,
     caches,
     events: new EventRecorder({ ...deps, metrics, podName: config.podName }),
   };
@@ -127,6 +132,7 @@ async function startServing(deps: Started, signal: AbortSignal): Promise<Running
     await Promise.all([elector.stop(), clock.sleep(deps.lingerMs ?? LINGER_MS)]);
     await https.close(DRAIN_MS);
     certificate.stop();
+    authorityWatch.stop();
     await caches.stop();
     await parts.events.flush();
     await operations.close(DRAIN_MS);
@@ -146,6 +152,7 @@ type Parts = Started &
   Surroundings & {
     readonly metrics: OperatorMetrics;
     readonly authority: Authority;
+    readonly authorityWatch: AuthorityWatch;
     readonly caches: Caches;
     readonly events: EventRecorder;
   };

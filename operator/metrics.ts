@@ -104,6 +104,12 @@ export const METRICS = {
     help: 'When the certificate of webhook and signing ends (Unix time).',
     labels: [],
   },
+  authorityFault: {
+    kind: 'gauge',
+    name: 'mesh_operator_authority_fault',
+    help: '1 while something is wrong with the certificate authority: its Secret is gone, broken or another one, or its root has ended. Looked at once a minute.',
+    labels: [],
+  },
   rootExpiry: {
     kind: 'gauge',
     name: 'mesh_root_expiry_timestamp_seconds',

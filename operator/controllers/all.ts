@@ -7,6 +7,7 @@ import type { OwnerReference } from '#core/resource.ts';
 import { namespaceName, serviceName } from '#core/names.ts';
 import { OPERATOR_SERVICE } from '#core/constants.ts';
 
+import type { AuthorityWatch } from '../ca/authority-watch.ts';
 import type { Authority } from '../ca/authority.ts';
 import type { Caches } from '../caches.ts';
 import type { OperatorConfig } from '../config.ts';
@@ -37,7 +38,8 @@ export interface ControllersDeps {
   readonly events: Events;
   readonly caches: Caches;
   readonly settings: Settings;
-  readonly authority: Pick<Authority, 'roots' | 'fault' | 'bundlePem' | 'bundle' | 'issueIdentity'>;
+  readonly authority: Pick<Authority, 'roots' | 'bundlePem' | 'bundle' | 'issueIdentity'>;
+  readonly authorityWatch: Pick<AuthorityWatch, 'fault' | 'onChange'>;
   readonly owner: OwnerReference | undefined;
 }
 
@@ -54,6 +56,7 @@ export function createControllers(deps: ControllersDeps): readonly Controller[] 
       status: new StatusWriter(MESH_CONFIGS, deps),
       given: config.meshConfig,
       authority,
+      authorityWatch: deps.authorityWatch,
     }),
     new WebhookRegistrationController({
       ...{ api, meshNamespace, excludedNamespaces, owner },

@@ -7,8 +7,8 @@ import type { KubeApi } from '#kube/api.ts';
 import type { Clock } from '#kube/clock.ts';
 import type { Logger } from '#kube/log.ts';
 import { MESH_CONFIGS } from '#kube/types.ts';
-import type { Requeue } from '#kube/work-queue.ts';
 
+import type { AuthorityWatch } from '../../ca/authority-watch.ts';
 import type { Authority } from '../../ca/authority.ts';
 import type { ObjectCache } from '../../cache.ts';
 import { mergeConditions } from '../../conditions.ts';
@@ -37,12 +37,10 @@ export interface MeshConfigControllerParts {
   readonly given: MeshConfigSpec;
   /** Trust domain and datacenter in force. */
   readonly scope: IdentityScope;
-  readonly authority: Pick<Authority, 'roots' | 'fault'>;
+  readonly authority: Pick<Authority, 'roots'>;
+  readonly authorityWatch: Pick<AuthorityWatch, 'fault' | 'onChange'>;
   readonly owner: OwnerReference | undefined;
 }
-
-/** No cache tells what happens to the authority's Secret. */
-const LOOK_AT_AUTHORITY_MS = 60_000;
 
 /**
  * Brings the chart's values into the MeshConfig whenever they change (what users change afterwards stays), makes it again when it
@@ -58,15 +56,16 @@ export class MeshConfigController implements ControllerDuty {
   }
 
   subscribe(add: (key: string) => void): readonly (() => void)[] {
-    return [this.#parts.meshConfigs.subscribe(() => add(MESH_CONFIG_NAME))];
+    const look = (): void => add(MESH_CONFIG_NAME);
+    return [this.#parts.meshConfigs.subscribe(look), this.#parts.authorityWatch.onChange(look)];
   }
 
   keys(): Iterable<string> {
     return [MESH_CONFIG_NAME];
   }
 
-  async reconcile(): Promise<Requeue | void> {
-    const { meshConfigs, status, clock, authority, scope, log } = this.#parts;
+  async reconcile(): Promise<void> {
+    const { meshConfigs, status, clock, authority, authorityWatch, scope } = this.#parts;
     const cached = meshConfigs.get(MESH_CONFIG_NAME);
     const { spec, refused } = this.#wanted();
     const departs = scopeFaults(cached?.spec, scope);
@@ -75,21 +74,17 @@ export class MeshConfigController implements ControllerDuty {
     const { generation } = config.metadata;
     const current = status.current(config);
     const faults = [...meshConfigFaults(config).map(faultText), ...refused];
-    const authorityFault = await authority.fault();
     const conditions = mergeConditions(
       current?.conditions,
-      meshConfigConditions(faults, authorityFault),
+      meshConfigConditions(faults, authorityWatch.fault),
       generation,
       clock.now(),
     );
-    if (authorityFault !== undefined)
-      log.error({ fault: authorityFault }, 'the certificate authority is in trouble');
     await status.write(config, {
       roots: authority.roots(),
       conditions,
       ...(generation === undefined ? {} : { observedGeneration: generation }),
     });
-    return { requeueAfterMs: LOOK_AT_AUTHORITY_MS };
   }
 
   /** Trust domain and datacenter are written out even where the chart leaves them to their defaults: they are a decision for good. */

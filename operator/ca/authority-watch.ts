@@ -1,0 +1,71 @@
+import type { Clock, Timer } from '#kube/clock.ts';
+import type { Logger } from '#kube/log.ts';
+
+import type { OperatorMetrics } from '../metrics.ts';
+import type { Authority } from './authority.ts';
+
+export interface AuthorityWatchParts {
+  readonly authority: Pick<Authority, 'fault'>;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly metrics: Pick<OperatorMetrics, 'authorityFault'>;
+}
+
+/** No cache tells what happens to the authority's Secret: the operator watches no Secrets. */
+const LOOK_EVERY_MS = 60_000;
+
+/**
+ * Asks the authority once a minute whether it is well, in every replica: each has the key in its own memory, so that a Secret
+ * that is gone or was replaced shows only when it restarts, and then it is late. What changes is told once.
+ */
+export class AuthorityWatch {
+  readonly #parts: AuthorityWatchParts;
+  readonly #listeners = new Set<() => void>();
+  #fault: string | undefined;
+  #timer: Timer | undefined;
+  #stopped = false;
+
+  constructor(parts: AuthorityWatchParts) {
+    this.#parts = parts;
+  }
+
+  /** What was wrong when it was asked last; undefined when nothing was. */
+  get fault(): string | undefined {
+    return this.#fault;
+  }
+
+  /** Calls `listener` whenever {@link fault} has become another. Returns what ends that. */
+  onChange(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** Looks once, and then every minute until {@link stop}. Never throws. */
+  async start(): Promise<void> {
+    this.#take(await this.#ask());
+    if (!this.#stopped) this.#timer = this.#parts.clock.setTimeout(() => void this.start(), LOOK_EVERY_MS);
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    this.#timer?.cancel();
+  }
+
+  async #ask(): Promise<string | undefined> {
+    try {
+      return await this.#parts.authority.fault();
+    } catch (error) {
+      return `it cannot be asked: ${(error as Error).message}`;
+    }
+  }
+
+  #take(fault: string | undefined): void {
+    const { log, metrics } = this.#parts;
+    metrics.authorityFault.set(fault === undefined ? 0 : 1);
+    if (fault === this.#fault) return;
+    this.#fault = fault;
+    if (fault !== undefined) log.error({ fault }, 'the certificate authority is in trouble');
+    else log.info({}, 'the certificate authority is well again');
+    for (const listener of this.#listeners) listener();
+  }
+}
