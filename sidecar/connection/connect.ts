@@ -1,8 +1,8 @@
-import { connect as netConnect } from 'node:net';
-import type { Socket } from 'node:net';
+import { Socket } from 'node:net';
 
 import type { Clock } from '#kube/clock.ts';
 
+import { LeanSocket } from './lean-socket.ts';
 import { tuneSocket } from './leg.ts';
 
 /** A TCP connection that did not come about; `code` as the system names it (`ECONNREFUSED`), or `ETIMEDOUT` for our own clock. */
@@ -21,6 +21,8 @@ export interface ConnectOptions {
   readonly port: number;
   /** The address to come from. */
   readonly localAddress?: string;
+  /** Whether it reads as {@link LeanSocket} does; not for what TLS is put on top of. */
+  readonly lean?: boolean;
   readonly timeoutMs: number;
   readonly clock: Clock;
   readonly signal: AbortSignal;
@@ -35,12 +37,8 @@ export function connectTo(options: ConnectOptions): Promise<Socket> {
   const { address, port, localAddress, timeoutMs, clock, signal } = options;
   return new Promise((resolve, reject) => {
     if (signal.aborted) return reject(new ConnectError('ABORTED', 'given up'));
-    const socket = netConnect({
-      host: address,
-      port,
-      allowHalfOpen: true,
-      ...(localAddress === undefined ? {} : { localAddress }),
-    });
+    const socket = options.lean ? new LeanSocket() : new Socket({ allowHalfOpen: true });
+    socket.connect({ host: address, port, ...(localAddress === undefined ? {} : { localAddress }) });
     const settle = () => {
       timer.cancel();
       signal.removeEventListener('abort', onAbort);

@@ -51,10 +51,11 @@ export class EarlyBytes implements LegEvents {
   }
 
   onData(chunk: Buffer): void {
-    this.#chunks.push(chunk);
-    this.#bytes += chunk.length;
+    const kept = this.#app.lends ? Buffer.from(chunk) : chunk;
+    this.#chunks.push(kept);
+    this.#bytes += kept.length;
     if (this.#bytes >= MAX_EARLY_BYTES) this.#app.pause();
-    this.#to?.write(chunk);
+    this.#to?.write(kept);
   }
 
   onEnd(): void {

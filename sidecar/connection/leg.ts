@@ -3,6 +3,7 @@ import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 
 import type { ResetReason, StreamReset } from './reset-reason.ts';
+import { LeanSocket } from './lean-socket.ts';
 import { putOnTop, resetSocket, wasReset } from './reset.ts';
 
 /** How a leg ended: with everything said and everything taken, or before that. */
@@ -25,6 +26,10 @@ export interface LegEvents {
  * carries the bytes (TCP, TLS, a stream of a tunnel) is hidden behind it.
  */
 export interface Leg {
+  /** Whether the chunks it hands to `onData` are only good during the call. */
+  readonly lends: boolean;
+  /** Whether `write` is done with its chunk when it returns. */
+  readonly copies: boolean;
   /** Bytes that were written and have not left. */
   readonly pendingBytes: number;
   /** Begins to tell what arrives; a later call hands that over to somebody else. */
@@ -51,6 +56,8 @@ const KEEP_ALIVE_DELAY_MS = 30_000;
 export class SocketLeg implements Leg {
   /** The application's bytes. */
   readonly stream: Duplex;
+  readonly lends: boolean;
+  readonly copies = false;
   readonly #raw: Socket;
   #events: LegEvents | undefined;
   #ended = false;
@@ -59,6 +66,7 @@ export class SocketLeg implements Leg {
   /** @param raw the TCP socket; kept beside the TLS socket because only it can send a reset */
   constructor(raw: Socket, tls?: TLSSocket) {
     this.stream = tls ?? raw;
+    this.lends = !tls && raw instanceof LeanSocket;
     this.#raw = raw;
     raw.on('error', ignore);
     tls?.on('error', ignore);
@@ -74,7 +82,8 @@ export class SocketLeg implements Leg {
     this.#events = events;
     const { stream } = this;
     if (first) {
-      stream.on('data', this.#onData);
+      if (stream instanceof LeanSocket) stream.onBytes = this.#onData;
+      else stream.on('data', this.#onData);
       stream.on('end', this.#onEnd);
       stream.on('drain', this.#onDrain);
       stream.on('close', this.#onClose);
@@ -124,7 +133,8 @@ export class SocketLeg implements Leg {
     if (this.#closed) return;
     this.#closed = true;
     const { stream } = this;
-    stream.off('data', this.#onData);
+    if (stream instanceof LeanSocket) stream.onBytes = undefined;
+    else stream.off('data', this.#onData);
     stream.off('end', this.#onEnd);
     stream.off('drain', this.#onDrain);
     stream.off('close', this.#onClose);

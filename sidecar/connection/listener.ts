@@ -3,6 +3,7 @@ import type { AddressInfo, Server, Socket } from 'node:net';
 
 import type { DataPlaneMetrics } from '../seams/data-plane-metrics.ts';
 
+import { LeanSocket } from './lean-socket.ts';
 import { tuneSocket } from './leg.ts';
 
 export interface ListenerOptions {
@@ -10,6 +11,8 @@ export interface ListenerOptions {
   readonly hosts: readonly string[];
   /** 0 for any free one. */
   readonly port: number;
+  /** Whether connections read as {@link LeanSocket} does; not for those that TLS is put on top of. */
+  readonly lean?: boolean;
   readonly metrics: DataPlaneMetrics;
   readonly onConnection: (socket: Socket) => void;
 }
@@ -55,9 +58,10 @@ export class Listener {
   }
 
   #listen(host: string): Promise<Server> {
-    const { port, metrics, onConnection } = this.#options;
+    const { port, metrics, onConnection, lean = false } = this.#options;
     return new Promise((resolve, reject) => {
-      const server = createServer({ allowHalfOpen: true }, (socket) => {
+      const server = createServer({ allowHalfOpen: true, pauseOnConnect: lean }, (accepted) => {
+        const socket = lean ? LeanSocket.of(accepted) : accepted;
         socket.on('error', () => undefined);
         tuneSocket(socket);
         onConnection(socket);

@@ -18,6 +18,8 @@ export class OneWay implements LegEvents {
   readonly #options: OneWayOptions;
   readonly #from: Leg;
   readonly #to: Leg;
+  /** Whether a chunk must be copied before it is written. */
+  readonly #copy: boolean;
   #bytes: number;
   #ended: boolean;
   #stopped = false;
@@ -26,6 +28,7 @@ export class OneWay implements LegEvents {
     this.#options = options;
     this.#from = options.from;
     this.#to = options.to;
+    this.#copy = options.from.lends && !options.to.copies;
     this.#bytes = options.carried?.bytes ?? 0;
     this.#ended = options.carried?.ended ?? false;
   }
@@ -53,7 +56,7 @@ export class OneWay implements LegEvents {
   onData(chunk: Buffer): void {
     if (this.#stopped) return;
     this.#bytes += chunk.length;
-    if (!this.#to.write(chunk)) this.#from.pause();
+    if (!this.#to.write(this.#copy ? Buffer.from(chunk) : chunk)) this.#from.pause();
   }
 
   onEnd(): void {

@@ -84,7 +84,15 @@ export class AppDialer {
     for (const { address, localAddress } of addresses) {
       const from = localAddress === undefined ? {} : { localAddress };
       try {
-        const socket = await connectTo({ address, port, ...from, timeoutMs, clock: this.#clock, signal });
+        const socket = await connectTo({
+          address,
+          port,
+          ...from,
+          lean: true,
+          timeoutMs,
+          clock: this.#clock,
+          signal,
+        });
         socket.on('error', () => undefined);
         return socket;
       } catch (error) {

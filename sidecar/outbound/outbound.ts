@@ -77,7 +77,9 @@ export class Outbound {
     const port = transparent?.port ?? PORTS.outbound;
     const onConnection = (socket: Socket) => this.#redirected(socket);
     this.#listeners = transparent
-      ? [LOOPBACK_4, LOOPBACK_6].map((hosts) => new Listener({ hosts, port, metrics, onConnection }))
+      ? [LOOPBACK_4, LOOPBACK_6].map(
+          (hosts) => new Listener({ hosts, port, lean: true, metrics, onConnection }),
+        )
       : [];
     this.#upstreams = new UpstreamListeners({
       ...deps,

@@ -150,7 +150,7 @@ export class StreamClient {
     let socket: Socket;
     try {
       const timeoutMs = settings.passthroughConnectMs;
-      socket = await connectTo({ ...destination, timeoutMs, clock, signal: call.signal });
+      socket = await connectTo({ ...destination, lean: true, timeoutMs, clock, signal: call.signal });
     } catch (error) {
       if (!(error instanceof ConnectError)) throw error;
       if (call.signal.aborted) throw new Refusal('client-gone', 'the application closed its connection');

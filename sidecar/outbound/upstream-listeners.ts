@@ -80,6 +80,7 @@ export class UpstreamListeners {
     const fields = { localPort, upstream: `${service.namespace}/${service.service}` };
     const listen = (hosts: readonly string[]) =>
       new Listener({
+        lean: true,
         hosts,
         port: localPort,
         metrics,

@@ -134,7 +134,7 @@ test('frames of one turn leave in one write, control frames too', async () => {
 });
 
 test('what is small enough for one turn leaves at once when it is much', () => {
-  for (let part = 0; part < 2; part++) outbox.data(1, chunk, 0, chunk.length);
+  for (let part = 0; part < 4; part++) outbox.data(1, chunk, 0, chunk.length);
   expect(wire.written.length).toBeGreaterThan(0);
 });
 

@@ -2,6 +2,7 @@ import { FrameWriter } from './frame-writer.ts';
 import { encodeFarewell } from './payloads.ts';
 import type { Farewell } from './payloads.ts';
 import { FRAME, MAX_PAYLOAD, MAX_WINDOW } from './protocol.ts';
+import { slabs } from './slab-pool.ts';
 import type { StreamSender, TunnelStream } from './tunnel-stream.ts';
 import type { Wire } from './wire.ts';
 
@@ -9,7 +10,7 @@ import type { Wire } from './wire.ts';
 const CONGESTED_BYTES = 262_144;
 const RELIEVED_BYTES = 65_536;
 /** What is collected in one turn of the event loop leaves at once when it is this much. */
-const FLUSH_BYTES = 131_072;
+const FLUSH_BYTES = 262_144;
 /** What one stream sends before the next one that waits has its turn. */
 const QUANTUM = 65_536;
 
@@ -20,7 +21,7 @@ const QUANTUM = 65_536;
 export class Outbox implements StreamSender {
   readonly #wire: Wire;
   readonly #onSent: (bytes: number) => void;
-  readonly #writer = new FrameWriter();
+  readonly #writer = new FrameWriter(slabs);
   readonly #waiting = new Set<TunnelStream>();
   #credit: number;
   #scheduled = false;
@@ -58,6 +59,7 @@ export class Outbox implements StreamSender {
     if (bytes <= 0) return 0;
     this.#credit -= bytes;
     this.#onSent(bytes);
+    if (!this.#writer.fits(bytes)) this.flush();
     this.#writer.data(stream, chunk, from, from + bytes);
     if (this.#writer.bytes >= FLUSH_BYTES) this.flush();
     else this.#schedule();
@@ -84,6 +86,7 @@ export class Outbox implements StreamSender {
   }
 
   credit(stream: number, bytes: number): void {
+    if (!this.#writer.fits(4)) this.flush();
     this.#writer.number(FRAME.credit, stream, bytes);
     this.#schedule();
   }
@@ -93,6 +96,7 @@ export class Outbox implements StreamSender {
   }
 
   frame(type: number, stream: number, payload?: Buffer): void {
+    if (!this.#writer.fits(payload?.length ?? 0)) this.flush();
     this.#writer.frame(type, stream, payload);
     this.#schedule();
   }
@@ -106,9 +110,12 @@ export class Outbox implements StreamSender {
 
   /** Sends now what was collected. */
   flush(): void {
-    if (this.#stopped) return;
-    const parts = this.#writer.take();
-    if (parts.length > 0) this.#wire.write(parts, this.#flushed);
+    const slab = this.#writer.take();
+    if (!slab || this.#stopped) return;
+    this.#wire.write(slab.memory.subarray(0, slab.used), (left) => {
+      if (left) slabs.give(slab);
+      this.#flushed();
+    });
   }
 
   /** Nothing is sent any more. */
@@ -130,12 +137,12 @@ export class Outbox implements StreamSender {
     this.flush();
   };
 
-  readonly #flushed = (): void => {
+  #flushed(): void {
     this.#progress += 1;
     if (!this.#congested || this.backlog > RELIEVED_BYTES) return;
     this.#congested = false;
     if (this.#waiting.size > 0) this.#schedule();
-  };
+  }
 
   /** Each stream that waits has its turn; those that have more to send wait at the end of the line. */
   #pump(): void {

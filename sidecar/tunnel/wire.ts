@@ -16,8 +16,8 @@ export interface Wire {
   readonly backlog: number;
   /** Begins to hand over what arrives. Called once. */
   start(events: WireEvents): void;
-  /** @param onFlushed called when all of it has left, or never will */
-  write(parts: readonly Buffer[], onFlushed: () => void): void;
+  /** @param onFlushed called when it has left, or never will: then with false, and the memory may still be in use */
+  write(bytes: Buffer, onFlushed: (left: boolean) => void): void;
   /** Says goodbye after what was written, and closes. */
   end(): void;
   /** Ends at once. Idempotent. */
@@ -63,14 +63,9 @@ export class TlsWire implements Wire {
     if (tls.closed) setImmediate(() => events.onClose());
   }
 
-  write(parts: readonly Buffer[], onFlushed: () => void): void {
-    const tls = this.#tls;
-    const last = parts.length - 1;
-    if (last < 0 || !tls.writable) return onFlushed();
-    if (last > 0) tls.cork();
-    for (let index = 0; index < last; index++) tls.write(parts[index]!);
-    tls.write(parts[last]!, onFlushed);
-    if (last > 0) tls.uncork();
+  write(bytes: Buffer, onFlushed: (left: boolean) => void): void {
+    if (!this.#tls.writable) return onFlushed(false);
+    this.#tls.write(bytes, (error) => onFlushed(!error));
   }
 
   end(): void {
