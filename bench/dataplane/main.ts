@@ -1,5 +1,5 @@
 /** `npm run bench:dataplane`: our data plane beside other proxies. The method: docs/performance.md. */
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 
 import { makePeerCertificates } from './machine/certificates.ts';
@@ -20,9 +20,12 @@ async function main(args: readonly string[]): Promise<number> {
     process.stdout.write(options.help);
     return 0;
   }
+  const node = process.env['MESH_BENCH_NODE'] ?? process.execPath;
+  if (!existsSync(node))
+    throw new UsageError(`MESH_BENCH_NODE ${JSON.stringify(node)} is no file: write the path of a Node.`);
   const house = new House({
     certificates: await makePeerCertificates(),
-    node: process.env['MESH_BENCH_NODE'] ?? process.execPath,
+    node,
     say: progress(),
   });
   endWith(house);

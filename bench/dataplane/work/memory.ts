@@ -1,3 +1,6 @@
+import { readFileSync } from 'node:fs';
+
+import { descriptorLimit } from '../measure/descriptors.ts';
 import { Program } from '../load/program.ts';
 import type { StreamsOrder } from '../load/streams.ts';
 import { largest, memoryOf } from '../measure/memory.ts';
@@ -7,9 +10,11 @@ import { withPair } from './workload.ts';
 import type { Turn, Workload } from './workload.ts';
 
 /** For what was set aside at the start to be given back, milliseconds. */
-const SETTLE_MS = 2_000;
+const SETTLE_MS = 4_000;
 const SOME = 1_000;
 const MANY = 10_000;
+/** Descriptors for everything but streams. */
+const SPARE = 100;
 
 /** Memory of one proxy, the larger of the two: idle, and with a thousand idle streams. */
 export const memory: Workload = async (turn) => {
@@ -31,6 +36,9 @@ export const memory: Workload = async (turn) => {
  */
 export const manyStreams: Workload = async (turn) => {
   if (turn.proxy.kind !== 'ours' || turn.round > 0) return {};
+  const { hard } = descriptorLimit(readFileSync('/proc/self/limits', 'utf8'));
+  if (turn.proxy.name === 'mesh-plain' && hard < 2 * MANY + SPARE)
+    throw new Error(`a process may have ${hard} descriptors here, and this needs two for each stream`);
   const many = await withPair(turn, 'backend', (pair) => withStreams(turn, pair, MANY), { streams: MANY });
   return { 'memory-10000': many.resident, 'memory-10000-private': many.private };
 };
