@@ -166,6 +166,12 @@ describe('the status of a mesh service', () => {
     expect(says.Reachable).toContain('Kubernetes Service data selects pods of db and of web');
   });
 
+  test('says that nobody finds pods without a Kubernetes Service, and what to do', () => {
+    const { is, says } = decide([pod('db-0', 'db')], [service('web', { app: 'web' })]);
+    expect(is.Reachable).toBe('False NoService');
+    expect(says.Reachable).toContain('nobody finds it; make one that selects its pods');
+  });
+
   test.each<[string, Pod[], string]>([
     ['no pods', [], 'False NoInstances'],
     ['none ready', [pod('db-0', 'db', { ready: false })], 'False NoneReady'],

@@ -128,7 +128,7 @@ function reachable(name: string, { own, shared }: Backing): ConditionState {
   return isFalse(
     'Reachable',
     'NoService',
-    `no Kubernetes Service selects pods of ${name}; it can call others, and be reached through an upstream or a pod IP only`,
+    `no Kubernetes Service selects pods of ${name}, so it can call others but nobody finds it; make one that selects its pods, headless will do`,
   );
 }
 
