@@ -4,6 +4,7 @@ import { WorkQueue } from '#kube/work-queue.ts';
 import type { Requeue } from '#kube/work-queue.ts';
 
 import type { OperatorMetrics } from './metrics.ts';
+import type { WebhookPatience } from './webhook-patience.ts';
 
 /** What makes one controller differ from another. */
 export interface ControllerDuty {
@@ -20,6 +21,8 @@ export interface ControllerDeps {
   readonly clock: Clock;
   readonly log: Logger;
   readonly metrics: Pick<OperatorMetrics, 'reconciles' | 'reconcileSeconds'>;
+  /** What is only waited for; default: everything that fails is a failure. */
+  readonly patience?: WebhookPatience;
 }
 
 /** Runs a duty: first a look at everything, then at whatever changes, one object at a time per key, with back-off on failure. */
@@ -65,7 +68,7 @@ export class Controller {
   }
 
   async #reconcile(key: string, signal: AbortSignal): Promise<Requeue | void> {
-    const { metrics } = this.#deps;
+    const { metrics, patience } = this.#deps;
     const controller = this.name;
     const end = metrics.reconcileSeconds.startTimer({ controller });
     try {
@@ -74,6 +77,8 @@ export class Controller {
       return requeue;
     } catch (error) {
       metrics.reconciles.inc({ controller, result: 'error' });
+      const requeueAfterMs = patience?.waitMs(error);
+      if (requeueAfterMs !== undefined) return { requeueAfterMs };
       throw error;
     } finally {
       end();

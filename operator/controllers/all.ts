@@ -17,6 +17,7 @@ import type { Events } from '../events.ts';
 import type { OperatorMetrics } from '../metrics.ts';
 import type { Settings } from '../settings.ts';
 import { StatusWriter } from '../status-writer.ts';
+import { WebhookPatience } from '../webhook-patience.ts';
 import { AccessController } from './access/controller.ts';
 import { IntentionController } from './intention/controller.ts';
 import { JobFinisherController } from './job-finisher/controller.ts';
@@ -103,7 +104,8 @@ export function createControllers(deps: ControllersDeps): readonly Controller[] 
         }),
       ]
     : [];
-  return [...duties, ...missed].map((duty) => new Controller(duty, { clock, log, metrics }));
+  const patience = new WebhookPatience({ clock, log });
+  return [...duties, ...missed].map((duty) => new Controller(duty, { clock, log, metrics, patience }));
 }
 
 /** Finished Jobs with ordinary sidecars are few; an identity for each call costs less than keeping one fresh. */
