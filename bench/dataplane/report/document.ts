@@ -18,7 +18,7 @@ export function documentOf(options: Options, outcome: Outcome, rows: readonly Ro
       kind,
       version,
       threads,
-      ...(verified ? { ...verified.agreed, resumesSessions: verified.resumes } : {}),
+      ...(verified ? { tls: { ...verified.agreed, resumed: verified.resumes } } : {}),
     })),
     missing,
     rows,
