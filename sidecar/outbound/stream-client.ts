@@ -87,14 +87,9 @@ export class StreamClient {
 
   /** A target that comes too late is given back at once. */
   async #resolve(wanted: Wanted, gone: AbortSignal): Promise<Resolution> {
-    const { clock, settings } = this.#deps;
-    const tooLate = new AbortController();
-    const giveUp = () => tooLate.abort();
-    gone.addEventListener('abort', giveUp, { once: true });
+    const { settings } = this.#deps;
     const resolving = wanted.resolve();
-    const first = await Promise.race([resolving, clock.sleep(settings.resolveMs, tooLate.signal)]);
-    gone.removeEventListener('abort', giveUp);
-    giveUp();
+    const first = await this.#inTime(resolving, gone);
     if (first && !gone.aborted) return first;
     void resolving.then((late) => {
       if (late.kind === 'mesh') late.target.release();
@@ -104,6 +99,22 @@ export class StreamClient {
       'unknown-destination',
       `${wanted.destination}: not known within ${settings.resolveMs} ms`,
     );
+  }
+
+  /** @returns undefined when it took too long, or nobody waits any more */
+  #inTime<T>(promise: Promise<T>, gone: AbortSignal): Promise<T | undefined> {
+    const { clock, settings } = this.#deps;
+    return new Promise((resolve) => {
+      const settle = (value?: T) => {
+        timer.cancel();
+        gone.removeEventListener('abort', giveUp);
+        resolve(value);
+      };
+      const giveUp = () => settle();
+      const timer = clock.setTimeout(giveUp, settings.resolveMs);
+      gone.addEventListener('abort', giveUp, { once: true });
+      void promise.then(settle);
+    });
   }
 
   async #toService(app: Socket, target: Target, wanted: Wanted, call: Call): Promise<void> {
