@@ -108,6 +108,7 @@ const MESH_SERVICE: Definition = {
       path: '.status.instances.total',
       description: 'All pods of this service.',
     },
+    // Lists are printed as JSON: of a path with [*] the API server prints the first value alone, which would be less than the truth.
     {
       name: 'ServiceAccounts',
       type: 'string',

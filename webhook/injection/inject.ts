@@ -12,6 +12,7 @@ import type { Pod } from './pod.ts';
 import { placedContainers, podLabel } from './pod.ts';
 import type { Rewrites } from './probes.ts';
 import { rewriteProbes } from './probes.ts';
+import { qualityWarnings } from './quality-of-service.ts';
 import { redirectContainer } from './redirect-container.ts';
 import type { Refusal } from './refusals.ts';
 import { refusalsOf } from './refusals.ts';
@@ -63,7 +64,11 @@ export function inject(pod: Pod, context: InjectionContext): Injection {
   const probes = rewriteProbes(placedContainers(pod), context.nonce);
   return {
     patch: patchOf(pod, { service: name.service, annotations: annotations.value, probes }, context),
-    warnings: [...warningsOf(pod, annotations.value, context), ...probes.warnings],
+    warnings: [
+      ...warningsOf(pod, annotations.value, context),
+      ...qualityWarnings(pod, sidecarResources(pod, annotations.value, context.defaults)),
+      ...probes.warnings,
+    ],
     service: name.service,
   };
 }

@@ -28,8 +28,11 @@ const probeSchema = z.looseObject({
 
 const hookSchema = z.looseObject({ httpGet: httpGetSchema.nullish() });
 
+const quantities = z.record(z.string(), z.union([z.string(), z.number()]));
+
 const containerSchema = z.looseObject({
   name: z.string(),
+  resources: z.looseObject({ requests: quantities.nullish(), limits: quantities.nullish() }).nullish(),
   restartPolicy: z.string().nullish(),
   ports: z
     .array(

@@ -266,6 +266,44 @@ describe('a pod that is injected all the same comes with a warning', () => {
     expect(warnings(pod({ containers: [app(more)] }))).toEqual(expected);
   });
 
+  const block = (cpu: string, memory: string) => ({ cpu, memory });
+  const limits = block('1', '1Gi');
+
+  it.each<[string, object, Record<string, string>, boolean]>([
+    ['limits alone, which are requests too', { limits }, {}, true],
+    ['requests that equal limits in other words', { limits, requests: block('1000m', '1024Mi') }, {}, true],
+    ['requests below limits', { limits, requests: block('500m', '1Gi') }, {}, false],
+    ['no CPU limit', { limits: { memory: '1Gi' } }, {}, false],
+    ['a limit of nothing', { limits: block('0', '1Gi') }, {}, false],
+    ['nothing', {}, {}, false],
+    [
+      'a sidecar whose requests equal its limits',
+      { limits },
+      {
+        'mesh/cpu-request': '100m',
+        'mesh/cpu-limit': '100m',
+        'mesh/memory-request': '128Mi',
+        'mesh/memory-limit': '128Mi',
+      },
+      false,
+    ],
+    ['a sidecar with a memory limit only', { limits }, { 'mesh/memory-request': '128Mi' }, true],
+  ])('where it loses the class Guaranteed: %s', (_what, resources, annotations, loses) => {
+    const [warning, ...more] = warnings(pod({ containers: [app({ resources })] }, annotations));
+    expect(more).toEqual([]);
+    expect(warning !== undefined).toBe(loses);
+    if (loses) {
+      expect(warning).toContain('was Guaranteed and is Burstable');
+      expect(warning).toMatch(/mesh\/cpu-request and mesh\/cpu-limit: "[0-9]+m", mesh\/memory-request/);
+    }
+  });
+
+  it('not about Guaranteed where one container is not, or the pod has resources as a whole', () => {
+    const sure = app({ resources: { limits } });
+    expect(warnings(pod({ containers: [sure], initContainers: [{ name: 'i' }] }))).toEqual([]);
+    expect(warnings(pod({ containers: [sure], resources: { limits } }))).toEqual([]);
+  });
+
   it('where its namespace refuses what the redirection needs', () => {
     const strict = injectionContext({
       namespaceLabels: { 'pod-security.kubernetes.io/enforce': 'restricted' },
