@@ -33,6 +33,7 @@ export class TunnelServer {
   readonly #deps: TunnelServerDeps;
   readonly #tunnels: ConnectionRegistry;
   readonly #byProof = new Map<string, { readonly peer: LivingPeer; readonly session: TunnelSession }>();
+  #leaving = false;
 
   constructor(deps: TunnelServerDeps) {
     this.#deps = deps;
@@ -73,6 +74,7 @@ export class TunnelServer {
     this.#tunnels.add(tunnel);
     metrics.tunnelOpened('inbound');
     session.start();
+    if (this.#leaving) session.goAway('draining', 'this pod is shutting down');
   }
 
   /** Asks of every tunnel whether its peer is believed still. */
@@ -82,6 +84,7 @@ export class TunnelServer {
 
   /** Tells every peer that no more streams are taken; those that are open go on. */
   goAway(): void {
+    this.#leaving = true;
     for (const { session } of [...this.#byProof.values()])
       session.goAway('draining', 'this pod is shutting down');
   }

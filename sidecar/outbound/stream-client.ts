@@ -137,7 +137,8 @@ export class StreamClient {
         {
           client,
           server: stream.leg,
-          carried: early,
+          // Not the early bytes themselves: the connection would keep them as long as it lives.
+          carried: { bytes: early.bytes, ended: early.ended },
           parties: call.parties,
           labels: { direction: 'outbound', security: 'mtls', peer: stream.peer.id },
           review: (now) => this.#review(stream.peer, now),

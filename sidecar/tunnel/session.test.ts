@@ -1,8 +1,10 @@
-import { framesIn } from './frames.fake.ts';
-import { BASE_LIMITS, FRAME } from './protocol.ts';
+import { framesIn, helloBytes } from './frames.fake.ts';
+import { BASE_LIMITS, FRAME, SETTING } from './protocol.ts';
+import { TunnelSession } from './session.ts';
 import { PAIR_BUDGET, SessionPair, turn } from './session-pair.fake.ts';
 import { StreamEnd } from './stream-end.fake.ts';
 import type { TunnelStream } from './tunnel-stream.ts';
+import { FakeWire } from './wire.fake.ts';
 
 let pair: SessionPair;
 beforeEach(() => {
@@ -105,6 +107,23 @@ test('more streams than a tunnel takes are not opened here', async () => {
   pair.arrived[5]!.reset('denied', '');
   await pair.settle();
   expect(pair.dialer.takesStreams).toBe(true);
+});
+
+test('a peer that takes more streams than we hold windows for gets no more than these', () => {
+  const [wire, peer] = FakeWire.pair();
+  const session = new TunnelSession({
+    role: 'dialer',
+    wire,
+    clock: pair.clock,
+    budget: pair.budget,
+    events: { onClose: () => undefined },
+  });
+  session.start();
+  wire.inject(helloBytes([[SETTING.maxStreams, 5_000]]));
+  while (session.takesStreams) session.open({ port: 80 });
+  expect(session.streams).toBe(BASE_LIMITS.maxStreams);
+  session.close('idle', 'enough');
+  peer.reset();
 });
 
 test('the connection that goes ends every stream of it', async () => {

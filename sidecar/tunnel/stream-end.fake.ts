@@ -47,7 +47,10 @@ export class StreamEnd implements LegEvents {
     if (this.hasEnded || this.end) return true;
     const chunk = patternOf(this.#says, this.said, this.said + bytes);
     this.said += bytes;
-    return this.stream.write(chunk);
+    const more = this.stream.write(chunk);
+    // Whoever says that it copies must have done so.
+    if (this.stream.copies) chunk.fill(0);
+    return more;
   }
 
   finish(): void {

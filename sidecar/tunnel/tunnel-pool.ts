@@ -3,6 +3,7 @@ import type { Clock, Timer } from '#kube/clock.ts';
 import type { TrustBundle } from '#pki/trust-bundle.ts';
 
 import type { DataPlaneSettings } from '../connection/settings.ts';
+import { resetSocket } from '../connection/reset.ts';
 import { resetReasonFor } from '../connection/reset-reason.ts';
 import type { DataPlaneMetrics } from '../seams/data-plane-metrics.ts';
 import { ALPN_TUNNEL, offeredAlpn } from '../transport/alpn.ts';
@@ -43,6 +44,7 @@ export class TunnelPool {
   #plainUntil = 0;
   #version = 0;
   #retry: Timer | undefined;
+  #forget: Timer | undefined;
 
   /** @param onEmpty nothing is left here that is worth keeping */
   constructor(destination: Destination, deps: TunnelPoolDeps, onEmpty: () => void) {
@@ -79,9 +81,9 @@ export class TunnelPool {
    * @throws OpenError
    */
   async dial(signal: AbortSignal): Promise<ClientTunnel | PeerConnection> {
+    if (signal.aborted) throw OpenError.elsewhere('unreachable', 'given up');
     this.#dialing ??= this.#connect().finally(() => (this.#dialing = undefined));
     const attempt = this.#dialing;
-    if (signal.aborted) throw OpenError.elsewhere('unreachable', 'given up');
     return new Promise((resolve, reject) => {
       const abort = () => reject(OpenError.elsewhere('unreachable', 'given up'));
       signal.addEventListener('abort', abort, { once: true });
@@ -105,6 +107,7 @@ export class TunnelPool {
   close(): void {
     this.#gaveUp.abort();
     this.#retry?.cancel();
+    this.#forget?.cancel();
     for (const tunnel of [...this.#tunnels]) tunnel.session.close('draining', 'this pod is shutting down');
   }
 
@@ -119,6 +122,12 @@ export class TunnelPool {
       const connection = await dialer.dial(address, expect, offeredAlpn(true), this.#gaveUp.signal);
       if (connection.alpn === ALPN_TUNNEL) return this.#add(connection);
       this.#plainUntil = clock.now() + PLAIN_MS;
+      this.#forget?.cancel();
+      this.#forget = clock.setTimeout(() => this.#tellEmpty(), PLAIN_MS);
+      // Who waited for it may have gone, or wanted a tunnel and nothing else.
+      setImmediate(() => {
+        if (!connection.taken) resetSocket(connection.raw);
+      });
       return connection;
     } finally {
       setImmediate(() => this.#tellEmpty());
@@ -154,7 +163,7 @@ export class TunnelPool {
     if (older.length === 0) return;
     this.dial(this.#gaveUp.signal).then(
       (newer) => {
-        if (!(newer instanceof ClientTunnel)) return newer.raw.destroy();
+        if (!(newer instanceof ClientTunnel)) return;
         for (const tunnel of older) if (tunnel !== newer) newer.session.vouch(tunnel.proof);
       },
       () => {

@@ -1,7 +1,7 @@
 import type { Clock } from '#kube/clock.ts';
 
 import type { ResetReason } from '../connection/reset-reason.ts';
-import { StreamReset } from '../connection/reset-reason.ts';
+import { StreamReset, codeOf } from '../connection/reset-reason.ts';
 import { PlainTransport } from '../plain/plain-transport.ts';
 import { PeerDialer } from '../transport/peer-dialer.ts';
 import type { PeerDialerDeps } from '../transport/peer-dialer.ts';
@@ -29,6 +29,9 @@ const REFUSALS: ReadonlySet<ResetReason | undefined> = new Set([
   'expired-certificate',
 ]);
 
+/** The end of a stream whose peer did not answer in time. */
+const TOO_LATE = new StreamReset({ code: codeOf('cancelled'), text: 'no answer in time' });
+
 /** `mesh/1` to peers that speak it, and one connection per stream to those that do not. */
 export class TunnelTransport implements Transport {
   readonly #deps: TunnelTransportDeps;
@@ -53,14 +56,23 @@ export class TunnelTransport implements Transport {
 
   async open(request: StreamRequest, signal: AbortSignal): Promise<OpenStream> {
     if (!this.#deps.settings.tunnel) return this.#plain.open(request, signal);
-    const pool = this.#pool(request);
-    if (pool.speaksPlain) return this.#plain.open(request, signal);
-    const found = pool.ready() ?? (await pool.dial(signal));
-    if (found instanceof ClientTunnel) return this.#openIn(found, request, signal);
-    // One connection carries one stream, and others may have waited for the same.
-    if (found.taken) return this.#plain.open(request, signal);
-    found.taken = true;
-    return this.#plain.openOn(found, request, signal);
+    for (;;) {
+      const pool = this.#pool(request);
+      if (pool.speaksPlain) return this.#plain.open(request, signal);
+      const found = pool.ready() ?? (await pool.dial(signal));
+      if (found instanceof ClientTunnel) {
+        const { session } = found;
+        if (session.takesStreams) return this.#openIn(found, request, signal);
+        if (session.isClosed || session.isLeaving)
+          throw OpenError.elsewhere('draining', 'the sidecar there takes no new streams');
+        // Many waited for the same tunnel, and it is full already.
+        continue;
+      }
+      // One connection carries one stream, and others may have waited for the same.
+      if (found.taken) return this.#plain.open(request, signal);
+      found.taken = true;
+      return this.#plain.openOn(found, request, signal);
+    }
   }
 
   close(): void {
@@ -96,31 +108,31 @@ export class TunnelTransport implements Transport {
     } catch (error) {
       early?.takeBack();
       if (!(error instanceof StreamReset)) throw error;
-      if (REFUSALS.has(error.reason)) throw refusedBy(error.reason ?? '', error.message);
+      // A reason of a newer version is one of the peer: what is lost without it has a reason of ours.
+      if (error.reason === undefined || REFUSALS.has(error.reason))
+        throw refusedBy(error.reason ?? '', error.message);
       const nothingSaid = !early || (early.bytes === 0 && !early.ended);
-      throw new OpenError('unreachable', `the tunnel was lost: ${error.message}`, {
-        retry: nothingSaid,
-        eject: true,
-      });
+      const next = { retry: nothingSaid, eject: true };
+      if (error === TOO_LATE)
+        throw new OpenError('verdict-timeout', `no verdict within ${this.#deps.settings.verdictMs} ms`, next);
+      throw new OpenError('unreachable', `the tunnel was lost: ${error.message}`, next);
     }
   }
 
   /** Waits for the peer's consent, for so long. */
   async #consent(stream: TunnelStream, clock: Clock, signal: AbortSignal): Promise<void> {
-    const { verdictMs } = this.#deps.settings;
     const abort = () => stream.reset('cancelled', 'the application went away');
     let late = false;
     const timer = clock.setTimeout(() => {
       late = true;
-      stream.reset('cancelled', 'no answer in time');
-    }, verdictMs);
+      stream.reset('cancelled', TOO_LATE.message);
+    }, this.#deps.settings.verdictMs);
     signal.addEventListener('abort', abort, { once: true });
     try {
       await stream.consent();
     } catch (error) {
       // Ours is the last word: what the peer's application did with what was said, nobody knows.
-      if (late) throw OpenError.elsewhere('verdict-timeout', `no verdict within ${verdictMs} ms`);
-      throw error;
+      throw late ? TOO_LATE : error;
     } finally {
       timer.cancel();
       signal.removeEventListener('abort', abort);

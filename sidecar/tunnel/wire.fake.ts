@@ -44,11 +44,10 @@ export class FakeWire implements Wire {
 
   write(memory: Buffer, onFlushed: (left: boolean) => void): void {
     if (this.#closed || this.#ending) return onFlushed(false);
-    // A copy: what the session changes after it was written must not reach the other side.
-    const bytes = Buffer.from(memory);
-    if (this.record) this.written.push(bytes);
-    this.#backlog += bytes.length;
-    this.#queue.push({ bytes, onFlushed });
+    if (this.record) this.written.push(Buffer.from(memory));
+    this.#backlog += memory.length;
+    // No copy: a session that uses its memory again before it has left says something else than it wanted.
+    this.#queue.push({ bytes: memory, onFlushed });
   }
 
   end(): void {
@@ -68,7 +67,7 @@ export class FakeWire implements Wire {
     first.bytes = first.bytes.subarray(piece.length);
     this.#backlog -= piece.length;
     if (first.bytes.length === 0) this.#queue.shift();
-    this.#peer!.#arrive(this.bend(piece));
+    this.#peer!.#arrive(this.bend(Buffer.from(piece)));
     if (first.bytes.length === 0) first.onFlushed(true);
     if (this.#ending && this.#queue.length === 0) this.#finish();
     return piece.length;
