@@ -95,3 +95,19 @@ test('whoever waits for emptiness is told', async () => {
   await settle();
   expect(empty).toBe(true);
 });
+
+test('a timer that fires a moment early, as those of Node may, forgets nobody', async () => {
+  let tooSoon = 1;
+  const early = {
+    now: () => clock.now(),
+    sleep: (ms: number) => clock.sleep(ms),
+    setTimeout: (fn: () => void, ms: number) => clock.setTimeout(fn, ms - tooSoon),
+  };
+  registry = new ConnectionRegistry(early);
+  const brief = new FakeConnection(registry, clock.now() + 1_000);
+  tooSoon = 0;
+  await clock.advance(1_000);
+  expect(brief.cuts).toEqual([]);
+  await clock.advance(1);
+  expect(brief.cuts).toEqual(['expired-certificate']);
+});

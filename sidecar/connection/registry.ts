@@ -104,7 +104,8 @@ export class ConnectionRegistry {
     let next = Infinity;
     for (const connection of this.#open) {
       const at = connection.expiresAt?.() ?? Infinity;
-      if (at > now && at < next) next = at;
+      // Not over before it is past, and a timer may fire in the very millisecond before.
+      if (at >= now && at < next) next = at;
     }
     if (next < Infinity) this.#expectExpiry(next);
     this.review();

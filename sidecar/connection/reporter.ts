@@ -5,6 +5,10 @@ import type { DataPlaneMetrics, Direction } from '../seams/data-plane-metrics.ts
 
 import type { Refusal } from './refusal.ts';
 import { RefusalLog } from './refusal-log.ts';
+import type { ResetReason, StreamReset } from './reset-reason.ts';
+
+/** Ends that applications bring about. */
+const EVERYDAY: ReadonlySet<ResetReason> = new Set(['app-reset', 'idle', 'cancelled']);
 
 /** Who wanted to reach whom, for log lines; every part as far as it is known. */
 export interface Parties {
@@ -52,6 +56,16 @@ export class Reporter {
   cut(parties: Parties, why: Refusal): void {
     this.#metrics.connectionCut(this.#direction, why.reason);
     this.#limited.warn(`cut ${why.reason} ${parties.source}`, this.#fields(parties, why), 'connection cut');
+  }
+
+  /** The other sidecar ended it before its time; what applications do themselves is no news. */
+  ended(parties: Parties, { reason, message }: StreamReset): void {
+    if (reason !== undefined && EVERYDAY.has(reason)) return;
+    this.#limited.warn(
+      `ended ${reason ?? 'unknown'} ${parties.source}`,
+      { direction: this.#direction, ...parties, reason, decision: message },
+      'connection ended by the other sidecar',
+    );
   }
 
   /** Something that must not happen: told as an error, with its stack. */

@@ -73,9 +73,10 @@ export class SplicedConnection implements OpenConnection {
     this.#splice.cut(why);
   }
 
-  #ended({ how, bytesToServer, bytesToClient }: SpliceEnd): void {
+  #ended({ how, bytesToServer, bytesToClient, why }: SpliceEnd): void {
     const { clock, metrics, registry } = this.#deps;
     registry.remove(this);
+    if (how === 'reset' && why) this.#deps.reporter.ended(this.#options.parties, why);
     metrics.connectionClosed({
       ...this.#options.labels,
       end: how === 'idle' ? 'reset' : how,

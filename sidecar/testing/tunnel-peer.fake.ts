@@ -21,6 +21,13 @@ export class TunnelPeer {
     return new TunnelPeer(await RawPeer.web(mesh, { ALPNProtocols: [ALPN_TUNNEL], ...options }));
   }
 
+  /** The handshake of web over a connection that was made before. */
+  static async over(peer: RawPeer, mesh: FakeMesh): Promise<TunnelPeer> {
+    const { svid } = mesh.web.identity.current()!;
+    await peer.handshake({ cert: svid.certChainPem, key: svid.keyPem, ALPNProtocols: [ALPN_TUNNEL] });
+    return new TunnelPeer(peer);
+  }
+
   /** One that said hello. */
   static async greeted(mesh: FakeMesh, options: ConnectionOptions = {}): Promise<TunnelPeer> {
     const peer = await TunnelPeer.mute(mesh, options);
