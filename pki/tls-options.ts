@@ -23,6 +23,8 @@ export function secureContextOptions(
     ca: bundle?.roots.map((root) => root.toString()) ?? [],
     minVersion: 'TLSv1.3',
     maxVersion: 'TLSv1.3',
+    // The fastest first: all are good, and OpenSSL would begin with the longest key.
+    ciphers: 'TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256',
     secureOptions: constants.SSL_OP_NO_TICKET,
   };
 }

@@ -21,6 +21,8 @@ export interface ConnectOptions {
   readonly port: number;
   /** The address to come from. */
   readonly localAddress?: string;
+  /** Whether it is in this pod. */
+  readonly near?: boolean;
   /** Whether it reads as {@link LeanSocket} does; not for what TLS is put on top of. */
   readonly lean?: boolean;
   readonly timeoutMs: number;
@@ -53,7 +55,7 @@ export function connectTo(options: ConnectOptions): Promise<Socket> {
     };
     const onConnect = () => {
       settle();
-      tuneSocket(socket);
+      tuneSocket(socket, options.near ?? false);
       resolve(socket);
     };
     const onError = (error: NodeJS.ErrnoException) => fail(error.code ?? 'UNKNOWN', error.message);

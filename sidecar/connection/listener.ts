@@ -11,8 +11,8 @@ export interface ListenerOptions {
   readonly hosts: readonly string[];
   /** 0 for any free one. */
   readonly port: number;
-  /** Whether connections read as {@link LeanSocket} does; not for those that TLS is put on top of. */
-  readonly lean?: boolean;
+  /** Whether they come from this pod's own application. Then they read as {@link LeanSocket} does; TLS is put on none of them. */
+  readonly near?: boolean;
   readonly metrics: DataPlaneMetrics;
   readonly onConnection: (socket: Socket) => void;
 }
@@ -58,12 +58,12 @@ export class Listener {
   }
 
   #listen(host: string): Promise<Server> {
-    const { port, metrics, onConnection, lean = false } = this.#options;
+    const { port, metrics, onConnection, near = false } = this.#options;
     return new Promise((resolve, reject) => {
-      const server = createServer({ allowHalfOpen: true, pauseOnConnect: lean }, (accepted) => {
-        const socket = lean ? LeanSocket.of(accepted) : accepted;
+      const server = createServer({ allowHalfOpen: true, pauseOnConnect: near }, (accepted) => {
+        const socket = near ? LeanSocket.of(accepted) : accepted;
         socket.on('error', () => undefined);
-        tuneSocket(socket);
+        tuneSocket(socket, near);
         onConnection(socket);
       });
       server.on('error', reject);

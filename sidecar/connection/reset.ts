@@ -32,13 +32,21 @@ export function putOnTop(raw: Socket, tls: TLSSocket): void {
   onTop.set(raw, tls);
 }
 
+/** Whether this Node's libuv reports a reset as one, whatever came right before it. */
+const TELLS_RESETS = atLeast(process.versions.uv, [1, 49]);
+
 /**
  * Whether a socket whose data just ended was reset. libuv before 1.49 (Node 20) reports a reset that comes right behind data
  * as a proper end, and a torn-off answer would look complete. The kernel knows: a socket that was reset has no peer any more.
  * Cannot tell once our own side has ended too; then the answer is no.
  */
 export function wasReset(raw: Socket): boolean {
-  if (raw.destroyed || (onTop.get(raw) ?? raw).writableEnded) return false;
+  if (TELLS_RESETS || raw.destroyed || (onTop.get(raw) ?? raw).writableEnded) return false;
   const { _handle: handle } = raw as Socket & Inside;
   return typeof handle?.getpeername === 'function' && handle.getpeername({}) !== 0;
+}
+
+function atLeast(version: string, [major, minor]: readonly [number, number]): boolean {
+  const [a = 0, b = 0] = version.split('.').map(Number);
+  return a > major || (a === major && b >= minor);
 }

@@ -88,6 +88,7 @@ export class AppDialer {
           address,
           port,
           ...from,
+          near: true,
           lean: true,
           timeoutMs,
           clock: this.#clock,

@@ -78,7 +78,7 @@ export class Outbound {
     const onConnection = (socket: Socket) => this.#redirected(socket);
     this.#listeners = transparent
       ? [LOOPBACK_4, LOOPBACK_6].map(
-          (hosts) => new Listener({ hosts, port, lean: true, metrics, onConnection }),
+          (hosts) => new Listener({ hosts, port, near: true, metrics, onConnection }),
         )
       : [];
     this.#upstreams = new UpstreamListeners({

@@ -80,7 +80,7 @@ export class UpstreamListeners {
     const fields = { localPort, upstream: `${service.namespace}/${service.service}` };
     const listen = (hosts: readonly string[]) =>
       new Listener({
-        lean: true,
+        near: true,
         hosts,
         port: localPort,
         metrics,

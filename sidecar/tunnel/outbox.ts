@@ -11,6 +11,9 @@ const CONGESTED_BYTES = 262_144;
 const RELIEVED_BYTES = 65_536;
 /** What is collected in one turn of the event loop leaves at once when it is this much. */
 const FLUSH_BYTES = 262_144;
+/** After so many turns with one frame, frames leave at once; until two come so close together that one turn brought both. */
+const SINGLE_TURNS = 8;
+const SAME_TURN_MS = 0.05;
 /** What one stream sends before the next one that waits has its turn. */
 const QUANTUM = 65_536;
 
@@ -28,6 +31,10 @@ export class Outbox implements StreamSender {
   #congested = false;
   #stopped = false;
   #progress = 0;
+  /** Frames with data in this turn; turns in a row with no more than one; and when the last turn ended, milliseconds. */
+  #frames = 0;
+  #single = 0;
+  #lastTurn = 0;
 
   /**
    * @param credit bytes that all streams together may send
@@ -58,6 +65,7 @@ export class Outbox implements StreamSender {
     const bytes = Math.min(chunk.length - from, credit, this.#credit, MAX_PAYLOAD);
     if (bytes <= 0) return 0;
     this.#credit -= bytes;
+    this.#frames += 1;
     this.#onSent(bytes);
     if (!this.#writer.fits(bytes)) this.flush();
     this.#writer.data(stream, chunk, from, from + bytes);
@@ -124,15 +132,22 @@ export class Outbox implements StreamSender {
     this.#waiting.clear();
   }
 
+  /** At the end of this turn, with what others have to send; at once where it was one at a time for a while. */
   #schedule(): void {
     if (this.#scheduled) return;
     this.#scheduled = true;
-    setImmediate(this.#turn);
+    if (this.#single >= SINGLE_TURNS) queueMicrotask(this.#turn);
+    else setImmediate(this.#turn);
   }
 
   readonly #turn = (): void => {
     this.#scheduled = false;
     if (this.#stopped) return;
+    const now = performance.now();
+    const alone = this.#frames <= 1 && now - this.#lastTurn > SAME_TURN_MS;
+    this.#single = alone ? this.#single + 1 : 0;
+    this.#lastTurn = now;
+    this.#frames = 0;
     if (!this.#congested && this.#waiting.size > 0) this.#pump();
     this.flush();
   };
