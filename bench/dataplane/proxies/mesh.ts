@@ -5,7 +5,6 @@ import { join } from 'node:path';
 import type { House } from '../machine/house.ts';
 import { ControlPlane } from '../mesh/control-plane.ts';
 import type { SidecarOrder } from '../mesh/child.ts';
-import { CIPHER } from './cipher.ts';
 import type { MakeProxy, Pair, PairOptions, Proxy } from './proxy.ts';
 import { USUAL_STREAMS } from './proxy.ts';
 import { startPair } from './start-pair.ts';
@@ -16,9 +15,7 @@ const ROOT = join(import.meta.dirname, '../../..');
 export function makeMesh(transport: SidecarOrder['transport']): MakeProxy {
   return async (house): Promise<Proxy> => {
     const bundle = await house.bundle('bench/dataplane/mesh/child.ts', 'child');
-    const shipped = nodeOptions(readFileSync(join(ROOT, 'Dockerfile.sidecar'), 'utf8'));
-    // The cipher of the comparison; without this, Node's own order decides.
-    const options = `${shipped} --tls-cipher-list=${CIPHER}`;
+    const options = nodeOptions(readFileSync(join(ROOT, 'Dockerfile.sidecar'), 'utf8'));
     const version = execFileSync(house.node, ['--version'], { encoding: 'utf8' }).trim();
     return {
       name: transport === 'plain' ? 'mesh-plain' : 'mesh',

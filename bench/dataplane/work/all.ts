@@ -2,6 +2,7 @@ import { bulk } from './bulk.ts';
 import { connections } from './connections.ts';
 import { keepAlive } from './keep-alive.ts';
 import { manyStreams, memory } from './memory.ts';
+import { mixed } from './mixed.ts';
 import { openLoop } from './open-loop.ts';
 import type { WorkName, Workload } from './workload.ts';
 
@@ -11,6 +12,7 @@ export const WORKLOADS: Readonly<Record<WorkName, Workload>> = {
   'open-loop': openLoop,
   connections,
   bulk,
+  mixed,
   memory,
   'many-streams': manyStreams,
 };

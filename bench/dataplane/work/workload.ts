@@ -11,6 +11,7 @@ export const WORK_NAMES = [
   'open-loop',
   'connections',
   'bulk',
+  'mixed',
   'memory',
   'many-streams',
 ] as const;
