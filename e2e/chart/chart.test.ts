@@ -16,6 +16,7 @@ import { CHANGED_VALUES } from './values.ts';
 // Each test starts Helm once or more, on machines that may be busy.
 jest.setTimeout(120_000);
 
+// Skipped where there is no Helm and none can be built: what is tested is what Helm itself makes of the chart.
 const found = await helmPath();
 const helm = found ?? '';
 const describeHere = found === undefined ? describe.skip : describe;

@@ -21,6 +21,7 @@ const EVERYTHING = {
 // Programs are started in namespaces, on machines that may be busy.
 jest.setTimeout(60_000);
 
+// Skipped without root and the tools: rules can be tried in the kernel only, and there only by root.
 const obstacle =
   process.getuid?.() !== 0
     ? 'needs root'
