@@ -326,3 +326,17 @@ describe('any set of rules', () => {
     );
   });
 });
+
+test('an edge that was asked about before is decided as the first time, however many others were asked about since', () => {
+  const expiring = rule('front/web', 'db', 'allow', { expiresAt: new Date(NOW + 1_000).toISOString() });
+  const asked = policy('deny', expiring, rule('front/n7', 'db', 'allow'), rule('*/*', 'cache', 'allow'));
+  for (const round of [0, 1]) {
+    expect(ask(asked, web).action).toBe('allow');
+    expect(ask(asked, web, to('shop', 'db'), NOW + 2_000).action).toBe('deny');
+    for (let index = 0; index < 5_000; index++) {
+      const expected = index === 7 ? 'allow' : 'deny';
+      expect([round, index, ask(asked, id('front', `n${index}`)).action]).toEqual([round, index, expected]);
+    }
+    expect(ask(asked, web, to('shop', 'cache')).action).toBe('allow');
+  }
+});

@@ -37,6 +37,9 @@ export interface Question {
   readonly now: number;
 }
 
+/** Peers choose by which names they ask; what is remembered of them is bounded. */
+const MOST_REMEMBERED = 4_096;
+
 /**
  * The rules compiled for asking: a decision looks up at most ten keys, however many rules there are.
  * The one engine of the mesh; sidecar, webhook and every other surface ask it and none decides by itself.
@@ -46,6 +49,8 @@ export class Policy {
   readonly #defaultAction: Action;
   readonly #rulesByEdge = new Map<string, Rule[]>();
   readonly #expiries: readonly number[];
+  /** What was found for edges that were asked about. */
+  readonly #asked = new Map<string, readonly Rule[]>();
 
   /**
    * @param scope this mesh's trust domain and datacenter; identities outside it are foreign: only a rule with their SPIFFE ID
@@ -71,7 +76,6 @@ export class Policy {
     const matching = this.#matching(source, destination).filter(
       (rule) => rule.expiresAt === undefined || rule.expiresAt > now,
     );
-    matching.sort(compareMatching);
     const enforced = matching.filter((rule) => rule.mode === 'enforce');
     const [winner, ...outranked] = enforced;
     const action = winner?.action ?? this.#defaultAction;
@@ -92,7 +96,18 @@ export class Policy {
     return this.#expiries.find((expiry) => expiry > now);
   }
 
-  #matching(source: SpiffeId, destination: ServiceIdentity): Rule[] {
+  /** The rules about an edge, best first. The same few edges are asked about again and again, at each connection and change. */
+  #matching(source: SpiffeId, destination: ServiceIdentity): readonly Rule[] {
+    const edge = edgeKey(source, destination.namespace, destination.service);
+    const known = this.#asked.get(edge);
+    if (known) return known;
+    const found = this.#find(source, destination).sort(compareMatching);
+    if (this.#asked.size >= MOST_REMEMBERED) this.#asked.clear();
+    this.#asked.set(edge, found);
+    return found;
+  }
+
+  #find(source: SpiffeId, destination: ServiceIdentity): Rule[] {
     const caller = localService(this.#scope, source);
     const own = this.#rulesFor([`id ${source}`], destination);
     const everyone = this.#rulesFor([`svc ${WILDCARD}/${WILDCARD}`], destination);
