@@ -3,6 +3,8 @@ import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 
 import type { ResetReason, StreamReset } from './reset-reason.ts';
+import { LARGE_BYTES } from './packs.ts';
+import { SmallWrites } from './small-writes.ts';
 import { LeanSocket } from './lean-socket.ts';
 import { putOnTop, resetSocket, wasReset } from './reset.ts';
 
@@ -62,6 +64,7 @@ export class SocketLeg implements Leg {
   readonly lends: boolean;
   readonly copies = false;
   readonly #raw: Socket;
+  readonly #small: SmallWrites;
   #events: LegEvents | undefined;
   #ended = false;
   #closed = false;
@@ -72,13 +75,14 @@ export class SocketLeg implements Leg {
     this.stream = tls ?? raw;
     this.lends = !tls && raw instanceof LeanSocket;
     this.#raw = raw;
+    this.#small = new SmallWrites(this.stream, () => this.#onDrain());
     raw.on('error', ignore);
     tls?.on('error', ignore);
     if (tls) putOnTop(raw, tls);
   }
 
   get pendingBytes(): number {
-    return this.stream.destroyed ? 0 : this.stream.writableLength;
+    return this.stream.destroyed ? 0 : this.stream.writableLength + this.#small.bytes;
   }
 
   carry(events: LegEvents): void {
@@ -101,6 +105,8 @@ export class SocketLeg implements Leg {
   write(chunk: Buffer): boolean {
     const { stream } = this;
     if (!stream.writable) return true;
+    if (chunk.length < LARGE_BYTES) return this.#small.write(chunk);
+    this.#small.flush();
     if (chunk.length >= BULK_BYTES && !this.#corked) {
       this.#corked = true;
       stream.cork();
@@ -110,6 +116,7 @@ export class SocketLeg implements Leg {
   }
 
   end(): void {
+    this.#small.flush();
     this.stream.end();
   }
 

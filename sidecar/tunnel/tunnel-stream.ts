@@ -1,4 +1,5 @@
 import type { Leg, LegEvents } from '../connection/leg.ts';
+import { Packs } from '../connection/packs.ts';
 import { StreamReset, codeOf } from '../connection/reset-reason.ts';
 import type { ResetReason } from '../connection/reset-reason.ts';
 import type { Farewell } from './payloads.ts';
@@ -54,7 +55,7 @@ export class TunnelStream implements Leg {
   #queueFrom = 0;
   #queued = 0;
   /** What came before anybody wanted it. */
-  #early: Buffer[] = [];
+  #early: Packs | undefined;
   #onLost: (() => void) | undefined;
   #why: StreamReset | undefined;
   #told = false;
@@ -114,7 +115,9 @@ export class TunnelStream implements Leg {
     const first = !this.#events;
     this.#events = events;
     if (!first) return;
-    for (const chunk of this.#early.splice(0)) events.onData(chunk);
+    const early = this.#early?.take() ?? [];
+    this.#early = undefined;
+    for (const chunk of early) events.onData(chunk);
     this.#giveCredit();
     if (this.#peerEnded && !this.#why) events.onEnd();
     if (this.#closed) this.#tellClosed();
@@ -206,7 +209,7 @@ export class TunnelStream implements Leg {
 
   /** Bytes of the peer. */
   onData(chunk: Buffer): void {
-    if (!this.#events) return void this.#early.push(chunk);
+    if (!this.#events) return void (this.#early ??= new Packs()).add(chunk);
     this.#events.onData(chunk);
     this.#giveCredit();
   }
@@ -276,7 +279,7 @@ export class TunnelStream implements Leg {
     this.#closed = true;
     this.#queue = [];
     this.#queued = 0;
-    if (this.#why) this.#early = [];
+    if (this.#why) this.#early = undefined;
     this.window.close();
     this.#onClosed(this);
   }
