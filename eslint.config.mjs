@@ -41,7 +41,9 @@ const noSchemas = {
     '@typescript-eslint/no-restricted-imports': [
       'error',
       {
-        paths: [{ name: 'zod', allowTypeImports: true, message: 'The sidecar reads without a schema library.' }],
+        paths: [
+          { name: 'zod', allowTypeImports: true, message: 'The sidecar reads without a schema library.' },
+        ],
         patterns: [
           {
             regex: '/model/(intention|mesh-config|mesh-service|status)\\.ts$',
