@@ -51,6 +51,9 @@ export class PeerDialer {
   }
 
   /**
+   * What comes back was shown our newest certificate and judged by our newest roots: where either changed during the
+   * handshake, it is made again.
+   *
    * @param address IP of the pod
    * @param expect who must answer, exactly
    * @param alpn what we can speak, best first
@@ -58,6 +61,19 @@ export class PeerDialer {
    * @throws OpenError
    */
   async dial(
+    address: string,
+    expect: SpiffeId,
+    alpn: readonly string[],
+    signal: AbortSignal,
+  ): Promise<PeerConnection> {
+    for (;;) {
+      const connection = await this.#dialOnce(address, expect, alpn, signal);
+      if (connection.version === this.#deps.identity.current()?.version) return connection;
+      resetSocket(connection.raw);
+    }
+  }
+
+  async #dialOnce(
     address: string,
     expect: SpiffeId,
     alpn: readonly string[],

@@ -16,13 +16,15 @@ export interface ClientTunnelOptions {
   readonly idleMs: number;
   /** The peer confirms that an older tunnel is of this process too. */
   readonly onVouch: (proof: string) => void;
-  /** The peer's certificate ends soon: it will have a newer one by now. */
+  /** The peer's certificate ends soon: it will have a newer one by now. Told again while it has not, ever sooner. */
   readonly onAging: () => void;
   readonly onClose: (why: SessionEnd) => void;
 }
 
 /** The last part of a certificate's life, by which a peer has long renewed its own. */
-const AGED = 0.95;
+const AGED = 0.05;
+/** Nearer to its end a certificate is not looked at again, milliseconds: no dial would come back in time. */
+const TOO_LATE_MS = 100;
 
 /** A tunnel that this side opened. */
 export class ClientTunnel {
@@ -72,12 +74,33 @@ export class ClientTunnel {
     }, this.#options.idleMs);
   }
 
-  /** Looks again at when the peer's certificate ends. */
+  /** Whether the peer's certificate is in the last part of its life. */
+  get isAged(): boolean {
+    return this.peer.notAfter - this.#clock.now() <= this.#agedMs;
+  }
+
+  /** Whether the peer's certificate has run out: what is open here may have a successor, what is new has none. */
+  get isExpired(): boolean {
+    return this.peer.notAfter <= this.#clock.now();
+  }
+
+  /**
+   * Looks again at when the peer's certificate ends. The moments are those of the certificate and not of the tunnel, so that
+   * tunnels that saw the same one share a dial.
+   */
   expectAging(): void {
-    const { notBefore, notAfter } = this.peer;
-    const at = notBefore + (notAfter - notBefore) * AGED;
     this.#aging?.cancel();
-    if (this.session.isClosed || at <= this.#clock.now()) return;
-    this.#aging = this.#clock.setTimeout(() => this.#options.onAging(), at - this.#clock.now());
+    const left = this.peer.notAfter - this.#clock.now();
+    let next = this.#agedMs;
+    while (next >= left) next /= 2;
+    if (this.session.isClosed || next < TOO_LATE_MS) return;
+    this.#aging = this.#clock.setTimeout(() => {
+      this.expectAging();
+      this.#options.onAging();
+    }, left - next);
+  }
+
+  get #agedMs(): number {
+    return (this.peer.notAfter - this.peer.notBefore) * AGED;
   }
 }

@@ -80,6 +80,67 @@ test('a server that does not is cut off by its client when its certificate ends'
   expect(mesh.web.metrics.cut).toEqual(['expired-certificate']);
 });
 
+test('a tunnel without streams whose server is about to end is replaced, not used until it is cut', async () => {
+  const first = await brief(DB, 3_000);
+  mesh.db.identity.set({ svid: first });
+  const before = await mesh.connect();
+  await before.exchange('hello');
+  before.close();
+  mesh.db.identity.set({ svid: await mesh.pki.svid(DB) });
+  // Nineteen twentieths of its life.
+  await pause(first.notAfter - Date.now() - 800);
+  const client = await mesh.connect();
+  await client.exchange('hello');
+  await past(first);
+  expect((await client.exchange('still here')).toString()).toBe('still here');
+  expect(mesh.web.metrics.cut).toEqual([]);
+});
+
+test('beside a kept connection, both sides renewed in turn: short ones go on without a failure', async () => {
+  const first = await brief(DB, 4_000);
+  mesh.db.identity.set({ svid: first });
+  const held = await mesh.connect();
+  await held.exchange('hello');
+  // The second tunnel carries nothing when the certificate that both saw is about to end.
+  mesh.web.identity.set({ svid: await mesh.pki.svid(WEB) });
+  await eventually(() => mesh.db.inbound.tunnels === 2);
+  mesh.db.identity.set({ svid: await mesh.pki.svid(DB) });
+  while (Date.now() < first.notAfter + 1_000) {
+    const client = await mesh.connect();
+    expect((await client.exchange('hello')).toString()).toBe('hello');
+    client.close();
+    await pause(20);
+  }
+  expect((await held.exchange('still here')).toString()).toBe('still here');
+  expect([...mesh.web.metrics.cut, ...mesh.db.metrics.cut]).toEqual([]);
+});
+
+test('a server that renews at the very last moment keeps its connections', async () => {
+  const first = await brief(DB, 4_000);
+  mesh.db.identity.set({ svid: first });
+  const client = await mesh.connect();
+  await client.exchange('hello');
+  await pause(first.notAfter - Date.now() - 500);
+  mesh.db.identity.set({ svid: await mesh.pki.svid(DB) });
+  await past(first);
+  expect((await client.exchange('still here')).toString()).toBe('still here');
+  expect(mesh.web.metrics.cut).toEqual([]);
+});
+
+test('a certificate renewed while a tunnel is being opened is the one that the peer sees', async () => {
+  const first = await brief(WEB, 2_500);
+  const next = await mesh.pki.svid(WEB);
+  mesh.web.identity.set({ svid: first });
+  const client = await mesh.connect();
+  while (mesh.db.inbound.accepted === 0) await new Promise(setImmediate);
+  mesh.web.identity.set({ svid: next });
+  expect(mesh.web.metrics.handshakes).toBe(0);
+  await client.exchange('hello');
+  await past(first);
+  expect((await client.exchange('still here')).toString()).toBe('still here');
+  expect(mesh.web.metrics.handshakes).toBe(2);
+});
+
 test('where expired peers are kept, nobody is cut', async () => {
   await mesh.stop();
   mesh = await FakeMesh.start({ settings: { expiredPeers: 'keep' } });

@@ -66,8 +66,7 @@ export class TunnelPool {
   ready(): ClientTunnel | undefined {
     let best: ClientTunnel | undefined;
     for (const tunnel of this.#tunnels) {
-      if (tunnel.version === this.#version && tunnel.session.takesStreams && lighter(tunnel, best))
-        best = tunnel;
+      if (this.#mayTake(tunnel) && better(tunnel, best)) best = tunnel;
     }
     if (best && busy(best) && this.#tunnels.size < this.#deps.settings.maxTunnels) this.#grow();
     return best;
@@ -142,7 +141,7 @@ export class TunnelPool {
       budget,
       idleMs: settings.tunnelIdleMs,
       onVouch: (proof) => this.#vouched(tunnel, proof),
-      onAging: () => this.#succeed(),
+      onAging: () => this.#aging(tunnel),
       onClose: ({ reason }) => {
         this.#tunnels.delete(tunnel);
         metrics.tunnelClosed('outbound', reason ?? 'unknown');
@@ -153,6 +152,16 @@ export class TunnelPool {
     this.#version = Math.max(this.#version, tunnel.version);
     metrics.tunnelOpened('outbound');
     return tunnel;
+  }
+
+  /** What is opened there would show neither an old certificate of ours nor believe an ended one of the peer's. */
+  #mayTake(tunnel: ClientTunnel): boolean {
+    return tunnel.version === this.#version && tunnel.session.takesStreams && !tunnel.isExpired;
+  }
+
+  #aging(tunnel: ClientTunnel): void {
+    if (tunnel.session.streams === 0) tunnel.session.close('idle', 'renewed');
+    else this.#succeed();
   }
 
   /** Opens a new tunnel that shows the newest certificates, and vouches for the older ones that are in use. */
@@ -185,9 +194,13 @@ export class TunnelPool {
   }
 }
 
-/** Streams go where least is under way; where bytes wait to leave, only when there is nothing better. */
-function lighter(one: ClientTunnel, other: ClientTunnel | undefined): boolean {
+/**
+ * Streams go where least is under way; where bytes wait to leave, or where the peer's certificate is about to end, only when
+ * there is nothing better.
+ */
+function better(one: ClientTunnel, other: ClientTunnel | undefined): boolean {
   if (!other) return true;
+  if (one.isAged !== other.isAged) return other.isAged;
   if (busy(one) !== busy(other)) return busy(other);
   return one.session.streams < other.session.streams;
 }
