@@ -62,13 +62,13 @@ world.service = world.serviceWith({
 });
 const who = { namespace: namespaceName('shop'), service: serviceName('web') };
 const keys = await generateKeys();
-const spki = spkiDer(keys.publicKey);
+const key = { spki: spkiDer(keys.publicKey), csrPem: createCsr(keys) };
 const body = Buffer.from(JSON.stringify({ csr: createCsr(keys), service: 'web' }));
 
 const tbs = Buffer.alloc(500);
 const bare = await measure(() => Promise.resolve(void sign('sha256', tbs, keys.privateKey)));
 const signature = await measure(async () => {
-  await world.authority.signLeaf(who, spki);
+  await world.authority.signLeaf(who, key);
 });
 const request = await measure(async () => {
   const { status } = await world.service.sign({

@@ -15,37 +15,44 @@ const ROOT = join(import.meta.dirname, '../../..');
 export function makeMesh(transport: SidecarOrder['transport']): MakeProxy {
   return async (house): Promise<Proxy> => {
     const bundle = await house.bundle('bench/dataplane/mesh/child.ts', 'child');
-    const options = nodeOptions(readFileSync(join(ROOT, 'Dockerfile.sidecar'), 'utf8'));
+    const image = imageSettings(readFileSync(join(ROOT, 'Dockerfile.sidecar'), 'utf8'));
     const version = execFileSync(house.node, ['--version'], { encoding: 'utf8' }).trim();
     return {
       name: transport === 'plain' ? 'mesh-plain' : 'mesh',
       kind: 'ours',
-      version: `Node ${version}, ${options}`,
+      version: `Node ${version}, ${image.NODE_OPTIONS}`,
       threads: 'one (Node)',
-      start: (wanted) => start({ house, bundle, options, transport }, wanted),
+      start: (wanted) => start({ house, bundle, image, transport }, wanted),
     };
   };
 }
 
+/** What decides how Node and the C library use memory. */
+type ImageSettings = Readonly<Record<'NODE_OPTIONS' | 'MALLOC_ARENA_MAX', string>>;
+
 /**
- * What the image sets as NODE_OPTIONS, so that the benchmark can never run with others.
+ * What the image sets, so that the benchmark can never run with anything else.
  *
  * @param dockerfile its text
  */
-export function nodeOptions(dockerfile: string): string {
-  const options = /\bNODE_OPTIONS="([^"]*)"/.exec(dockerfile)?.[1];
-  if (options === undefined) throw new Error('Dockerfile.sidecar sets no NODE_OPTIONS any more');
-  return options;
+export function imageSettings(dockerfile: string): ImageSettings {
+  const of = (name: keyof ImageSettings): string => {
+    const [, quoted, plain] = new RegExp(`\\b${name}=(?:"([^"]*)"|(\\S+))`).exec(dockerfile) ?? [];
+    const value = quoted ?? plain;
+    if (value === undefined) throw new Error(`Dockerfile.sidecar sets no ${name} any more`);
+    return value;
+  };
+  return { NODE_OPTIONS: of('NODE_OPTIONS'), MALLOC_ARENA_MAX: of('MALLOC_ARENA_MAX') };
 }
 
 interface Sidecars {
   readonly house: House;
   readonly bundle: string;
-  readonly options: string;
+  readonly image: ImageSettings;
   readonly transport: SidecarOrder['transport'];
 }
 
-async function start({ house, bundle, options, transport }: Sidecars, wanted: PairOptions): Promise<Pair> {
+async function start({ house, bundle, image, transport }: Sidecars, wanted: PairOptions): Promise<Pair> {
   const control = await ControlPlane.start(wanted.backend);
   const { streams = USUAL_STREAMS } = wanted;
   const command = (
@@ -67,8 +74,8 @@ async function start({ house, bundle, options, transport }: Sidecars, wanted: Pa
       env: {
         ...environment(house, service),
         MESH_OPERATOR_URL: control.operatorUrl(service),
-        NODE_OPTIONS:
-          streams > USUAL_STREAMS ? options.replace(/(--max-old-space-size)=\d+/, '$1=512') : options,
+        ...image,
+        ...(streams > USUAL_STREAMS ? { NODE_OPTIONS: withLargerHeap(image.NODE_OPTIONS) } : {}),
         MESH_BENCH_ORDER: JSON.stringify(order),
         ...more,
       },
@@ -89,6 +96,10 @@ async function start({ house, bundle, options, transport }: Sidecars, wanted: Pa
     wanted,
   );
   return { ...pair, stop: () => pair.stop().finally(() => control.stop()) };
+}
+
+function withLargerHeap(options: string): string {
+  return options.replace(/(--max-old-space-size)=\d+/, '$1=512');
 }
 
 function environment(house: House, service: string): Readonly<Record<string, string>> {
