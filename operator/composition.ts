@@ -135,6 +135,7 @@ async function startServing(deps: Started, signal: AbortSignal): Promise<Running
     authorityWatch.stop();
     await caches.stop();
     await parts.events.flush();
+    await authority.stop();
     await operations.close(DRAIN_MS);
     log.info({}, 'the operator has ended');
   };

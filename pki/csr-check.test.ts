@@ -28,9 +28,16 @@ describe('a certificate request of our own', () => {
 
   it('is read back: key and requested name', async () => {
     const keys = await generateKeys();
-    expect(await checkCsr(createCsr(keys, WEB))).toEqual({
+    const csrPem = createCsr(keys, WEB);
+    expect(await checkCsr(csrPem)).toEqual({
       ok: true,
-      csr: { spki: spkiDer(keys.publicKey), keyKind: 'P-256', requestedUri: WEB, commonName: undefined },
+      csr: {
+        csrPem,
+        spki: spkiDer(keys.publicKey),
+        keyKind: 'P-256',
+        requestedUri: WEB,
+        commonName: undefined,
+      },
     });
     expect(await checkCsr(createCsr(keys))).toMatchObject({ ok: true, csr: { requestedUri: undefined } });
   });

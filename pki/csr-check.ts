@@ -8,7 +8,7 @@ import * as x509 from '@peculiar/x509';
 import { TAG, children } from './der.ts';
 import { leafKeyKind, spkiDer } from './keys.ts';
 import type { LeafKeyKind } from './keys.ts';
-import { pemBlock } from './pem.ts';
+import { pemBlock, toPem } from './pem.ts';
 
 /** Reads certificate requests of others. Everything in them is hostile: only the public key of one is ever used. */
 
@@ -24,6 +24,8 @@ export type CsrFault =
   | 'csr-name';
 
 export interface CsrContents {
+  /** The request itself, PEM: for an authority that asks for the proof too. */
+  readonly csrPem: string;
   /** SubjectPublicKeyInfo, DER, in its one canonical form. */
   readonly spki: Buffer;
   readonly keyKind: LeafKeyKind;
@@ -78,7 +80,12 @@ async function read(pem: string): Promise<CsrContents> {
   if (!isExact(der))
     throw new Refusal('csr-trailing-bytes', 'the certificate request has bytes or parts after its end');
   const publicKey = readPublicKey(Buffer.from(request.publicKey.rawData));
-  const contents = { ...publicKey, requestedUri: requestedUri(request), commonName: subjectName(request) };
+  const contents = {
+    csrPem: toPem('CERTIFICATE REQUEST', der),
+    ...publicKey,
+    requestedUri: requestedUri(request),
+    commonName: subjectName(request),
+  };
   await verify(request);
   return contents;
 }

@@ -8,7 +8,15 @@ import { serviceSpiffeId, trustDomain } from '#core/spiffe-id.ts';
 
 import { generateKeys, privateKeyPem, spkiDer } from './keys.ts';
 import { OpenSsl } from './openssl.fake.ts';
-import { issueLeaf, issueRoot, issueServing, leafCommonName, readSigner } from './profile.ts';
+import {
+  ROOT_LIFE_MS,
+  issueCrossSigned,
+  issueLeaf,
+  issueRoot,
+  issueServing,
+  leafCommonName,
+  readSigner,
+} from './profile.ts';
 import type { Signer } from './profile.ts';
 
 // Some cases start programs, on machines that may be busy.
@@ -166,6 +174,70 @@ describe('a serving certificate', () => {
   });
 });
 
+describe('a cross-signed root', () => {
+  it('has name, key, SPIFFE ID and key identifier of the new root, and the signature of the old one', async () => {
+    const [old, next] = [await authority(), await authority()];
+    const openssl = new OpenSsl();
+    openssl.file('new.pem', next.rootPem);
+    openssl.file('cross.pem', await issueCrossSigned(old.signer, next.rootPem, Date.now()));
+    const [root, cross] = ['new.pem', 'cross.pem'].map((file) =>
+      openssl.run('x509', '-in', file, '-noout', '-text'),
+    ) as [string, string];
+    openssl.remove();
+    for (const name of [
+      'Basic Constraints',
+      'Key Usage',
+      'Subject Key Identifier',
+      'Subject Alternative Name',
+    ]) {
+      expect(extension(cross, name)).toBe(extension(root, name));
+    }
+    expect(line(cross, 'Subject: ')).toBe(line(root, 'Subject: '));
+    expect(line(cross, 'Issuer: ')).toBe(`Issuer: ${old.signer.certificate.subject.replace('=', ' = ')}`);
+  });
+
+  it('ends with the old root or with the new one, whichever is first', async () => {
+    const now = Date.now();
+    const [old, next] = [await authority(), await authority()];
+    const later = now + ROOT_LIFE_MS / 2;
+    const young = await issueRoot(await generateKeys(), DOMAIN, later);
+    const end = async (signer: Signer, root: string, at: number): Promise<number> =>
+      Date.parse(new X509Certificate(await issueCrossSigned(signer, root, at)).validTo);
+    expect(await end(old.signer, young, later)).toBe(old.signer.notAfter);
+    const keys = await generateKeys();
+    const youngSigner = await readSigner(
+      await issueRoot(keys, DOMAIN, later),
+      privateKeyPem(keys.privateKey),
+    );
+    expect(await end(youngSigner, next.rootPem, later)).toBe(next.signer.notAfter);
+    await expect(issueCrossSigned(old.signer, young, old.signer.notAfter + 1)).rejects.toThrow(
+      'the signer has ended',
+    );
+  });
+
+  it('is refused where the new root is none, is the old one, or cannot be read', async () => {
+    const { signer, rootPem } = await authority();
+    const now = Date.now();
+    await expect(issueCrossSigned(signer, rootPem, now)).rejects.toThrow('not cross-signed by itself');
+    await expect(issueCrossSigned(signer, await leafOf(signer), now)).rejects.toThrow(
+      'not signed by its own key',
+    );
+    const cross = await issueCrossSigned((await authority()).signer, rootPem, now);
+    await expect(issueCrossSigned(signer, cross, now)).rejects.toThrow('not signed by its own key');
+    await expect(issueCrossSigned(signer, 'rubbish', now)).rejects.toThrow('PEM');
+    const openssl = new OpenSsl();
+    openssl.run('ecparam', '-name', 'prime256v1', '-genkey', '-noout', '-out', 'k.pem');
+    openssl.run(
+      ...['req', '-x509', '-new', '-key', 'k.pem', '-subj', '/CN=x', '-out', 'x.pem'],
+      ...['-addext', 'basicConstraints=critical,CA:FALSE'],
+    );
+    await expect(issueCrossSigned(signer, openssl.read('x.pem').toString(), now)).rejects.toThrow(
+      'no authority',
+    );
+    openssl.remove();
+  });
+});
+
 describe('a signer', () => {
   it('is refused when certificate and key do not belong together, or it is no authority', async () => {
     const { rootPem, signer } = await authority();
@@ -189,4 +261,14 @@ describe('a signer', () => {
 function extension(text: string, name: string): string {
   const match = new RegExp(`X509v3 ${name}: ?(critical)?\\s*\\n\\s+(.*)\\n`).exec(text);
   return `${match?.[1] ? 'critical ' : ''}${(match?.[2] ?? '(missing)').trim()}`;
+}
+
+/** The first line of openssl's text that begins with `start`, trimmed. */
+function line(text: string, start: string): string {
+  const found = text
+    .split('\n')
+    .map((each) => each.trim())
+    .find((each) => each.startsWith(start));
+  if (found === undefined) throw new Error(`no ${start}`);
+  return found;
 }

@@ -103,6 +103,66 @@ export async function issueRoot(keys: KeyPair, domain: TrustDomain, now: number)
   return pem(certificate);
 }
 
+/**
+ * A new root's name and key, signed by the signer: an intermediate certificate over which whoever believes the signer believes
+ * what the new root signs (RFC 4158, 1.5: cross-certificates). It ends with the signer or with the new root, whichever is first.
+ *
+ * @param rootPem self-signed
+ * @param now milliseconds since 1970
+ * @returns PEM
+ * @throws RangeError when it is no root, or the signer's own.
+ */
+export async function issueCrossSigned(signer: Signer, rootPem: string, now: number): Promise<string> {
+  const root = await readRoot(rootPem);
+  const spki = Buffer.from(root.publicKey.rawData);
+  if (spki.equals(Buffer.from(signer.certificate.publicKey.rawData))) {
+    throw new RangeError('a root is not cross-signed by itself');
+  }
+  const names = root.getExtension(x509.SubjectAlternativeNameExtension);
+  const certificate = await x509.X509CertificateGenerator.create(
+    {
+      ...times({ now, ttlMs: root.notAfter.getTime() - now }, signer.notAfter),
+      serialNumber: randomSerial(),
+      subject: root.subjectName,
+      issuer: signer.certificate.subjectName,
+      publicKey: spki,
+      signingKey: signer.key,
+      extensions: [
+        new x509.BasicConstraintsExtension(true, undefined, true),
+        new x509.KeyUsagesExtension(usage.digitalSignature | usage.keyCertSign | usage.cRLSign, true),
+        ...(names ? [names] : []),
+        new x509.SubjectKeyIdentifierExtension(keyIdOf(root), false),
+        new x509.AuthorityKeyIdentifierExtension(keyIdOf(signer.certificate), false),
+      ],
+    },
+    signer.crypto,
+  );
+  return pem(certificate);
+}
+
+async function readRoot(rootPem: string): Promise<x509.X509Certificate> {
+  const der = pemBlock('CERTIFICATE', rootPem);
+  let root: x509.X509Certificate;
+  let own = false;
+  try {
+    root = new x509.X509Certificate(der);
+    own = await root.isSelfSigned(webcrypto);
+  } catch {
+    throw new RangeError('the root certificate cannot be read');
+  }
+  if (!own) throw new RangeError('the root certificate is not signed by its own key');
+  if (!root.getExtension(x509.BasicConstraintsExtension)?.ca) {
+    throw new RangeError('the root certificate is no authority (CA:TRUE is missing)');
+  }
+  return root;
+}
+
+/** What other certificates call the key of an authority: its own word for it, which need not be the SHA-256 that we write. */
+function keyIdOf(certificate: x509.X509Certificate): string {
+  const own = certificate.getExtension(x509.SubjectKeyIdentifierExtension)?.keyId;
+  return own ?? sha256Hex(Buffer.from(certificate.publicKey.rawData));
+}
+
 /** A workload's leaf: both ends of mutual TLS, one SPIFFE ID and no other name. */
 export async function issueLeaf(
   signer: Signer,

@@ -8,7 +8,9 @@ import type { MeshSettings } from '#core/model/mesh-settings.ts';
 import { namespaceName, serviceName } from '#core/names.ts';
 import { FakeClock } from '#kube/clock.fake.ts';
 import { silentLog } from '#kube/log.ts';
+import { createCsr } from '#pki/csr.ts';
 import { generateKeys, spkiDer } from '#pki/keys.ts';
+import type { KeyPair } from '#pki/keys.ts';
 import { readCertificates } from '#pki/pem.ts';
 import { TestPki } from '#pki/test-pki.fake.ts';
 import type { LeafBends } from '#pki/test-pki.fake.ts';
@@ -21,6 +23,8 @@ import { StoreApi } from './store-api.fake.ts';
 
 const WEB = { namespace: namespaceName('shop'), service: serviceName('web') };
 const HOUR = 3600_000;
+
+const requestOf = (keys: KeyPair) => ({ spki: spkiDer(keys.publicKey), csrPem: createCsr(keys) });
 
 describe('the authority', () => {
   let settings: MeshSettings;
@@ -39,7 +43,7 @@ describe('the authority', () => {
     authority = new Authority({ provider, clock, settings: () => settings });
   });
 
-  const key = async () => spkiDer((await generateKeys()).publicKey);
+  const key = async () => requestOf(await generateKeys());
 
   it('has no roots before it started, and says so', async () => {
     expect(authority.roots()).toEqual([]);
@@ -130,6 +134,7 @@ describe('a certificate of a faulty provider', () => {
       start: () => Promise.resolve(),
       roots: () => Promise.resolve([{ pem: pki.rootPem, active: true }]),
       fault: () => Promise.resolve(undefined),
+      stop: () => Promise.resolve(),
       sign: (request) => sign(pki, request),
     };
     const authority = new Authority({ provider, clock: new FakeClock(Date.now()), settings: () => settings });
@@ -152,7 +157,7 @@ describe('a certificate of a faulty provider', () => {
   it('is handed out when it is as asked for', async () => {
     const keys = await generateKeys();
     const authority = await authorityThat((pki) => bent(() => ({}))(pki, keys));
-    expect(await authority.signLeaf(WEB, spkiDer(keys.publicKey))).toMatchObject({
+    expect(await authority.signLeaf(WEB, requestOf(keys))).toMatchObject({
       spiffeId: 'spiffe://cluster.local/ns/shop/dc/dc1/svc/web',
     });
   });
@@ -199,7 +204,7 @@ describe('a certificate of a faulty provider', () => {
   ])('%s is never handed out', async (_what, sign, message) => {
     const keys = await generateKeys();
     const authority = await authorityThat((pki) => sign(pki, keys));
-    const refused = authority.signLeaf(WEB, spkiDer(keys.publicKey));
+    const refused = authority.signLeaf(WEB, requestOf(keys));
     await expect(refused).rejects.toThrow('must not be handed out');
     await expect(refused).rejects.toThrow(message);
   });

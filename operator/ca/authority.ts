@@ -3,13 +3,15 @@ import type { MeshSettings } from '#core/model/mesh-settings.ts';
 import { serviceSpiffeId } from '#core/spiffe-id.ts';
 import type { ServiceIdentity, SpiffeId } from '#core/spiffe-id.ts';
 import type { Clock } from '#kube/clock.ts';
+import { createCsr } from '#pki/csr.ts';
 import { generateKeys, privateKeyPem, sha256Hex, spkiDer } from '#pki/keys.ts';
+import type { KeyPair } from '#pki/keys.ts';
 import { readCertificates } from '#pki/pem.ts';
 import { readSvid, validity } from '#pki/svid.ts';
 import type { Svid } from '#pki/svid.ts';
 import { TrustBundle } from '#pki/trust-bundle.ts';
 
-import type { CaProvider, CertificateRequest, SignedCertificate } from './provider.ts';
+import type { CaProvider, CertificateRequest, RequestedKey, SignedCertificate } from './provider.ts';
 import { selfCheckFault } from './self-check.ts';
 
 export interface AuthorityParts {
@@ -103,17 +105,17 @@ export class Authority {
   /**
    * A leaf for a service. Whether the asker may have it was decided before.
    *
-   * @param spki the workload's public key, SubjectPublicKeyInfo in DER
+   * @param key the workload's, proven by its request
    */
-  async signLeaf(who: ServiceIdentity, spki: Uint8Array): Promise<IssuedLeaf> {
+  async signLeaf(who: ServiceIdentity, key: RequestedKey): Promise<IssuedLeaf> {
     const { leafTtlMs } = this.#parts.settings();
-    return this.#workload(who, spki, leafTtlMs);
+    return this.#workload(who, key, leafTtlMs);
   }
 
   /** A certificate and key for an HTTPS server of the operator. */
   async issueServing(dnsNames: readonly string[], ttlMs = OWN_TTL_MS): Promise<ServingIdentity> {
     const keys = await generateKeys();
-    const signed = await this.#sign({ kind: 'serving', spki: spkiDer(keys.publicKey), dnsNames, ttlMs });
+    const signed = await this.#sign({ kind: 'serving', ...requested(keys), dnsNames, ttlMs });
     const [leaf] = readCertificates(signed.leafPem);
     if (!leaf) throw new Error('the provider returned no certificate');
     return {
@@ -126,15 +128,20 @@ export class Authority {
   /** The operator's own identity towards sidecars: the service `mesh-operator` of the mesh's namespace. */
   async issueIdentity(who: ServiceIdentity, ttlMs = OWN_TTL_MS): Promise<Svid> {
     const keys = await generateKeys();
-    const leaf = await this.#workload(who, spkiDer(keys.publicKey), ttlMs);
+    const leaf = await this.#workload(who, requested(keys), ttlMs);
     return readSvid({ certChainPem: leaf.chainPem, keyPem: privateKeyPem(keys.privateKey) });
   }
 
-  async #workload(who: ServiceIdentity, spki: Uint8Array, ttlMs: number): Promise<IssuedLeaf> {
+  /** Lets go of what the provider holds. Idempotent. */
+  async stop(): Promise<void> {
+    await this.#parts.provider.stop();
+  }
+
+  async #workload(who: ServiceIdentity, { spki, csrPem }: RequestedKey, ttlMs: number): Promise<IssuedLeaf> {
     const settings = this.#parts.settings();
     const spiffeId = serviceSpiffeId(settings, who);
     const { trustDomain } = settings;
-    const signed = await this.#sign({ kind: 'workload', spki, ttlMs, who, spiffeId, trustDomain });
+    const signed = await this.#sign({ kind: 'workload', spki, csrPem, ttlMs, who, spiffeId, trustDomain });
     const [leaf] = readCertificates(signed.leafPem);
     if (!leaf) throw new Error('the provider returned no certificate');
     return {
@@ -162,6 +169,10 @@ export class Authority {
       );
     return signed;
   }
+}
+
+function requested(keys: KeyPair): RequestedKey {
+  return { spki: spkiDer(keys.publicKey), csrPem: createCsr(keys) };
 }
 
 /** RFC 3339 in UTC, whole seconds. */

@@ -7,7 +7,7 @@ import type { Logger } from '#kube/log.ts';
 import { SECRETS } from '#kube/types.ts';
 import type { Secret } from '#kube/types.ts';
 import { generateKeys, privateKeyPem } from '#pki/keys.ts';
-import { issueLeaf, issueRoot, issueServing } from '#pki/profile.ts';
+import { issueCrossSigned, issueLeaf, issueRoot, issueServing } from '#pki/profile.ts';
 import type { Signer } from '#pki/profile.ts';
 
 import { CA_SECRET_NAME, caSecret, readCaSecret } from './builtin-state.ts';
@@ -49,10 +49,11 @@ export class BuiltinProvider implements CaProvider {
    */
   async start(signal?: AbortSignal): Promise<void> {
     for (let wait = FIRST_RETRY_MS; !this.#signer; wait = Math.min(wait * 2, LAST_RETRY_MS)) {
+      signal?.throwIfAborted();
       try {
         this.#signer = await this.#load();
       } catch (error) {
-        if (!isTransient(error) || signal?.aborted) throw error;
+        if (!isTransient(error)) throw error;
         this.#parts.log.warn(
           { err: error, retryMs: wait },
           'the certificate authority waits for the API server',
@@ -66,7 +67,8 @@ export class BuiltinProvider implements CaProvider {
     return Promise.resolve([{ pem: this.#ready().certificatePem, active: true }]);
   }
 
-  async sign(request: CertificateRequest): Promise<SignedCertificate> {
+  async sign(request: CertificateRequest, signal?: AbortSignal): Promise<SignedCertificate> {
+    signal?.throwIfAborted();
     const signer = this.#ready();
     const life = { now: this.#parts.clock.now(), ttlMs: request.ttlMs };
     const leafPem =
@@ -97,6 +99,17 @@ export class BuiltinProvider implements CaProvider {
     } catch (error) {
       return (error as Error).message;
     }
+  }
+
+  async crossSign(newRootPem: string, signal?: AbortSignal): Promise<string> {
+    signal?.throwIfAborted();
+    return issueCrossSigned(this.#ready(), newRootPem, this.#parts.clock.now());
+  }
+
+  /** Forgets the key. */
+  stop(): Promise<void> {
+    this.#signer = undefined;
+    return Promise.resolve();
   }
 
   async #load(): Promise<Signer> {
@@ -140,7 +153,7 @@ export class BuiltinProvider implements CaProvider {
   }
 
   #ready(): Signer {
-    if (!this.#signer) throw new Error('the certificate authority is used before start()');
+    if (!this.#signer) throw new Error('the certificate authority is used before start() or after stop()');
     return this.#signer;
   }
 }

@@ -1,37 +1,49 @@
 import type { ServiceIdentity, SpiffeId, TrustDomain } from '#core/spiffe-id.ts';
 
 /**
- * The seam for certificate authorities: the builtin one, and later Vault and others. A provider holds a signing key, or
- * the way to one, and makes certificates of the kinds the mesh needs. Who may have which certificate is decided before it is
- * asked, and what it returns is checked after ({@link file://./self-check.ts}), so a faulty provider harms nobody.
+ * The seam for certificate authorities: the builtin one, Vault, step-ca and whatever else holds a signing key, or the way
+ * to one. Who may have which certificate is decided before a provider is asked, and what it returns is checked after
+ * ({@link file://./self-check.ts}), so a faulty provider harms nobody. What every provider must do is tested by
+ * {@link file://./provider-conformance.fake.ts}; docs/ca-providers.md shows how to write one.
+ *
+ * Errors are sentences for people. No error, log line or fault ever holds a private key, a token or a password.
  */
 export interface CaProvider {
   /** As in MeshConfig `spec.ca.provider`. */
   readonly name: string;
 
   /**
-   * Gets ready to sign: finds the root, or makes it. Safe when several replicas do it at once.
+   * Gets ready to sign: finds the root, or makes it. Safe when several replicas do it at once: all end with the same root.
    *
-   * @throws CaStateError when what is there is broken; never makes a new root then.
+   * @param signal gives up; the promise is then rejected
+   * @throws CaStateError when people must act: what is there is broken, or access is refused. Never makes a new root then.
    */
   start(signal?: AbortSignal): Promise<void>;
 
-  /** The roots workloads shall believe, the one that signs first. */
+  /** The roots workloads shall believe, the one that signs first. Only after {@link start}. */
   roots(): Promise<readonly CaRoot[]>;
 
-  /** Signs a public key; asks nothing and decides nothing. */
-  sign(request: CertificateRequest): Promise<SignedCertificate>;
+  /**
+   * Signs a public key: asks nothing, decides nothing, and adds no name of its own.
+   *
+   * @throws Error when it cannot be signed now
+   */
+  sign(request: CertificateRequest, signal?: AbortSignal): Promise<SignedCertificate>;
 
-  /** Why signing would not work now, as a sentence for people; undefined when all is well. */
+  /** Why signing would not work now or soon, as a sentence for people; undefined when all is well. Never rejects. */
   fault(): Promise<string | undefined>;
 
   /**
-   * The old root's signature on a new root's key, for rotation without interruption. Absent where a provider cannot.
+   * The signature of the root that signs now on a new root's key, for rotation without interruption: whoever believes only
+   * the old root then believes leaves of the new one, when they come with this certificate. Absent where a provider cannot.
    *
    * @param newRootPem a self-signed root
-   * @returns an intermediate certificate, PEM
+   * @returns an intermediate certificate with the new root's name and key, PEM
    */
-  crossSign?(newRootPem: string): Promise<string>;
+  crossSign?(newRootPem: string, signal?: AbortSignal): Promise<string>;
+
+  /** Ends timers, requests under way and sessions. What was signed stays valid. Idempotent; nothing else works after it. */
+  stop(): Promise<void>;
 }
 
 export interface CaRoot {
@@ -40,9 +52,19 @@ export interface CaRoot {
   readonly active: boolean;
 }
 
-interface CommonRequest {
+/** A public key whose owner has proven to have the private one. */
+export interface RequestedKey {
   /** SubjectPublicKeyInfo, DER. */
   readonly spki: Uint8Array;
+  /**
+   * The certificate request that proved it, PEM, for authorities that want to see the proof. Its names are what the asker
+   * wrote: a provider must not let them into the certificate.
+   */
+  readonly csrPem: string;
+}
+
+interface CommonRequest extends RequestedKey {
+  /** Milliseconds from now; shorter where the issuer ends before. */
   readonly ttlMs: number;
 }
 

@@ -191,7 +191,7 @@ export class SigningService {
       spiffeId,
       trustDomain,
     });
-    return refusal ?? authority.signLeaf(who, csr.csr.spki);
+    return refusal ?? authority.signLeaf(who, csr.csr);
   }
 
   #noteSourceAddress(trace: RequestTrace, pod: Pod): void {

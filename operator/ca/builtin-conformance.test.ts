@@ -1,0 +1,36 @@
+import { systemClock } from '#kube/clock.ts';
+import { FakeLog } from '#kube/log.fake.ts';
+import type { Secret } from '#kube/types.ts';
+
+import { BuiltinProvider } from './builtin-provider.ts';
+import { TRUST_DOMAIN, describeProvider } from './provider-conformance.fake.ts';
+import { StoreApi } from './store-api.fake.ts';
+
+const KEY = 'secrets mesh/mesh-ca';
+
+describeProvider('the builtin provider', async () => {
+  const store = new StoreApi();
+  const log = new FakeLog();
+  const secret = () => store.objects.get(KEY) as Secret;
+  let kept: Secret;
+  return {
+    provider: () =>
+      new BuiltinProvider({
+        api: store.api,
+        clock: systemClock,
+        log,
+        namespace: 'mesh',
+        trustDomain: TRUST_DOMAIN,
+      }),
+    outage: () => {
+      kept = secret();
+      store.remove('secrets', 'mesh/mesh-ca');
+    },
+    recover: () => store.put('secrets', kept),
+    secrets: () => [
+      Buffer.from(secret().data!['root.key']!, 'base64').toString(),
+      secret().data!['root.key']!,
+    ],
+    logged: () => JSON.stringify(log.lines),
+  };
+});
