@@ -9,6 +9,9 @@ export const MESH_CONFIG_NAME = 'mesh';
 /** The user the sidecar runs as; the redirection lets exactly this user's packets pass. */
 export const SIDECAR_UID = 15777;
 
+/** A sidecar may be spread over at most so many processes, and so use as many cores. */
+export const MAX_SIDECAR_CORES = 16;
+
 /** Names of what injection adds to a pod. */
 export const SIDECAR_CONTAINER = 'mesh-sidecar';
 export const REDIRECT_CONTAINER = 'mesh-redirect';

@@ -1,5 +1,6 @@
 import { isIP } from 'node:net';
 
+import { MAX_SIDECAR_CORES } from '#core/constants.ts';
 import { nameFault } from '#core/names.ts';
 import type { NamespaceName, ServiceName } from '#core/names.ts';
 import { trustDomain } from '#core/spiffe-id.ts';
@@ -29,6 +30,8 @@ export interface SidecarConfig {
   readonly transparent: boolean;
   /** Whether streams to a peer share a connection; see {@link DataPlaneSettings}. */
   readonly tunnel: boolean;
+  /** Processes that carry traffic; with 1 that is this very process. */
+  readonly cores: number;
   readonly upstreams: readonly Upstream[];
   /** `<container>/<kind>` of every rewritten probe. */
   readonly probes: ReadonlyMap<string, Probe>;
@@ -99,6 +102,12 @@ function seconds(text: string): number {
   return Math.min(Number(text), LONGEST_SECONDS) * 1000;
 }
 
+function cores(text: string): number {
+  if (!/^\d{1,2}$/.test(text) || Number(text) < 1 || Number(text) > MAX_SIDECAR_CORES)
+    throw new RangeError(`${JSON.stringify(text)}: write a whole number from 1 to ${MAX_SIDECAR_CORES}`);
+  return Number(text);
+}
+
 const POD_NAME = /^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$/;
 const absolutePath = matching(/^\//, 'write an absolute path');
 
@@ -117,6 +126,7 @@ const VARIABLES = {
   MESH_OPERATOR_URL: { parse: parseOperatorUrl },
   MESH_TRANSPARENT: { parse: oneOf(['true', 'false'], 'write "true" or "false"'), default: 'true' },
   MESH_TUNNEL: { parse: oneOf(['on', 'off'], 'write "on" or "off"'), default: 'on' },
+  MESH_CORES: { parse: cores, default: 1 },
   MESH_UPSTREAMS: { parse: readUpstreams, default: [] },
   MESH_PROBES: { parse: parseProbes, default: new Map() },
   MESH_CONTAINER_PORTS: { parse: parseContainerPorts, default: new Map() },
@@ -172,6 +182,7 @@ export function readConfig(env: Env): SidecarConfig {
     operatorUrl: read.MESH_OPERATOR_URL,
     transparent: read.MESH_TRANSPARENT === 'true',
     tunnel: read.MESH_TUNNEL === 'on',
+    cores: read.MESH_CORES,
     upstreams: Object.freeze(
       read.MESH_UPSTREAMS.map(({ service, namespace, localPort, port }): Upstream => {
         const home = namespace ?? read.POD_NAMESPACE;

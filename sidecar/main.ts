@@ -5,10 +5,12 @@ import type { Logger } from '#kube/log.ts';
 
 import { LevelLog } from './admin/level-log.ts';
 import { ConfigError, readConfig } from './config.ts';
+import type { SidecarConfig } from './config.ts';
 import { kernelOriginalDestination } from './original-destination/kernel.ts';
 import { withoutRedirection } from './original-destination/original-destination.ts';
 import { releaseProgramPages } from './process/program-pages.ts';
 import { Sidecar } from './process/sidecar.ts';
+import type { SidecarOptions } from './process/sidecar.ts';
 import { shutdownTimes } from './process/shutdown.ts';
 import { waitUntilReady } from './process/wait.ts';
 
@@ -30,6 +32,8 @@ async function main([command = 'run', ...rest]: readonly string[]): Promise<numb
   switch (command) {
     case 'run':
       return run();
+    case 'worker':
+      return worker();
     case 'wait':
       return wait();
     case 'redirect':
@@ -56,6 +60,9 @@ async function redirect(args: readonly string[]): Promise<number> {
   return runRedirect(args, process.env);
 }
 
+/** What lives from `start` to the end of `stop`: one sidecar, or the primary of several processes. */
+type Life = Pick<Sidecar, 'start' | 'stop'>;
+
 /** The sidecar's life, from its environment to the last connection. */
 async function run(): Promise<number> {
   const config = readConfig(process.env);
@@ -64,37 +71,79 @@ async function run(): Promise<number> {
   dieOfTheUnexpected(log);
   const { ended, end } = ending();
   process.on('SIGTERM', end).on('SIGINT', end);
-  const clusterConfig = await inClusterConfig({ ...process.env, MESH_KUBE_TOKEN_DIR: config.kubeTokenDir });
-  const api = new KubeClient({ config: clusterConfig, userAgent: 'mesh-sidecar' });
-  const originalDestination = config.transparent ? await kernelOriginalDestination() : withoutRedirection;
-  const sidecar = new Sidecar({
-    config,
-    api,
-    clock: systemClock,
-    log: levelLog,
-    originalDestination,
-    onFinish: () => end('finish'),
-  });
+  const onFinish = (): void => end('finish');
+  const life = await (config.cores > 1 ? onManyCores : onOneCore)(config, levelLog, onFinish);
   log.info(
     {
       service: `${config.namespace}/${config.service}`,
       pod: config.podName,
       node: process.version,
       style: config.style,
+      cores: config.cores,
     },
     'starting',
   );
-  await sidecar.start();
+  await life.start();
   systemClock.setTimeout(() => settle(log), SETTLED_MS);
 
   const reason = await ended;
   process.on('SIGTERM', () => process.exit(143)).on('SIGINT', () => process.exit(130));
   const times = reason === 'finish' ? { minimumMs: 0, deadlineMs: FINISH_MS } : shutdownTimes(config);
   log.info({ reason, ...times }, 'shutting down');
-  await sidecar.stop(times);
-  api.close();
+  await life.stop(times);
   log.info({}, 'ended');
   return 0;
+}
+
+async function onOneCore(config: SidecarConfig, log: LevelLog, onFinish: () => void): Promise<Life> {
+  const { sidecar, api } = await sidecarOf(config, log, { onFinish });
+  return { start: () => sidecar.start(), stop: (times) => sidecar.stop(times).finally(() => api.close()) };
+}
+
+/** Loaded here only: most sidecars use one core, and should not pay for this. */
+async function onManyCores(config: SidecarConfig, log: LevelLog, onFinish: () => void): Promise<Life> {
+  const { Primary } = await import('./cores/primary.ts');
+  const { clusterFork } = await import('./cores/worker-process.ts');
+  return new Primary({ config, clock: systemClock, log, fork: clusterFork(), onFinish });
+}
+
+/** One of the processes that carry the traffic of a sidecar on many cores; its primary started it. */
+async function worker(): Promise<number> {
+  const { PrimaryLink } = await import('./cores/primary-link.ts');
+  const config = readConfig(process.env);
+  const levelLog = new LevelLog(config.logLevel, undefined, { worker: Number(process.env.MESH_WORKER) });
+  const log = levelLog.logger({ name: 'sidecar' });
+  dieOfTheUnexpected(log);
+  // A signal to the whole group of processes is the primary's matter.
+  process.on('SIGTERM', () => undefined).on('SIGINT', () => undefined);
+  const primary = new PrimaryLink(process, levelLog, () => {
+    log.error({}, 'the primary process is gone: this worker ends');
+    process.exit(1);
+  });
+  const { sidecar } = await sidecarOf(config, levelLog, {
+    onFinish: () => primary.finish(),
+    adminPorts: false,
+    busyElsewhere: () => primary.busy,
+  });
+  await sidecar.start();
+  primary.serve(sidecar);
+  systemClock.setTimeout(() => settle(log), SETTLED_MS);
+  await sidecar.stop(await primary.stopped);
+  return 0;
+}
+
+async function sidecarOf(
+  config: SidecarConfig,
+  log: LevelLog,
+  more: Pick<SidecarOptions, 'onFinish' | 'adminPorts' | 'busyElsewhere'>,
+): Promise<{ readonly sidecar: Sidecar; readonly api: KubeClient }> {
+  const clusterConfig = await inClusterConfig({ ...process.env, MESH_KUBE_TOKEN_DIR: config.kubeTokenDir });
+  const api = new KubeClient({ config: clusterConfig, userAgent: 'mesh-sidecar' });
+  const originalDestination = config.transparent ? await kernelOriginalDestination() : withoutRedirection;
+  return {
+    api,
+    sidecar: new Sidecar({ config, api, clock: systemClock, log, originalDestination, ...more }),
+  };
 }
 
 /** Makes the process smaller once it has started. Where that does not work nothing is lost but memory. */

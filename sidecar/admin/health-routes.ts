@@ -5,12 +5,15 @@ import type { Family } from './metrics/exposition.ts';
 import type { Probe, ProbeResult } from './probes/probe.ts';
 
 export interface HealthOptions {
-  readonly readiness: Readiness;
-  readonly families: () => Iterable<Family>;
+  readonly readiness: { missing(): Now<readonly string[]> };
+  readonly families: () => Now<Iterable<Family>>;
   /** `<container>/<kind>` of every rewritten probe. */
   readonly probes: ReadonlyMap<string, Probe>;
   readonly runProbe: (probe: Probe) => Promise<ProbeResult>;
 }
+
+/** Known in this process, or asked of others. */
+type Now<T> = T | Promise<T>;
 
 /** What has to be there before traffic may come. */
 export interface Readiness {
@@ -42,18 +45,16 @@ export class HealthRoutes {
 
   readonly route = async ({ method, path }: AdminRequest): Promise<Answer> => {
     if (method !== 'GET') return text('only GET is served here', 405);
-    const { readiness, families, probes } = this.#options;
-    const missing = readiness.missing();
-    this.#started ||= missing.length === 0;
+    const { families, probes } = this.#options;
     switch (path) {
       case '/healthz':
         return text('ok');
       case '/readyz':
-        return missing.length === 0 ? text('ok') : waitingFor(missing);
+        return this.#readiness();
       case '/startup':
-        return this.#started ? text('ok') : waitingFor(missing);
+        return this.#started ? text('ok') : this.#readiness();
       case '/metrics':
-        return { status: 200, body: exposition(families()), type: CONTENT_TYPE };
+        return { status: 200, body: exposition(await families()), type: CONTENT_TYPE };
     }
     const key = path.startsWith(PROBE_PATH) ? path.slice(PROBE_PATH.length) : '';
     const probe = probes.get(key);
@@ -62,6 +63,12 @@ export class HealthRoutes {
     return text(message, ok ? 200 : 503);
   };
 
+  async #readiness(): Promise<Answer> {
+    const missing = await this.#options.readiness.missing();
+    this.#started ||= missing.length === 0;
+    return missing.length === 0 ? text('ok') : text(`waiting for: ${missing.join(', ')}`, 503);
+  }
+
   #run(key: string, probe: Probe): Promise<ProbeResult> {
     const running = this.#underWay.get(key);
     if (running) return running;
@@ -69,8 +76,4 @@ export class HealthRoutes {
     this.#underWay.set(key, result);
     return result;
   }
-}
-
-function waitingFor(missing: readonly string[]): Answer {
-  return text(`waiting for: ${missing.join(', ')}`, 503);
 }

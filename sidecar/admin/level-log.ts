@@ -14,11 +14,16 @@ export type WriteLine = (line: string) => void;
 export class LevelLog {
   #level: LogLevel;
   readonly #write: WriteLine;
+  readonly #common: object;
 
-  /** @param write default: standard output, synchronously, so that the last words of a process are not lost */
-  constructor(level: LogLevel, write: WriteLine = writeToStdout) {
+  /**
+   * @param write default: standard output, synchronously, so that the last words of a process are not lost
+   * @param common in every line, such as which of several processes writes it
+   */
+  constructor(level: LogLevel, write: WriteLine = writeToStdout, common: object = {}) {
     this.#level = level;
     this.#write = write;
+    this.#common = common;
   }
 
   get level(): LogLevel {
@@ -44,7 +49,7 @@ export class LevelLog {
 
   #line(level: LogLevel, fields: object, own: object, message: string): void {
     if (WEIGHT[level] < WEIGHT[this.#level]) return;
-    const line = { level, time: new Date().toISOString(), ...fields, ...own, msg: message };
+    const line = { level, time: new Date().toISOString(), ...this.#common, ...fields, ...own, msg: message };
     this.#write(`${toJson(line)}\n`);
   }
 }

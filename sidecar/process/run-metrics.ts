@@ -79,8 +79,15 @@ export function processFamilies(sources: MetricSources): readonly Family[] {
       },
       () => restarts(sources),
     ),
+    ...runtimeFamilies(sources),
+  ];
+}
+
+/** What any process of ours says about itself; `startedAt` in milliseconds since 1970. */
+export function runtimeFamilies({ startedAt }: Pick<MetricSources, 'startedAt'>): readonly Family[] {
+  return [
     gauge('process_start_time_seconds', 'When this process began, in seconds since 1970.', () =>
-      seconds(sources.startedAt),
+      seconds(startedAt),
     ),
     gauge('process_resident_memory_bytes', 'Resident memory.', () => process.memoryUsage.rss()),
     counter('process_cpu_seconds_total', 'Processor time used.', () => {

@@ -11,8 +11,10 @@ import type { Clock } from '#kube/clock.ts';
 import type { Readiness } from '../admin/health-routes.ts';
 import { HealthRoutes } from '../admin/health-routes.ts';
 import { HttpServer } from '../admin/http-server.ts';
+import type { Route } from '../admin/http-server.ts';
 import type { LevelLog } from '../admin/level-log.ts';
 import { localRoutes } from '../admin/local-routes.ts';
+import type { Family } from '../admin/metrics/exposition.ts';
 import { DataPlaneCounters } from '../admin/metrics/data-plane-counters.ts';
 import { runProbe } from '../admin/probes/run-probe.ts';
 import { Catalog } from '../catalog/catalog.ts';
@@ -71,7 +73,14 @@ export interface SidecarOptions {
   readonly onFinish: () => void;
   readonly listen?: Partial<ListenOptions>;
   readonly settings?: Partial<DataPlaneSettings>;
+  /** Whether this process opens the admin ports; a worker's are opened by its primary. Default true. */
+  readonly adminPorts?: boolean;
+  /** Whether another process of this sidecar has work under way that needs the way out of the pod, such as a hook. */
+  readonly busyElsewhere?: () => boolean;
 }
+
+/** Where the local admin port is; containers of a pod share its loopback. */
+export const LOCAL_HOSTS: readonly string[] = ['127.0.0.1', '::1'];
 
 /** What the windows of all streams of this process may grow by, bytes. */
 const WINDOW_GROWTH_BYTES = 33_554_432;
@@ -90,6 +99,10 @@ export class Sidecar implements Readiness {
   readonly outbound: Outbound;
   readonly health: HttpServer;
   readonly local: HttpServer;
+  /** What the local admin port serves. */
+  readonly localRoute: Route;
+  /** Its metrics, as they are when somebody reads them. */
+  readonly families: () => readonly Family[];
   readonly #options: SidecarOptions;
   readonly #pool: EndpointPool;
   readonly #pods: PodIndex;
@@ -165,9 +178,10 @@ export class Sidecar implements Readiness {
     });
 
     const sources = { ...this.#parts(), readiness: this, startedAt: clock.now(), pool: this.#pool };
+    this.families = () => [...metrics.families(), ...processFamilies(sources)];
     this.#routes = new HealthRoutes({
       readiness: this,
-      families: () => [...metrics.families(), ...processFamilies(sources)],
+      families: this.families,
       probes: config.probes,
       runProbe: (probe) => runProbe(probe, appAt),
     });
@@ -176,21 +190,22 @@ export class Sidecar implements Readiness {
       port: listen.adminPort,
       route: this.#routes.route,
     });
+    this.localRoute = localRoutes({
+      ...this.#parts(),
+      config,
+      readiness: this,
+      own: this.own,
+      pool: this.#pool,
+      log: options.log,
+      connections: () => this.#connections(),
+      quit: () => options.onFinish(),
+      now: () => clock.now(),
+    });
     this.local = new HttpServer({
-      hosts: ['127.0.0.1', '::1'],
+      hosts: LOCAL_HOSTS,
       port: listen.localPort,
       localOnly: true,
-      route: localRoutes({
-        ...this.#parts(),
-        config,
-        readiness: this,
-        own: this.own,
-        pool: this.#pool,
-        log: options.log,
-        connections: () => this.#connections(),
-        quit: () => options.onFinish(),
-        now: () => clock.now(),
-      }),
+      route: this.localRoute,
     });
   }
 
@@ -202,8 +217,10 @@ export class Sidecar implements Readiness {
    */
   async start(): Promise<void> {
     const log = this.#options.log.logger({ name: 'sidecar' });
-    await this.health.start();
-    await this.local.start();
+    if (this.#options.adminPorts ?? true) {
+      await this.health.start();
+      await this.local.start();
+    }
     const tellReady = (): void => this.#tellReady();
     this.#unsubscribe = [
       this.identity.onChange(tellReady),
@@ -228,12 +245,12 @@ export class Sidecar implements Readiness {
 
   /** Lets open connections finish within the given times, then ends everything. */
   async stop(times: ShutdownTimes): Promise<void> {
-    const { clock, log } = this.#options;
+    const { clock, log, busyElsewhere = () => false } = this.#options;
     this.#leaving = true;
     for (const unsubscribe of this.#unsubscribe) unsubscribe();
     const dataPath = { inbound: this.inbound, outbound: this.outbound };
     // A hook that the application still works on came through us, and its answer goes back through us.
-    const busy = (): boolean => this.#routes.underWay > 0;
+    const busy = (): boolean => this.#routes.underWay > 0 || busyElsewhere();
     await shutDown({ clock, log: log.logger({ name: 'sidecar' }), ...dataPath, busy }, times);
     this.identity.stop();
     await Promise.all([

@@ -1,0 +1,276 @@
+import { spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
+import { readFileSync, readdirSync } from 'node:fs';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { request } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+import { namespaceName, serviceName } from '#core/names.ts';
+import { systemClock } from '#kube/clock.ts';
+import { FakeApiServer } from '#kube/fake-api.fake.ts';
+import { INTENTIONS, MESH_CONFIGS, MESH_SERVICES } from '#kube/types.ts';
+import { TestPki } from '#pki/test-pki.fake.ts';
+
+import { LevelLog } from '../admin/level-log.ts';
+import { SLICES } from '../catalog/slice.ts';
+import { readConfig } from '../config.ts';
+import { FakeOperator } from '../identity/fake-operator.fake.ts';
+import { FakeOriginalDestination } from '../original-destination/original-destination.fake.ts';
+import { Sidecar } from '../process/sidecar.ts';
+import { FakeApp, FakeClient } from '../testing/app.fake.ts';
+import { freePort } from '../testing/free-port.fake.ts';
+import { meshConfigOf } from '../trust/trust.fake.ts';
+import type { SidecarOrder } from './sidecar-process.fake.ts';
+
+const PROGRAM = fileURLToPath(new URL('sidecar-process.fake.ts', import.meta.url));
+const DB_ADDRESS = '127.0.4.1';
+
+/** One line of a sidecar's log. */
+export type Line = Readonly<Record<string, unknown>>;
+
+/** What a request to an admin port was answered. */
+export interface AdminAnswer {
+  readonly status: number;
+  readonly body: string;
+}
+
+/**
+ * `db` on several cores, as real processes, and clients of it in this one, with a fake API server and a fake operator between
+ * them. Whatever is made here is gone after `close`.
+ */
+export class ManyCores {
+  readonly api: FakeApiServer;
+  readonly app: FakeApp;
+  readonly lines: Line[] = [];
+  readonly adminPort: number;
+  readonly localPort: number;
+  readonly inboundPort: number;
+  readonly upstreamPort: number;
+  readonly #outboundPort: number;
+  readonly #closing: (() => unknown)[];
+  readonly #start: { readonly env: Record<string, string>; readonly pki: TestPki; readonly dir: string };
+  #child: ChildProcess | undefined;
+  #exit: Promise<{ readonly code: number | null; readonly signal: string | null }> | undefined;
+
+  private constructor(made: Made) {
+    this.api = made.api;
+    this.app = made.app;
+    const [inbound = 0, admin = 0, local = 0, upstream = 0, outbound = 0] = made.ports;
+    this.inboundPort = inbound;
+    this.adminPort = admin;
+    this.localPort = local;
+    this.upstreamPort = upstream;
+    this.#outboundPort = outbound;
+    this.#closing = made.closing;
+    this.#start = made;
+  }
+
+  /** Everything but the sidecars. */
+  static async prepare(behave?: ConstructorParameters<typeof FakeApp>[0]): Promise<ManyCores> {
+    const pki = await TestPki.create();
+    const api = await FakeApiServer.started();
+    const app = await new FakeApp(behave).start(DB_ADDRESS);
+    const dir = await mkdtemp(join(tmpdir(), 'mesh-cores-'));
+    await writeFile(join(dir, 'token'), 'a-token');
+    const operator = await FakeOperator.start(identityOf('db'), pki);
+    const ports = [];
+    for (let count = 0; count < 5; count++) ports.push(await freePort());
+    const env = { ...environmentOf('db', DB_ADDRESS, dir), MESH_OPERATOR_URL: operator.url };
+    api.put(MESH_CONFIGS, meshConfigOf([pki]));
+    const port = { port: 5432, targetPort: app.port };
+    for (const name of ['web', 'db']) {
+      const services = name === 'db' ? [{ name, clusterIPs: [], headless: false, ports: [port] }] : [];
+      const metadata = { name, namespace: 'shop', generation: 1 };
+      api.put(MESH_SERVICES, { metadata, spec: {}, status: { services } });
+    }
+    api.put(SLICES, {
+      metadata: { name: 'db-1', namespace: 'shop', labels: { 'kubernetes.io/service-name': 'db' } },
+      addressType: 'IPv4',
+      ports: [{ name: '', port: app.port, protocol: 'TCP' }],
+      endpoints: [{ addresses: [DB_ADDRESS], conditions: { ready: true } }],
+    });
+    const closing = [
+      () => rm(dir, { recursive: true }),
+      () => app.stop(),
+      () => api.close(),
+      () => operator.stop(),
+    ];
+    return new ManyCores({ pki, api, app, dir, env, ports, closing });
+  }
+
+  /** The primary's process id; 0 before the start. */
+  get pid(): number {
+    return this.#child?.pid ?? 0;
+  }
+
+  /** How the primary ended, when it has. */
+  get exit(): Promise<{ readonly code: number | null; readonly signal: string | null }> {
+    return this.#exit ?? Promise.reject(new Error('not started'));
+  }
+
+  /** What the processes wrote that is no line of a log. */
+  stderr = '';
+
+  start(cores: number, more: Readonly<Record<string, string>> = {}): void {
+    const order: SidecarOrder = {
+      api: this.api.url,
+      listen: {
+        inboundHosts: [DB_ADDRESS],
+        inboundPort: this.inboundPort,
+        peerPort: this.inboundPort,
+        outboundPort: this.#outboundPort,
+        adminHosts: ['127.0.0.1'],
+        adminPort: this.adminPort,
+        localPort: this.localPort,
+      },
+    };
+    const child = spawn(process.execPath, ['--import', 'tsx', PROGRAM], {
+      env: {
+        PATH: process.env.PATH ?? '',
+        ...this.#start.env,
+        MESH_CORES: String(cores),
+        MESH_LOG_LEVEL: 'debug',
+        MESH_TEST_ORDER: JSON.stringify(order),
+        ...more,
+      },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    this.#child = child;
+    this.#exit = new Promise((resolve) => child.once('exit', (code, signal) => resolve({ code, signal })));
+    let rest = '';
+    child.stdout.on('data', (chunk: Buffer) => {
+      const texts = (rest + chunk.toString()).split('\n');
+      rest = texts.pop() ?? '';
+      for (const text of texts) this.lines.push(JSON.parse(text) as Line);
+    });
+    child.stderr.on('data', (chunk: Buffer) => (this.stderr += chunk.toString()));
+    this.#closing.push(async () => {
+      child.kill('SIGKILL');
+      await this.exit;
+    });
+  }
+
+  /** The processes of the workers, by rising process id. */
+  workers(): readonly number[] {
+    return childrenOf(this.pid);
+  }
+
+  /** A client's sidecar, in this process; its connections to db do not share one, so that they spread over workers. */
+  async client(tunnel: 'on' | 'off' = 'off'): Promise<Sidecar> {
+    const { pki, dir } = this.#start;
+    const operator = await FakeOperator.start(identityOf('web'), pki);
+    const sidecar = new Sidecar({
+      config: readConfig({
+        ...environmentOf('web', '127.0.0.1', dir),
+        MESH_OPERATOR_URL: operator.url,
+        MESH_UPSTREAMS: `db:${this.upstreamPort}`,
+        MESH_TUNNEL: tunnel,
+      }),
+      api: this.api.client(),
+      clock: systemClock,
+      log: new LevelLog('silent'),
+      originalDestination: new FakeOriginalDestination(),
+      onFinish: () => undefined,
+      listen: {
+        inboundHosts: ['127.0.0.1'],
+        inboundPort: 0,
+        peerPort: this.inboundPort,
+        outboundPort: 0,
+        adminHosts: ['127.0.0.1'],
+        adminPort: 0,
+        localPort: 0,
+      },
+    });
+    this.#closing.push(
+      () => operator.stop(),
+      () => sidecar.stop({ minimumMs: 0, deadlineMs: 0 }),
+    );
+    await sidecar.start();
+    return sidecar;
+  }
+
+  /** A connection of web's application to db's. */
+  async connect(): Promise<FakeClient> {
+    const client = await FakeClient.connect(this.upstreamPort);
+    this.#closing.push(() => client.close());
+    return client;
+  }
+
+  /** Whether web may connect to db. */
+  intend(action: 'allow' | 'deny', generation: number): void {
+    this.api.put(INTENTIONS, {
+      metadata: { name: 'web-db', namespace: 'shop', generation, uid: 'u1' },
+      spec: { source: { service: 'web' }, destination: { service: 'db' }, action },
+    });
+  }
+
+  admin(path: string): Promise<AdminAnswer> {
+    return ask(this.adminPort, path);
+  }
+
+  local(path: string, method = 'GET', body?: string): Promise<AdminAnswer> {
+    return ask(this.localPort, path, method, body);
+  }
+
+  async close(): Promise<void> {
+    for (const close of this.#closing.splice(0).reverse()) await close();
+  }
+}
+
+interface Made {
+  readonly pki: TestPki;
+  readonly api: FakeApiServer;
+  readonly app: FakeApp;
+  readonly dir: string;
+  readonly env: Record<string, string>;
+  readonly ports: readonly number[];
+  readonly closing: (() => unknown)[];
+}
+
+function identityOf(service: string) {
+  return { namespace: namespaceName('shop'), service: serviceName(service) };
+}
+
+function environmentOf(service: string, address: string, dir: string): Record<string, string> {
+  return {
+    MESH_SERVICE: service,
+    POD_NAME: `${service}-1`,
+    POD_NAMESPACE: 'shop',
+    POD_UID: `uid-${service}`,
+    POD_IPS: address,
+    POD_SERVICE_ACCOUNT: service,
+    MESH_NAMESPACE: 'mesh-system',
+    MESH_TRUST_DOMAIN: 'cluster.local',
+    MESH_CA_TOKEN_FILE: join(dir, 'token'),
+  };
+}
+
+/** Ids of the processes that a process started and that are there still. */
+export function childrenOf(pid: number): readonly number[] {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name) && parentOf(name) === pid)
+    .map(Number)
+    .sort((one, other) => one - other);
+}
+
+function parentOf(pid: string): number | undefined {
+  try {
+    return Number(/^PPid:\s+(\d+)$/m.exec(readFileSync(`/proc/${pid}/status`, 'latin1'))?.[1]);
+  } catch {
+    return undefined;
+  }
+}
+
+function ask(port: number, path: string, method = 'GET', body?: string): Promise<AdminAnswer> {
+  return new Promise((resolve, reject) => {
+    const asking = request({ host: '127.0.0.1', port, path, method, agent: false }, (response) => {
+      let text = '';
+      response.on('data', (chunk: Buffer) => (text += chunk.toString()));
+      response.on('end', () => resolve({ status: response.statusCode ?? 0, body: text }));
+    });
+    asking.on('error', reject);
+    asking.end(body);
+  });
+}

@@ -1,0 +1,121 @@
+import type { Answer } from '../admin/http-server.ts';
+import { SIDECAR_LOG_LEVELS } from '../config.ts';
+import type { SidecarLogLevel } from '../config.ts';
+import type { ShutdownTimes } from '../process/shutdown.ts';
+import { bool, num, object, oneOf, optionalText, readOr, text, texts } from './reading.ts';
+import { readFamilies } from './family-data.ts';
+import type { FamilyData } from './family-data.ts';
+
+/**
+ * What the primary and its workers say to one another: small objects over the channel of the child process, checked when they
+ * are read. No key and no token is ever in one.
+ */
+
+/** A request to the local admin port, as a worker answers it for the primary. */
+export interface LocalRequest {
+  readonly method: string;
+  readonly path: string;
+  /** As in a URL, without the question mark. */
+  readonly query: string;
+  readonly body: string;
+}
+
+/** What a worker may be asked, and what it answers. */
+export interface Answers {
+  /** What is missing before traffic may come. */
+  readonly readiness: readonly string[];
+  readonly metrics: readonly FamilyData[];
+  readonly local: Answer;
+}
+
+export type Ask =
+  | { readonly subject: 'readiness' }
+  | { readonly subject: 'metrics' }
+  | ({ readonly subject: 'local' } & LocalRequest);
+
+export type ToWorker =
+  | { readonly kind: 'ask'; readonly id: number; readonly ask: Ask }
+  /** Open connections may finish within these times; then the worker ends. */
+  | ({ readonly kind: 'stop'; readonly busy: boolean } & ShutdownTimes)
+  /** Whether the primary waits for the application, which may need the way out of the pod for its answer. */
+  | { readonly kind: 'busy'; readonly busy: boolean }
+  | { readonly kind: 'log-level'; readonly level: SidecarLogLevel };
+
+export type FromWorker =
+  /** Its ports are open. */
+  | { readonly kind: 'started' }
+  /** The operator wants the sidecar to end. */
+  | { readonly kind: 'finish' }
+  | { readonly kind: 'answer'; readonly id: number; readonly value: unknown };
+
+/** @returns undefined for anything that is no message of ours */
+export function readToWorker(value: unknown): ToWorker | undefined {
+  return readOr(undefined, () => {
+    const from = object(value);
+    switch (from['kind']) {
+      case 'ask':
+        return { kind: 'ask', id: num(from['id']), ask: readAsk(from['ask']) };
+      case 'stop':
+        return {
+          kind: 'stop',
+          busy: bool(from['busy']),
+          minimumMs: num(from['minimumMs']),
+          deadlineMs: num(from['deadlineMs']),
+        };
+      case 'busy':
+        return { kind: 'busy', busy: bool(from['busy']) };
+      case 'log-level':
+        return { kind: 'log-level', level: oneOf(SIDECAR_LOG_LEVELS, from['level']) };
+      default:
+        return undefined;
+    }
+  });
+}
+
+/** @returns undefined for anything that is no message of ours */
+export function readFromWorker(value: unknown): FromWorker | undefined {
+  return readOr(undefined, () => {
+    const from = object(value);
+    switch (from['kind']) {
+      case 'started':
+        return { kind: 'started' };
+      case 'finish':
+        return { kind: 'finish' };
+      case 'answer':
+        return { kind: 'answer', id: num(from['id']), value: from['value'] };
+      default:
+        return undefined;
+    }
+  });
+}
+
+/**
+ * How the value of an answer is read.
+ *
+ * @throws TypeError where it is something else
+ */
+export const READ_ANSWER: { readonly [S in keyof Answers]: (value: unknown) => Answers[S] } = {
+  readiness: texts,
+  metrics: readFamilies,
+  local: (value) => {
+    const from = object(value);
+    return {
+      status: num(from['status']),
+      body: text(from['body']),
+      ...optionalText('type', from['type']),
+    };
+  },
+};
+
+function readAsk(value: unknown): Ask {
+  const from = object(value);
+  const subject = oneOf(['readiness', 'metrics', 'local'], from['subject']);
+  if (subject !== 'local') return { subject };
+  return {
+    subject,
+    method: text(from['method']),
+    path: text(from['path']),
+    query: text(from['query']),
+    body: text(from['body']),
+  };
+}
