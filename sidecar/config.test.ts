@@ -28,6 +28,7 @@ test('what injection always sets is enough', () => {
     podIps: ['10.1.0.7', 'fd00::7'],
     operatorUrl: 'https://mesh-operator.mesh-system.svc:8443',
     transparent: true,
+    cores: 1,
     upstreams: [],
     drainMs: 5_000,
     graceMs: 30_000,
@@ -45,12 +46,14 @@ test('everything can be set', () => {
     MESH_PROBES: '{"app/readiness":{"httpGet":{"port":8080,"path":"/ready"},"timeoutSeconds":3}}',
     MESH_CONTAINER_PORTS: '{"http":8080}',
     MESH_LOG_LEVEL: 'debug',
+    MESH_CORES: '16',
     MESH_DRAIN_SECONDS: '7',
     MESH_GRACE_SECONDS: '60',
     MESH_STYLE: 'ordinary',
   });
   expect(config).toMatchObject({
     transparent: false,
+    cores: 16,
     drainMs: 7_000,
     graceMs: 60_000,
     style: 'ordinary',
@@ -121,3 +124,9 @@ test.each(['https://host/path', 'https://user@host:1', 'ftp://host', 'host:8443'
     expect(faults({ ...good, MESH_OPERATOR_URL: url })).toHaveLength(1);
   },
 );
+
+test.each(['0', '17', '-1', '1.5', 'two', '002'])('%s cores are refused', (text) => {
+  expect(faults({ ...good, MESH_CORES: text })).toEqual([
+    `MESH_CORES: ${JSON.stringify(text)}: write a whole number from 1 to 16`,
+  ]);
+});

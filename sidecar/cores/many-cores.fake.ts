@@ -1,16 +1,17 @@
-import { spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { readFileSync, readdirSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 
 import { namespaceName, serviceName } from '#core/names.ts';
 import { systemClock } from '#kube/clock.ts';
 import { FakeApiServer } from '#kube/fake-api.fake.ts';
 import { INTENTIONS, MESH_CONFIGS, MESH_SERVICES } from '#kube/types.ts';
+import type { Svid } from '#pki/svid.ts';
 import { TestPki } from '#pki/test-pki.fake.ts';
 
 import { LevelLog } from '../admin/level-log.ts';
@@ -24,7 +25,7 @@ import { freePort } from '../testing/free-port.fake.ts';
 import { meshConfigOf } from '../trust/trust.fake.ts';
 import type { SidecarOrder } from './sidecar-process.fake.ts';
 
-const PROGRAM = fileURLToPath(new URL('sidecar-process.fake.ts', import.meta.url));
+const ROOT = join(import.meta.dirname, '../..');
 const DB_ADDRESS = '127.0.4.1';
 
 /** One line of a sidecar's log. */
@@ -74,6 +75,7 @@ export class ManyCores {
     const app = await new FakeApp(behave).start(DB_ADDRESS);
     const dir = await mkdtemp(join(tmpdir(), 'mesh-cores-'));
     await writeFile(join(dir, 'token'), 'a-token');
+    await bundleInto(dir);
     const operator = await FakeOperator.start(identityOf('db'), pki);
     const ports = [];
     for (let count = 0; count < 5; count++) ports.push(await freePort());
@@ -126,7 +128,7 @@ export class ManyCores {
         localPort: this.localPort,
       },
     };
-    const child = spawn(process.execPath, ['--import', 'tsx', PROGRAM], {
+    const child = spawn(process.execPath, [join(this.#start.dir, 'sidecar-process.fake.js')], {
       env: {
         PATH: process.env.PATH ?? '',
         ...this.#start.env,
@@ -150,6 +152,12 @@ export class ManyCores {
       child.kill('SIGKILL');
       await this.exit;
     });
+  }
+
+  /** Somebody else has the port on which db's sidecar wants to listen. */
+  async takeInboundPort(): Promise<void> {
+    const other = await new FakeApp().start(DB_ADDRESS, this.inboundPort);
+    this.#closing.push(() => other.stop());
   }
 
   /** The processes of the workers, by rising process id. */
@@ -191,6 +199,11 @@ export class ManyCores {
     return sidecar;
   }
 
+  /** The operator's certificate, for what it alone may ask. */
+  operatorSvid(): Promise<Svid> {
+    return this.#start.pki.svid({ namespace: 'mesh-system', service: 'mesh-operator' });
+  }
+
   /** A connection of web's application to db's. */
   async connect(): Promise<FakeClient> {
     const client = await FakeClient.connect(this.upstreamPort);
@@ -229,6 +242,14 @@ interface Made {
   readonly closing: (() => unknown)[];
 }
 
+/** As the image has it, in one file: each of the processes starts in a moment. */
+async function bundleInto(dir: string): Promise<void> {
+  const program = 'sidecar/cores/sidecar-process.fake.ts';
+  await promisify(execFile)(process.execPath, ['scripts/build.mjs', '--entry', program, '--out', dir], {
+    cwd: ROOT,
+  });
+}
+
 function identityOf(service: string) {
   return { namespace: namespaceName('shop'), service: serviceName(service) };
 }
@@ -245,6 +266,15 @@ function environmentOf(service: string, address: string, dir: string): Record<st
     MESH_TRUST_DOMAIN: 'cluster.local',
     MESH_CA_TOKEN_FILE: join(dir, 'token'),
   };
+}
+
+/** Whether there is a process with this id; one that only waits to be collected by its parent is none. */
+export function isThere(pid: number): boolean {
+  try {
+    return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'latin1'));
+  } catch {
+    return false;
+  }
 }
 
 /** Ids of the processes that a process started and that are there still. */
