@@ -59,6 +59,7 @@ export const ANNOTATIONS = {
   memoryRequest: 'mesh/memory-request',
   memoryLimit: 'mesh/memory-limit',
   drainSeconds: 'mesh/drain-seconds',
+  cores: 'mesh/cores',
   /** Written by injection: what was done, for people and for idempotence. */
   status: 'mesh/status',
 } as const;

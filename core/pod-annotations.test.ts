@@ -22,6 +22,7 @@ describe('the annotations of a pod', () => {
       'mesh/memory-request': '100Mi',
       'mesh/memory-limit': '1Gi',
       'mesh/drain-seconds': '25',
+      'mesh/cores': '2',
       'mesh/status': '{}',
       'other.example/x': 'y',
     });
@@ -43,6 +44,7 @@ describe('the annotations of a pod', () => {
       memoryRequest: '100Mi',
       memoryLimit: '1Gi',
       drainSeconds: 25,
+      cores: 2,
     });
   });
 
@@ -108,6 +110,10 @@ describe('the annotations of a pod', () => {
     ['drainSeconds', '-1', 'is no number of seconds'],
     ['drainSeconds', '1.5', 'is no number of seconds'],
     ['drainSeconds', '100000', 'is no number of seconds'],
+    ['cores', '0', '"0" is no number of cores; write a whole number from 1 to 16, such as "2"'],
+    ['cores', '17', 'is no number of cores'],
+    ['cores', '1.5', 'is no number of cores'],
+    ['cores', 'auto', 'is no number of cores'],
   ] as const)('%s: %j is refused', (key, text, message) => {
     const faults = readPodAnnotations({ [ANNOTATIONS[key]]: text }).faults;
     expect(faults.length).toBeGreaterThan(0);
@@ -122,6 +128,13 @@ describe('the annotations of a pod', () => {
     expect(faultsOf({ 'mesh/memory-request': '1Gi', 'mesh/memory-limit': '128Mi' })).toEqual([
       'mesh/memory-request: "1Gi" is more than mesh/memory-limit "128Mi"; write at most that',
     ]);
+  });
+
+  it('may not ask for more cores than their memory is enough for', () => {
+    expect(faultsOf({ 'mesh/cores': '4', 'mesh/memory-limit': '128Mi' })).toEqual([
+      'mesh/memory-limit: "128Mi" is too little for a sidecar on 4 cores (mesh/cores); write at least "256Mi"',
+    ]);
+    expect(faultsOf({ 'mesh/cores': '2', 'mesh/memory-limit': '128Mi' })).toEqual([]);
   });
 
   it('are not passed over when mistyped', () => {

@@ -1,4 +1,4 @@
-import { ANNOTATIONS } from './constants.ts';
+import { ANNOTATIONS, MAX_SIDECAR_CORES } from './constants.ts';
 import type { Fault } from './fault.ts';
 import { oneOf, quoted } from './fault.ts';
 import { parseCidrList } from './cidr.ts';
@@ -11,7 +11,7 @@ import { parseUpstreams } from './upstream.ts';
 export const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
-/** Below this the sidecar's runtime does not fit. */
+/** Below this the sidecar's runtime does not fit, for each core that it uses. */
 export const MIN_SIDECAR_MEMORY = 64 * MEBIBYTE;
 const MAX_DRAIN_SECONDS = 86_400;
 const PREFIX = 'mesh/';
@@ -30,6 +30,7 @@ export interface PodAnnotations {
   readonly memoryRequest?: string;
   readonly memoryLimit?: string;
   readonly drainSeconds?: number;
+  readonly cores?: number;
 }
 
 /**
@@ -61,9 +62,11 @@ export function readPodAnnotations(annotations: Readonly<Record<string, string>>
     ...optional('memoryRequest', reader.memory(ANNOTATIONS.memoryRequest, 1)),
     ...optional('memoryLimit', reader.memory(ANNOTATIONS.memoryLimit, MIN_SIDECAR_MEMORY)),
     ...optional('drainSeconds', reader.seconds(ANNOTATIONS.drainSeconds)),
+    ...optional('cores', reader.cores(ANNOTATIONS.cores)),
   };
   reader.ordered(ANNOTATIONS.cpuRequest, value.cpuRequest, ANNOTATIONS.cpuLimit, value.cpuLimit);
   reader.ordered(ANNOTATIONS.memoryRequest, value.memoryRequest, ANNOTATIONS.memoryLimit, value.memoryLimit);
+  reader.roomy(ANNOTATIONS.memoryLimit, value.memoryLimit, value.cores);
   reader.unknownKeys();
   return { value, faults: reader.faults };
 }
@@ -121,6 +124,16 @@ class Reader {
     );
   }
 
+  cores(key: string): number | undefined {
+    const text = this.#text(key);
+    if (text === undefined) return undefined;
+    if (/^[1-9][0-9]?$/.test(text) && Number(text) <= MAX_SIDECAR_CORES) return Number(text);
+    return this.#fault(
+      key,
+      `${quoted(text)} is no number of cores; write a whole number from 1 to ${MAX_SIDECAR_CORES}, such as "2"`,
+    );
+  }
+
   cpu(key: string): string | undefined {
     const text = this.#text(key);
     if (text === undefined) return undefined;
@@ -159,6 +172,16 @@ class Reader {
     if ((parseQuantity(low) ?? 0) > (parseQuantity(high) ?? 0)) {
       this.#fault(lowKey, `${quoted(low)} is more than ${highKey} ${quoted(high)}; write at most that`);
     }
+  }
+
+  /** Each core has a process of its own, which needs its own memory. */
+  roomy(key: string, limit: string | undefined, cores = 1): void {
+    const least = MIN_SIDECAR_MEMORY * cores;
+    if (limit === undefined || cores === 1 || (parseQuantity(limit) ?? 0) >= least) return;
+    this.#fault(
+      key,
+      `${quoted(limit)} is too little for a sidecar on ${cores} cores (${ANNOTATIONS.cores}); write at least "${least / MEBIBYTE}Mi"`,
+    );
   }
 
   unknownKeys(): void {

@@ -38,7 +38,7 @@ describe('the operator’s settings', () => {
       MESH_SIDECAR_IMAGE_PULL_POLICY: 'Never',
       MESH_CONFIG: '{"trustDomain":"corp.example","leafTTL":"1h","defaultAction":"deny"}',
       MESH_SIDECAR_DEFAULTS:
-        '{"resources":{"requests":{"cpu":"10m","memory":"64Mi"}},"logLevel":"debug","drainSeconds":5,"tunnel":false}',
+        '{"resources":{"requests":{"cpu":"10m","memory":"64Mi"}},"logLevel":"debug","drainSeconds":5,"tunnel":false,"cores":2}',
       MESH_LOG_LEVEL: 'debug',
       MESH_OWNER_CLUSTERROLE: 'mesh-operator',
       MESH_WEBHOOK_EXCLUDED_NAMESPACES: 'local-path-storage, openebs',
@@ -48,7 +48,7 @@ describe('the operator’s settings', () => {
     expect(config).toMatchObject({
       sidecarImagePullPolicy: 'Never',
       meshConfig: { trustDomain: 'corp.example', leafTTL: '1h' },
-      sidecarDefaults: { resources: { requests: { cpu: '10m' } }, drainSeconds: 5, tunnel: false },
+      sidecarDefaults: { resources: { requests: { cpu: '10m' } }, drainSeconds: 5, tunnel: false, cores: 2 },
       ownerClusterRole: 'mesh-operator',
       excludedNamespaces: ['local-path-storage', 'openebs'],
       httpsPort: 9443,

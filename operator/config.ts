@@ -1,6 +1,6 @@
 import * as z from 'zod';
 
-import { MESH_CONFIG_NAME } from '#core/constants.ts';
+import { MAX_SIDECAR_CORES, MESH_CONFIG_NAME } from '#core/constants.ts';
 import { meshConfigFaults } from '#core/model/mesh-config-faults.ts';
 import { meshConfigSpecSchema } from '#core/model/mesh-config.ts';
 import type { MeshConfigSpec } from '#core/model/mesh-config.ts';
@@ -27,6 +27,7 @@ const sidecarDefaultsSchema = z.strictObject({
   logLevel: z.enum(LOG_LEVELS).optional(),
   drainSeconds: z.int().min(0).max(3600).optional(),
   tunnel: z.boolean().optional(),
+  cores: z.int().min(1).max(MAX_SIDECAR_CORES).optional(),
 });
 
 export type SidecarDefaults = z.infer<typeof sidecarDefaultsSchema>;

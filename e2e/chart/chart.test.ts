@@ -95,6 +95,7 @@ describeHere(`the chart${reason}`, () => {
         logLevel: 'warn',
         drainSeconds: 9,
         tunnel: false,
+        cores: 2,
         resources: { requests: { cpu: '20m', memory: '70Mi' }, limits: { cpu: '1', memory: '140Mi' } },
       },
     });
@@ -246,7 +247,7 @@ describeHere(`the chart${reason}`, () => {
     const words = await refusal(helm, {
       mesh: { trustDomain: 'Upper.Case', defaultAction: 'maybe', leafTTL: '5d' },
       operator: { replcas: 3, replicas: 0 },
-      sidecar: { resources: { limits: { memory: 128 } }, drainSeconds: -1 },
+      sidecar: { resources: { limits: { memory: 128 } }, drainSeconds: -1, cores: 17 },
       imagePullSecrets: ['A B'],
       webhok: {},
     });
@@ -258,6 +259,7 @@ describeHere(`the chart${reason}`, () => {
       "'/operator/replicas': minimum: got 0, want 1",
       "'/sidecar/resources/limits/memory': got number, want string",
       "'/sidecar/drainSeconds': minimum: got -1, want 0",
+      "'/sidecar/cores': maximum: got 17, want 16",
       "'/imagePullSecrets/0'",
       "additional properties 'webhok' not allowed",
     ]) {

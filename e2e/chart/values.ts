@@ -42,6 +42,7 @@ export const CHANGED_VALUES = {
     logLevel: 'warn',
     drainSeconds: 9,
     tunnel: false,
+    cores: 2,
     resources: { requests: { cpu: '20m', memory: '70Mi' }, limits: { cpu: '1', memory: '140Mi' } },
   },
   webhook: { excludedNamespaces: ['legacy', 'vendor'] },

@@ -16,6 +16,8 @@ export interface SidecarDefaults {
   readonly drainSeconds?: number | undefined;
   /** Whether connections between two sidecars share one TLS connection; they do unless this says no. */
   readonly tunnel?: boolean | undefined;
+  /** Cores that a sidecar may use; one unless this says more. */
+  readonly cores?: number | undefined;
 }
 
 /** What holds where the installation says nothing either. */

@@ -19,13 +19,15 @@ export interface SidecarEnvInput {
   readonly annotations: PodAnnotations;
   /** The probes that were rewritten, by `<container>/<kind>`. */
   readonly probes: Readonly<Record<string, unknown>>;
+  /** Of the whole container. */
   readonly memoryLimit: string | undefined;
+  readonly cores: number;
 }
 
 /** What the sidecar is told (sidecar/config.ts reads it). Pod facts come by the downward API: names are not known yet. */
 export function sidecarEnv(input: SidecarEnvInput, context: InjectionContext): readonly EnvVar[] {
-  const { pod, service, annotations, probes, memoryLimit } = input;
-  const flags = nodeOptions(memoryLimit);
+  const { pod, service, annotations, probes, memoryLimit, cores } = input;
+  const flags = nodeOptions(memoryLimit, cores);
   const drainSeconds = annotations.drainSeconds ?? context.defaults.drainSeconds;
   return [
     { name: 'MESH_SERVICE', value: service },
@@ -50,6 +52,7 @@ export function sidecarEnv(input: SidecarEnvInput, context: InjectionContext): r
     },
     { name: 'MESH_STYLE', value: context.style },
     ...(context.defaults.tunnel === false ? [{ name: 'MESH_TUNNEL', value: 'off' }] : []),
+    ...(cores > 1 ? [{ name: 'MESH_CORES', value: String(cores) }] : []),
     ...skipEnv(annotations),
     ...(flags === undefined ? [] : [{ name: 'NODE_OPTIONS', value: flags }]),
   ];

@@ -3,7 +3,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 
 import { injected, injectRaw, patched } from './apply.fake.ts';
 import { injectionContext } from './context.fake.ts';
-import type { SidecarStyle } from './context.ts';
+import type { SidecarDefaults, SidecarStyle } from './context.ts';
 import { PODS } from './pods.fake.ts';
 
 const STYLES: readonly SidecarStyle[] = ['native', 'ordinary'];
@@ -204,6 +204,48 @@ describe('a pod that is injected', () => {
     expect(injected(pod, injectionContext({ defaults })).pod.spec.initContainers![1]!.resources).toEqual({
       requests: { cpu: '5m', memory: '64Mi' },
       limits: { cpu: '5m', memory: '64Mi' },
+    });
+  });
+
+  it('is given cores by the installation or its own annotation, and for each core what one needs', () => {
+    const annotated = (annotations: Record<string, string>) => {
+      const pod = structuredClone(PODS.deployment) as unknown as V1Pod & {
+        metadata: { annotations: object };
+      };
+      pod.metadata.annotations = { ...pod.metadata.annotations, ...annotations };
+      return pod;
+    };
+    const sidecarOf = (annotations: Record<string, string>, defaults: SidecarDefaults = {}) => {
+      const { pod } = injected(annotated(annotations), injectionContext({ defaults }));
+      return { env: envOf(pod), resources: pod.spec.initContainers![1]!.resources };
+    };
+    expect(sidecarOf({}).env).not.toHaveProperty('MESH_CORES');
+    expect(sidecarOf({ 'mesh/cores': '1' }, { cores: 4 }).env).not.toHaveProperty('MESH_CORES');
+
+    const two = sidecarOf({ 'mesh/cores': '2' });
+    expect(two.env).toMatchObject({ MESH_CORES: '2' });
+    expect(two.env).not.toHaveProperty('NODE_OPTIONS');
+    expect(two.resources).toEqual({ requests: { cpu: '20m', memory: '128Mi' }, limits: { memory: '256Mi' } });
+
+    const resources = { requests: { cpu: '0.1', memory: '96Mi' }, limits: { cpu: '1.5', memory: '0.25Gi' } };
+    const three = sidecarOf({ 'mesh/memory-request': '100Mi' }, { cores: 3, resources });
+    expect(three.env).toMatchObject({
+      MESH_CORES: '3',
+      NODE_OPTIONS: '--max-semi-space-size=4 --max-old-space-size=128 --tls-min-v1.3',
+    });
+    expect(three.resources).toEqual({
+      requests: { cpu: '0.3', memory: '100Mi' },
+      limits: { cpu: '4.5', memory: '0.75Gi' },
+    });
+  });
+
+  it('is given fewer cores than the installation says where its own memory limit is too little for them', () => {
+    const pod = structuredClone(PODS.deployment) as unknown as V1Pod & { metadata: { annotations: object } };
+    pod.metadata.annotations = { ...pod.metadata.annotations, 'mesh/memory-limit': '128Mi' };
+    const env = envOf(injected(pod, injectionContext({ defaults: { cores: 4 } })).pod);
+    expect(env).toMatchObject({
+      MESH_CORES: '2',
+      NODE_OPTIONS: '--max-semi-space-size=1 --max-old-space-size=32 --tls-min-v1.3',
     });
   });
 

@@ -16,7 +16,7 @@ import { qualityWarnings } from './quality-of-service.ts';
 import { redirectContainer } from './redirect-container.ts';
 import type { Refusal } from './refusals.ts';
 import { refusalsOf } from './refusals.ts';
-import { sidecarResources } from './resources.ts';
+import { sidecarCores, sidecarResources } from './resources.ts';
 import { wishOf } from './should-inject.ts';
 import { sidecarContainer } from './sidecar-container.ts';
 import { sidecarVolumes } from './volumes.ts';
@@ -91,7 +91,14 @@ function patchOf(pod: Pod, plan: Plan, context: InjectionContext): readonly Json
   const { service, annotations } = plan;
   const resources = sidecarResources(pod, annotations, context.defaults);
   const env = sidecarEnv(
-    { pod, service, annotations, probes: plan.probes.originals, memoryLimit: resources.limits.memory },
+    {
+      pod,
+      service,
+      annotations,
+      probes: plan.probes.originals,
+      memoryLimit: resources.limits.memory,
+      cores: sidecarCores(annotations, context.defaults),
+    },
     context,
   );
   const sidecar = sidecarContainer(env, resources, context);
