@@ -124,6 +124,7 @@ async function worker(): Promise<number> {
     onFinish: () => primary.finish(),
     adminPorts: false,
     busyElsewhere: () => primary.busy,
+    siblings: primary,
   });
   await sidecar.start();
   primary.serve(sidecar);
@@ -135,7 +136,7 @@ async function worker(): Promise<number> {
 async function sidecarOf(
   config: SidecarConfig,
   log: LevelLog,
-  more: Pick<SidecarOptions, 'onFinish' | 'adminPorts' | 'busyElsewhere'>,
+  more: Pick<SidecarOptions, 'onFinish' | 'adminPorts' | 'busyElsewhere' | 'siblings'>,
 ): Promise<{ readonly sidecar: Sidecar; readonly api: KubeClient }> {
   const clusterConfig = await inClusterConfig({ ...process.env, MESH_KUBE_TOKEN_DIR: config.kubeTokenDir });
   const api = new KubeClient({ config: clusterConfig, userAgent: 'mesh-sidecar' });

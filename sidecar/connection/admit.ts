@@ -1,4 +1,4 @@
-import type { X509Certificate } from 'node:crypto';
+import { X509Certificate } from 'node:crypto';
 import type { TLSSocket } from 'node:tls';
 
 import { readCertificates } from '#pki/pem.ts';
@@ -18,6 +18,8 @@ export interface AdmittedPeer {
   readonly notBefore: number;
   /** When its certificate runs out, milliseconds since the epoch. */
   readonly notAfter: number;
+  /** The certificates that say so, its own first, as PEM: what another process needs to judge it too. */
+  readonly shown: readonly string[];
   /** Why the peer is believed no longer, by today's bundle; undefined while it is. */
   fault(bundle: TrustBundle, now: number): Refusal | undefined;
 }
@@ -65,6 +67,30 @@ export function admit(socket: TLSSocket, trust: HandshakeTrust, now: number): Ad
   });
 }
 
+/**
+ * Judges a peer by the certificates that it showed to another process of this sidecar, which saw it use the key of the first.
+ *
+ * @param shown its own first, as PEM
+ * @param now milliseconds since the epoch
+ * @throws Refusal saying what is wrong with them
+ */
+export function admitShown(shown: readonly string[], bundle: TrustBundle, now: number): AdmittedPeer {
+  const [certificate, ...intermediates] = shown.map(readCertificate);
+  if (!certificate) throw new Refusal('no-client-certificate', 'the peer showed no certificate');
+  const identity = peerSpiffeId(certificate);
+  if (!identity.ok)
+    throw new Refusal('not-a-mesh-identity', `the peer's certificate names no workload: ${identity.message}`);
+  return CertifiedPeer.afresh(identity, { certificate, intermediates, bundle, now });
+}
+
+function readCertificate(pem: string): X509Certificate {
+  try {
+    return new X509Certificate(pem);
+  } catch {
+    throw new Refusal('untrusted-certificate', 'what the peer is said to have shown is no certificate');
+  }
+}
+
 interface Proof {
   readonly certificate: X509Certificate;
   readonly intermediates: readonly X509Certificate[];
@@ -110,6 +136,25 @@ class CertifiedPeer implements AdmittedPeer {
     const fault = peer.fault(proof.bundle, proof.now);
     if (fault) throw fault;
     return peer;
+  }
+
+  /**
+   * Nobody has looked for a path to a root yet.
+   *
+   * @throws Refusal
+   */
+  static afresh(
+    identity: { readonly id: SpiffeId; readonly trustDomain: TrustDomain },
+    proof: Proof,
+  ): CertifiedPeer {
+    const peer = new CertifiedPeer(identity, proof);
+    const fault = peer.fault(proof.bundle, proof.now);
+    if (fault) throw fault;
+    return peer;
+  }
+
+  get shown(): readonly string[] {
+    return [this.#certificate, ...this.#intermediates].map(String);
   }
 
   fault(bundle: TrustBundle, now: number): Refusal | undefined {

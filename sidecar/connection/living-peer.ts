@@ -29,6 +29,10 @@ export class LivingPeer implements AdmittedPeer {
     return this.#proof.notAfter;
   }
 
+  get shown(): readonly string[] {
+    return this.#proof.shown;
+  }
+
   fault(bundle: TrustBundle, now: number): Refusal | undefined {
     return this.#proof.fault(bundle, now);
   }

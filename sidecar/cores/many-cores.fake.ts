@@ -21,6 +21,7 @@ import { FakeOperator } from '../identity/fake-operator.fake.ts';
 import { FakeOriginalDestination } from '../original-destination/original-destination.fake.ts';
 import { Sidecar } from '../process/sidecar.ts';
 import { FakeApp, FakeClient } from '../testing/app.fake.ts';
+import { eventually } from '../testing/eventually.fake.ts';
 import { freePort } from '../testing/free-port.fake.ts';
 import { meshConfigOf } from '../trust/trust.fake.ts';
 import type { SidecarOrder } from './sidecar-process.fake.ts';
@@ -165,10 +166,15 @@ export class ManyCores {
     return childrenOf(this.pid);
   }
 
-  /** A client's sidecar, in this process; its connections to db do not share one, so that they spread over workers. */
-  async client(tunnel: 'on' | 'off' = 'off'): Promise<Sidecar> {
+  /**
+   * A client's sidecar, in this process; its connections to db do not share one, so that they spread over workers.
+   *
+   * @param ttlMs how long its first certificate is good
+   */
+  async client({ tunnel = 'off', ttlMs = 3_600_000 } = {}): Promise<Sidecar> {
     const { pki, dir } = this.#start;
     const operator = await FakeOperator.start(identityOf('web'), pki);
+    operator.ttlMs = ttlMs;
     const sidecar = new Sidecar({
       config: readConfig({
         ...environmentOf('web', '127.0.0.1', dir),
@@ -196,6 +202,8 @@ export class ManyCores {
       () => sidecar.stop({ minimumMs: 0, deadlineMs: 0 }),
     );
     await sidecar.start();
+    await eventually(() => sidecar.missing().length === 0);
+    operator.ttlMs = 3_600_000;
     return sidecar;
   }
 

@@ -22,14 +22,18 @@ async function so(condition: () => Promise<boolean>, timeoutMs = 10_000): Promis
 
 const isReady = async (): Promise<boolean> => (await mesh.admin('/readyz')).status === 200;
 
-/** db on two cores with web allowed, and so many connections of web's application, each of which has moved bytes. */
-async function pair(connections: number): Promise<readonly FakeClient[]> {
+/** db on two cores with web allowed. */
+async function started(): Promise<void> {
   mesh = await ManyCores.prepare();
   mesh.intend('allow', 1);
   mesh.start(2);
   await so(isReady, STARTING_MS);
-  const web = await mesh.client();
-  await eventually(() => web.missing().length === 0);
+}
+
+/** The same, and so many connections of web's application, each of which has moved bytes. */
+async function pair(connections: number): Promise<readonly FakeClient[]> {
+  await started();
+  await mesh.client();
   const clients = await Promise.all(Array.from({ length: connections }, () => mesh.connect()));
   for (const client of clients) expect(await says(client, 'hello')).toBe('hello');
   return clients;
@@ -189,6 +193,19 @@ test('asked to quit, all processes end, open connections or not', async () => {
   expect(await mesh.exit).toEqual({ code: 0, signal: null });
   expect(await client?.ended()).toBe('reset');
   expect(workers.filter(isThere)).toEqual([]);
+});
+
+test('a tunnel outlives its certificate, though the peer vouches for it in another worker', async () => {
+  await started();
+  const web = await mesh.client({ tunnel: 'on', ttlMs: 6_000 });
+  const first = web.identity.state().svid!;
+  const open = await mesh.connect();
+  expect(await says(open, 'hello')).toBe('hello');
+  expect((await metrics())['mesh_tunnels_open{direction="inbound"}']).toBe(1);
+  await eventually(() => web.identity.state().svid?.serial !== first.serial);
+  await so(async () => (await metrics())['mesh_tunnels_open{direction="inbound"}'] === 2);
+  await pause(first.notAfter - Date.now() + 1_000);
+  expect(await says(open, 'still here')).toBe('still here');
 });
 
 test('told by the operator to finish, which one worker hears, all processes end', async () => {

@@ -14,11 +14,14 @@ const TO_WORKER: readonly ToWorker[] = [
   { kind: 'stop', busy: false, minimumMs: 0, deadlineMs: 25_000 },
   { kind: 'busy', busy: true },
   { kind: 'log-level', level: 'debug' },
+  { kind: 'ask', id: 4, ask: { subject: 'vouch', hash: 'ab', shown: ['pem'] } },
+  { kind: 'vouched', id: 5, renewed: true },
 ];
 const FROM_WORKER: readonly FromWorker[] = [
   { kind: 'started' },
   { kind: 'finish' },
   { kind: 'answer', id: 3, value: ['policy'] },
+  { kind: 'vouch', id: 6, hash: 'ab', shown: ['pem'] },
 ];
 
 const overTheChannel = (value: unknown): unknown => JSON.parse(JSON.stringify(value));

@@ -20,18 +20,29 @@ export interface LocalRequest {
   readonly body: string;
 }
 
+/** A peer vouches in one worker for a tunnel that another may have. */
+export interface Vouch {
+  /** Of the tunnel's proof; the proof itself stays in the worker. */
+  readonly hash: string;
+  /** Certificates of the peer, its own first, as PEM. */
+  readonly shown: readonly string[];
+}
+
 /** What a worker may be asked, and what it answers. */
 export interface Answers {
   /** What is missing before traffic may come. */
   readonly readiness: readonly string[];
   readonly metrics: readonly FamilyData[];
   readonly local: Answer;
+  /** Whether the worker has that tunnel, and judges it by these certificates from now on. */
+  readonly vouch: boolean;
 }
 
 export type Ask =
   | { readonly subject: 'readiness' }
   | { readonly subject: 'metrics' }
-  | ({ readonly subject: 'local' } & LocalRequest);
+  | ({ readonly subject: 'local' } & LocalRequest)
+  | ({ readonly subject: 'vouch' } & Vouch);
 
 export type ToWorker =
   | { readonly kind: 'ask'; readonly id: number; readonly ask: Ask }
@@ -39,14 +50,17 @@ export type ToWorker =
   | ({ readonly kind: 'stop'; readonly busy: boolean } & ShutdownTimes)
   /** Whether the primary waits for the application, which may need the way out of the pod for its answer. */
   | { readonly kind: 'busy'; readonly busy: boolean }
-  | { readonly kind: 'log-level'; readonly level: SidecarLogLevel };
+  | { readonly kind: 'log-level'; readonly level: SidecarLogLevel }
+  | { readonly kind: 'vouched'; readonly id: number; readonly renewed: boolean };
 
 export type FromWorker =
   /** Its ports are open. */
   | { readonly kind: 'started' }
   /** The operator wants the sidecar to end. */
   | { readonly kind: 'finish' }
-  | { readonly kind: 'answer'; readonly id: number; readonly value: unknown };
+  | { readonly kind: 'answer'; readonly id: number; readonly value: unknown }
+  /** Asks the other workers; `vouched` is the answer. */
+  | ({ readonly kind: 'vouch'; readonly id: number } & Vouch);
 
 /** @returns undefined for anything that is no message of ours */
 export function readToWorker(value: unknown): ToWorker | undefined {
@@ -66,6 +80,8 @@ export function readToWorker(value: unknown): ToWorker | undefined {
         return { kind: 'busy', busy: bool(from['busy']) };
       case 'log-level':
         return { kind: 'log-level', level: oneOf(SIDECAR_LOG_LEVELS, from['level']) };
+      case 'vouched':
+        return { kind: 'vouched', id: num(from['id']), renewed: bool(from['renewed']) };
       default:
         return undefined;
     }
@@ -83,6 +99,8 @@ export function readFromWorker(value: unknown): FromWorker | undefined {
         return { kind: 'finish' };
       case 'answer':
         return { kind: 'answer', id: num(from['id']), value: from['value'] };
+      case 'vouch':
+        return { kind: 'vouch', id: num(from['id']), ...readVouch(from) };
       default:
         return undefined;
     }
@@ -97,6 +115,7 @@ export function readFromWorker(value: unknown): FromWorker | undefined {
 export const READ_ANSWER: { readonly [S in keyof Answers]: (value: unknown) => Answers[S] } = {
   readiness: texts,
   metrics: readFamilies,
+  vouch: bool,
   local: (value) => {
     const from = object(value);
     return {
@@ -107,9 +126,14 @@ export const READ_ANSWER: { readonly [S in keyof Answers]: (value: unknown) => A
   },
 };
 
+function readVouch(from: Readonly<Record<string, unknown>>): Vouch {
+  return { hash: text(from['hash']), shown: texts(from['shown']) };
+}
+
 function readAsk(value: unknown): Ask {
   const from = object(value);
-  const subject = oneOf(['readiness', 'metrics', 'local'], from['subject']);
+  const subject = oneOf(['readiness', 'metrics', 'local', 'vouch'], from['subject']);
+  if (subject === 'vouch') return { subject, ...readVouch(from) };
   if (subject !== 'local') return { subject };
   return {
     subject,

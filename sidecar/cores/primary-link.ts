@@ -3,6 +3,7 @@ import { text } from '../admin/http-server.ts';
 import type { LevelLog } from '../admin/level-log.ts';
 import type { Family } from '../admin/metrics/exposition.ts';
 import type { ShutdownTimes } from '../process/shutdown.ts';
+import type { Siblings } from '../seams/siblings.ts';
 import { dataOf } from './family-data.ts';
 import type { Ask, FromWorker, LocalRequest } from './messages.ts';
 import { readToWorker } from './messages.ts';
@@ -15,10 +16,11 @@ export interface Asked {
   missing(): readonly string[];
   readonly families: () => Iterable<Family>;
   readonly localRoute: Route;
+  readonly inbound: { renewTunnel(hash: string, shown: readonly string[]): boolean };
 }
 
-/** A worker's end of the channel to its primary. */
-export class PrimaryLink {
+/** A worker's end of the channel to its primary, and through it to the other workers. */
+export class PrimaryLink implements Siblings {
   /** When the primary tells this worker to end, and how. */
   readonly stopped: Promise<ShutdownTimes>;
   readonly #channel: Channel;
@@ -26,6 +28,8 @@ export class PrimaryLink {
   #stop: (times: ShutdownTimes) => void = () => undefined;
   #asked: Asked | undefined;
   #busy = false;
+  readonly #vouching = new Map<number, (renewed: boolean) => void>();
+  #lastVouch = 0;
 
   /**
    * @param onGone called when the primary is no more; this process must end, since nobody else would end it
@@ -58,6 +62,14 @@ export class PrimaryLink {
     this.#send({ kind: 'finish' });
   }
 
+  renew(hash: string, shown: readonly string[]): Promise<boolean> {
+    const id = ++this.#lastVouch;
+    return new Promise((resolve) => {
+      this.#vouching.set(id, resolve);
+      this.#send({ kind: 'vouch', id, hash, shown });
+    });
+  }
+
   #heard(value: unknown): void {
     const message = readToWorker(value);
     switch (message?.kind) {
@@ -71,6 +83,10 @@ export class PrimaryLink {
         return;
       case 'log-level':
         return this.#log.setLevel(message.level);
+      case 'vouched':
+        this.#vouching.get(message.id)?.(message.renewed);
+        this.#vouching.delete(message.id);
+        return;
       case undefined:
         return;
     }
@@ -89,6 +105,8 @@ export class PrimaryLink {
         return asked ? dataOf(asked.families()) : [];
       case 'local':
         return asked ? locally(asked.localRoute, ask) : text('this worker is starting', 503);
+      case 'vouch':
+        return asked?.inbound.renewTunnel(ask.hash, ask.shown) ?? false;
     }
   }
 

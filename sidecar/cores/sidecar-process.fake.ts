@@ -53,6 +53,7 @@ async function worker(): Promise<void> {
     onFinish: () => link.finish(),
     adminPorts: false,
     busyElsewhere: () => link.busy,
+    siblings: link,
   });
   await sidecar.start();
   link.serve(sidecar);
@@ -62,7 +63,7 @@ async function worker(): Promise<void> {
 
 function sidecarOf(
   log: LevelLog,
-  more: Pick<SidecarOptions, 'onFinish' | 'adminPorts' | 'busyElsewhere'>,
+  more: Pick<SidecarOptions, 'onFinish' | 'adminPorts' | 'busyElsewhere' | 'siblings'>,
 ): Sidecar {
   const api = new KubeClient({
     config: { server: order.api, token: () => Promise.resolve('') },

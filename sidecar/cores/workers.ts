@@ -6,7 +6,7 @@ import type { ShutdownTimes } from '../process/shutdown.ts';
 import { Asker } from './asker.ts';
 import type { FamilyData } from './family-data.ts';
 import { lasting, retire } from './merge.ts';
-import type { Answers, Ask, FromWorker, ToWorker } from './messages.ts';
+import type { Answers, Ask, FromWorker, ToWorker, Vouch } from './messages.ts';
 import type { Exit, ForkWorker, WorkerProcess } from './worker-process.ts';
 
 export interface WorkersOptions {
@@ -86,11 +86,16 @@ export class Workers {
     return this.#firstStarted;
   }
 
-  /** Asks every worker at once. Resolves within a second, whatever they do. */
+  /**
+   * Asks every worker at once. Resolves within a second, whatever they do.
+   *
+   * @param places default: all
+   */
   askAll<S extends keyof Answers>(
     ask: Extract<Ask, { subject: S }>,
+    places: readonly Place[] = this.#places,
   ): Promise<ReadonlyMap<number, Said<Answers[S]>>> {
-    const asking = this.#places.map(async ({ number, running }): Promise<[number, Said<Answers[S]>]> => {
+    const asking = places.map(async ({ number, running }): Promise<[number, Said<Answers[S]>]> => {
       if (!running) return [number, 'gone'];
       const answer = await running.asker.ask<S>(ask, ANSWER_MS);
       return [number, answer === undefined ? 'silent' : { answer }];
@@ -181,7 +186,17 @@ export class Workers {
         return this.#options.onFinish();
       case 'answer':
         return place.running?.asker.answered(message.id, message.value);
+      case 'vouch':
+        return void this.#askOthers(place, message);
     }
+  }
+
+  async #askOthers(place: Place, { id, hash, shown }: Vouch & { readonly id: number }): Promise<void> {
+    const asking = place.running?.process;
+    const others = this.#places.filter((other) => other !== place);
+    const said = await this.askAll<'vouch'>({ subject: 'vouch', hash, shown }, others);
+    const renewed = [...said.values()].some((one) => typeof one === 'object' && one.answer);
+    asking?.send({ kind: 'vouched', id, renewed });
   }
 
   #ended(place: Place, { code, signal }: Exit): void {

@@ -20,6 +20,7 @@ import type { OriginalDestination, SocketAddress } from '../original-destination
 import type { DataPlaneMetrics } from '../seams/data-plane-metrics.ts';
 import type { IdentitySource } from '../seams/identity-source.ts';
 import type { OwnService } from '../seams/own-service.ts';
+import type { Siblings } from '../seams/siblings.ts';
 import type { PolicySource } from '../seams/policy-source.ts';
 import { ALPN_CONTROL, ALPN_STREAM, ALPN_TUNNEL } from '../transport/alpn.ts';
 import type { AppDialer } from './app-dialer.ts';
@@ -45,6 +46,8 @@ export interface InboundDeps {
   /** Shared by all tunnels of the process. */
   readonly budget: WindowBudget;
   readonly control?: ControlHandler;
+  /** The other processes of a sidecar that has several. */
+  readonly siblings?: Siblings;
   /** Default {@link PORTS}.inbound on every address. */
   readonly listen?: { readonly hosts: readonly string[]; readonly port: number };
 }
@@ -115,6 +118,11 @@ export class Inbound {
     const { policy, identity, own } = this.#deps;
     this.#unsubscribe = [policy.onChange(review), identity.onChange(review), own.onChange(review)];
     await this.#listener.start();
+  }
+
+  /** See {@link TunnelServer.renew}. */
+  renewTunnel(hash: string, shown: readonly string[]): boolean {
+    return this.#tunnels.renew(hash, shown);
   }
 
   /** Goes out of service; resolves when the last connection is closed. Idempotent: the first call's times count. */

@@ -34,6 +34,7 @@ import { Inbound } from '../inbound/inbound.ts';
 import type { OriginalDestination } from '../original-destination/original-destination.ts';
 import { Outbound } from '../outbound/outbound.ts';
 import { PolicyWatch } from '../policy/policy-watch.ts';
+import type { Siblings } from '../seams/siblings.ts';
 import { Trust } from '../trust/trust.ts';
 import { TunnelTransport } from '../tunnel/tunnel-transport.ts';
 import { WindowBudget } from '../tunnel/window-budget.ts';
@@ -77,6 +78,8 @@ export interface SidecarOptions {
   readonly adminPorts?: boolean;
   /** Whether another process of this sidecar has work under way that needs the way out of the pod, such as a hook. */
   readonly busyElsewhere?: () => boolean;
+  /** The other processes of this sidecar, where it has several. */
+  readonly siblings?: Siblings;
 }
 
 /** Where the local admin port is; containers of a pod share its loopback. */
@@ -167,6 +170,7 @@ export class Sidecar implements Readiness {
       originalDestination,
       app: new AppDialer({ ...dataPlane, addresses: appAt }),
       control: this.#control(),
+      ...(options.siblings ? { siblings: options.siblings } : {}),
       listen: { hosts: listen.inboundHosts, port: listen.inboundPort },
     });
     this.outbound = new Outbound({

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { TLSSocket } from 'node:tls';
 
 import { VOUCH_BYTES } from './protocol.ts';
@@ -11,4 +12,13 @@ import { VOUCH_BYTES } from './protocol.ts';
  */
 export function tunnelProof(tls: TLSSocket): string {
   return tls.exportKeyingMaterial(VOUCH_BYTES, 'EXPORTER-mesh-tunnel', Buffer.alloc(0)).toString('hex');
+}
+
+/**
+ * What one process may tell another of a proof, so that this one finds its tunnel: nobody can vouch with it.
+ *
+ * @returns hexadecimal
+ */
+export function hashOfProof(proof: string): string {
+  return createHash('sha256').update(proof, 'hex').digest('hex');
 }
