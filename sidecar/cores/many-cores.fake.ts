@@ -150,6 +150,8 @@ export class ManyCores {
     });
     child.stderr.on('data', (chunk: Buffer) => (this.stderr += chunk.toString()));
     this.#closing.push(async () => {
+      // One that a test has stopped does not notice that its primary is gone.
+      for (const pid of this.workers()) process.kill(pid, 'SIGKILL');
       child.kill('SIGKILL');
       await this.exit;
     });
