@@ -229,6 +229,11 @@ export class ManyCores {
     });
   }
 
+  /** For what a test opens itself. */
+  onClose(close: () => unknown): void {
+    this.#closing.push(close);
+  }
+
   admin(path: string): Promise<AdminAnswer> {
     return ask(this.adminPort, path);
   }

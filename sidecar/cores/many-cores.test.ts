@@ -217,6 +217,7 @@ test('told by the operator to finish, which one worker hears, all processes end'
     socket.write('{"command":"finish"}\n'),
   );
   socket.on('error', () => undefined);
+  mesh.onClose(() => socket.destroy());
   expect(await mesh.exit).toEqual({ code: 0, signal: null });
   expect(workers.filter(isThere)).toEqual([]);
 });
