@@ -22,6 +22,7 @@ describeProvider('the builtin provider', async () => {
         namespace: 'mesh',
         trustDomain: TRUST_DOMAIN,
       }),
+    crossSigns: true,
     outage: () => {
       kept = secret();
       store.remove('secrets', 'mesh/mesh-ca');

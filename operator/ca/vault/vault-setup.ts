@@ -1,0 +1,206 @@
+import * as z from 'zod';
+
+import type { VaultSettings } from '#core/model/ca-providers.ts';
+import type { TrustDomain } from '#core/spiffe-id.ts';
+import type { Clock } from '#kube/clock.ts';
+import type { Logger } from '#kube/log.ts';
+import { BACKDATE_MS, ROOT_LIFE_MS } from '#pki/profile.ts';
+import { certificatesPem } from '#pki/pem.ts';
+
+import { CaStateError } from '../provider.ts';
+import { vaultPath, VaultError } from './vault-client.ts';
+import { readIssuer } from './vault-issuer.ts';
+import type { VaultIssuer } from './vault-issuer.ts';
+import { isRole, SERVING_ROLE, servingRole, WORKLOAD_ROLE, workloadRole } from './vault-roles.ts';
+import type { VaultSession } from './vault-session.ts';
+
+export interface VaultSetupParts {
+  readonly session: Pick<VaultSession, 'ask'>;
+  readonly settings: VaultSettings;
+  readonly trustDomain: TrustDomain;
+  /** Host names of the operator's Service. */
+  readonly servingNames: readonly string[];
+  /** Roots that workloads already believe: with any, no new root is made. */
+  readonly publishedRoots: () => Promise<number>;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+const keysSchema = z.object({ keys: z.array(z.string().max(200)).max(1000) });
+const csrSchema = z.object({ csr: z.string().max(65_536) });
+const signedSchema = z.object({ certificate: z.string().max(65_536) });
+const importedSchema = z.object({ mapping: z.record(z.string().max(200), z.string().max(200)) });
+
+/** The name is what makes two replicas agree: Vault gives it to one issuer of a mount only. */
+const ROOT_NAME = 'mesh-root';
+const MOUNT_LIFE = `${ROOT_LIFE_MS / 3_600_000}h`;
+
+/**
+ * Makes in Vault what signing needs and is not there: mounts, root, intermediate, roles. What is there is used as it is, roles
+ * excepted. Several replicas may do it at once: whoever comes second finds what the first one made.
+ * https://developer.hashicorp.com/vault/api-docs/secret/pki
+ */
+export class VaultSetup {
+  readonly #parts: VaultSetupParts;
+
+  constructor(parts: VaultSetupParts) {
+    this.#parts = parts;
+  }
+
+  /**
+   * @returns the issuer that signs leaves
+   * @throws CaStateError, VaultError, UnreachableError
+   */
+  async run(signal?: AbortSignal): Promise<VaultIssuer> {
+    const { rootPath, intermediatePath } = this.#parts.settings;
+    if (rootPath !== undefined) await this.#ensureRoot(rootPath, signal);
+    const found = await this.#issuer(intermediatePath, signal);
+    const issuer = found ?? (await this.#firstIntermediate(signal));
+    await this.#ensureRole(WORKLOAD_ROLE, workloadRole(this.#parts.trustDomain), signal);
+    await this.#ensureRole(SERVING_ROLE, servingRole(this.#parts.servingNames), signal);
+    return issuer;
+  }
+
+  /** The issuer that a mount signs with; undefined while it has none, or is not mounted. */
+  async #issuer(mount: string, signal: AbortSignal | undefined): Promise<VaultIssuer | undefined> {
+    const { session } = this.#parts;
+    try {
+      const listed = await session.ask({ method: 'LIST', path: vaultPath(mount, 'issuers'), signal });
+      if (!keysSchema.parse(listed).keys.length) return undefined;
+    } catch (error) {
+      if (error instanceof VaultError && error.status === 404) return undefined;
+      throw error;
+    }
+    const path = vaultPath(mount, 'issuer/default/json');
+    return readIssuer(await session.ask({ method: 'GET', path, signal }));
+  }
+
+  async #ensureRoot(mount: string, signal: AbortSignal | undefined): Promise<void> {
+    if (await this.#issuer(mount, signal)) return;
+    if ((await this.#parts.publishedRoots()) > 0) {
+      throw new CaStateError(
+        `the mesh's certificate authority cannot start: Vault has no root at ${mount}, but workloads believe one already, and a new one ` +
+          'would cut them off. Write the right rootPath, or restore Vault.',
+      );
+    }
+    await this.#mount(mount, signal);
+    const { session, trustDomain, log } = this.#parts;
+    const path = vaultPath(mount, 'root/generate/internal');
+    const body = {
+      ...this.#names('root'),
+      issuer_name: ROOT_NAME,
+      ttl: MOUNT_LIFE,
+      not_before_duration: BACKDATE_MS / 1000,
+    };
+    try {
+      await session.ask({ method: 'POST', path, body, signal });
+      log.info({ mount, trustDomain }, 'made a new root certificate in Vault');
+    } catch (error) {
+      // Another replica was faster: its root has the name now.
+      if (!isRefused(error) || !(await this.#issuer(mount, signal))) throw error;
+    }
+  }
+
+  async #firstIntermediate(signal: AbortSignal | undefined): Promise<VaultIssuer> {
+    const { rootPath, intermediatePath } = this.#parts.settings;
+    if (rootPath === undefined) {
+      throw new CaStateError(
+        `the mesh's certificate authority cannot start: Vault has no issuer at ${intermediatePath}. Import one there, or write the rootPath ` +
+          'of the mount whose root shall sign one.',
+      );
+    }
+    await this.#mount(intermediatePath, signal);
+    return this.makeIntermediate(signal);
+  }
+
+  /**
+   * A new key in the intermediate's mount, certified by the root; new leaves are signed by it from now on. The old one stays in
+   * Vault, and leaves that it signed bring it along.
+   *
+   * @throws VaultError, UnreachableError, CaStateError where there is no root mount
+   */
+  async makeIntermediate(signal?: AbortSignal): Promise<VaultIssuer> {
+    const { session, settings, log } = this.#parts;
+    const { rootPath, intermediatePath: mount, intermediateTtlMs } = settings;
+    if (rootPath === undefined) throw new CaStateError('no rootPath is set, so no intermediate can be made');
+    const root = await this.#issuer(rootPath, signal);
+    if (!root) throw new CaStateError(`Vault has no root at ${rootPath}`);
+    const post = async (path: string, body: object): Promise<unknown> =>
+      session.ask({ method: 'POST', path, body, signal });
+
+    const request = await post(
+      vaultPath(mount, 'intermediate/generate/internal'),
+      this.#names('intermediate'),
+    );
+    const { csr } = csrSchema.parse(request);
+    const ttlMs = Math.min(intermediateTtlMs, root.notAfter - this.#parts.clock.now());
+    const answer = await post(vaultPath(rootPath, 'root/sign-intermediate'), {
+      csr,
+      ...this.#names('intermediate'),
+      max_path_length: 0,
+      ttl: `${Math.floor(ttlMs / 1000)}s`,
+      not_before_duration: BACKDATE_MS / 1000,
+    });
+    const { certificate } = signedSchema.parse(answer);
+    // With the root beside it Vault can tell the whole chain.
+    const chain = `${certificate.trim()}\n${certificatesPem([root.certificate])}`;
+    const imported = await post(vaultPath(mount, 'intermediate/set-signed'), { certificate: chain });
+    const { mapping } = importedSchema.parse(imported);
+    const [issuer] = Object.entries(mapping).find(([, key]) => key !== '') ?? [];
+    if (issuer === undefined) throw new Error('Vault has lost the key of the intermediate it just made');
+    await post(vaultPath(mount, 'config/issuers'), { default: issuer });
+    log.info({ mount, rootMount: rootPath }, 'made a new intermediate certificate in Vault');
+    const made = await this.#issuer(mount, signal);
+    if (!made) throw new Error(`Vault has no issuer at ${mount}, although one was just made`);
+    return made;
+  }
+
+  #names(what: 'root' | 'intermediate'): object {
+    const { trustDomain } = this.#parts;
+    return {
+      common_name: `mesh ${what} ${trustDomain}`.slice(0, 64),
+      exclude_cn_from_sans: true,
+      uri_sans: `spiffe://${trustDomain}`,
+      key_type: 'ec',
+      key_bits: 256,
+      format: 'pem',
+    };
+  }
+
+  /** Mounts a PKI engine; one that is mounted already stays as it is. */
+  async #mount(path: string, signal: AbortSignal | undefined): Promise<void> {
+    const { session } = this.#parts;
+    const listed = session.ask({ method: 'LIST', path: vaultPath(path, 'issuers'), signal });
+    const body = { type: 'pki', config: { max_lease_ttl: MOUNT_LIFE } };
+    try {
+      await listed;
+      return;
+    } catch (error) {
+      if (!(error instanceof VaultError) || error.status !== 404) throw error;
+    }
+    try {
+      await session.ask({ method: 'POST', path: vaultPath('sys/mounts', path), body, signal });
+    } catch (error) {
+      // "Path is already in use": empty, or mounted by another replica a moment ago. What does not work with it is told by what follows.
+      if (!(error instanceof VaultError && error.status === 400)) throw error;
+    }
+  }
+
+  async #ensureRole(
+    name: string,
+    wanted: ReturnType<typeof workloadRole>,
+    signal?: AbortSignal,
+  ): Promise<void> {
+    const { session, settings } = this.#parts;
+    const path = vaultPath(settings.intermediatePath, 'roles', name);
+    const found = await session.ask({ method: 'GET', path, signal }).catch((error: unknown) => {
+      if (error instanceof VaultError && error.status === 404) return undefined;
+      throw error;
+    });
+    if (!isRole(found, wanted)) await session.ask({ method: 'POST', path, body: wanted, signal });
+  }
+}
+
+function isRefused(error: unknown): boolean {
+  return error instanceof VaultError && error.status >= 400 && error.status < 500;
+}
