@@ -1,6 +1,9 @@
 import { MESH_CONFIG_NAME, OPERATOR_SERVICE } from '#core/constants.ts';
+import { faultsText } from '#core/fault.ts';
+import { readProviderSettings } from '#core/model/ca-providers.ts';
+import type { ProviderSettings } from '#core/model/ca-providers.ts';
 import { meshConfigSpecSchema } from '#core/model/mesh-config.ts';
-import type { MeshConfig, MeshConfigSpec } from '#core/model/mesh-config.ts';
+import type { MeshConfig, MeshConfigSpec, RootStatus } from '#core/model/mesh-config.ts';
 import { meshSettings } from '#core/model/mesh-settings.ts';
 import type { OwnerReference } from '#core/resource.ts';
 import type { KubeApi } from '#kube/api.ts';
@@ -12,7 +15,10 @@ import type { Logger } from '#kube/log.ts';
 import { MESH_CONFIGS } from '#kube/types.ts';
 
 import { Authority } from './ca/authority.ts';
-import { BuiltinProvider } from './ca/builtin-provider.ts';
+import type { RootSlots } from './ca/authority.ts';
+import { builtinSlots } from './ca/builtin-slots.ts';
+import { CaStateError } from './ca/provider.ts';
+import { createProvider } from './ca/providers.ts';
 import type { OperatorConfig } from './config.ts';
 import { chartOwner } from './owner.ts';
 import { untilAnswered } from './retry.ts';
@@ -30,6 +36,8 @@ export interface Surroundings {
   readonly capabilities: Capabilities;
   readonly owner: OwnerReference | undefined;
   readonly settings: Settings;
+  /** What the settings were made of. */
+  readonly spec: MeshConfigSpec;
 }
 
 /**
@@ -54,30 +62,71 @@ export async function lookAround(deps: BootstrapDeps, signal: AbortSignal): Prom
       )
     : undefined;
   const stored = await untilAnswered('read the MeshConfig', () => readMeshConfig(api), waiting);
-  return { capabilities, owner, settings: new Settings(startingSpec(stored, deps), deps.log) };
+  const spec = startingSpec(stored, deps);
+  return { capabilities, owner, spec, settings: new Settings(spec, deps.log) };
+}
+
+export interface StartedAuthority {
+  readonly authority: Authority;
+  /** Where its root is replaced; absent where that is the provider's matter. */
+  readonly slots: RootSlots | undefined;
 }
 
 /**
  * The mesh's certificate authority, ready to sign.
  *
- * @throws CaStateError when its state is broken and people must act
+ * @throws CaStateError when its settings are wrong or its state is broken, and people must act
  */
 export async function startAuthority(
   deps: BootstrapDeps,
-  { settings, owner }: Surroundings,
+  { settings, owner, spec }: Surroundings,
   signal: AbortSignal,
-): Promise<Authority> {
+): Promise<StartedAuthority> {
   const { api, clock, log, config } = deps;
-  const provider = new BuiltinProvider({
+  const published = async () => (await readMeshConfig(api))?.status?.roots ?? [];
+  const parts = {
     ...{ api, clock, log },
+    ...(owner ? { owner } : {}),
     namespace: config.meshNamespace,
     trustDomain: settings.scope.trustDomain,
-    ...(owner ? { owner } : {}),
-    publishedRoots: async () => (await readMeshConfig(api))?.status?.roots?.length ?? 0,
+    newRoot: () => settings.ca,
+  };
+  const provider = createProvider(providerSettings(spec), {
+    ...parts,
+    servingNames: servingNames(config.meshNamespace),
+    publishedRoots: async () => (await published()).length,
   });
-  const authority = new Authority({ provider, clock, settings: () => settings.current });
+  const slots = provider.name === 'builtin' ? builtinSlots(parts) : undefined;
+  const authority = new Authority({
+    ...{ provider, clock, settings: () => settings.current },
+    ...(slots ? { slots } : {}),
+  });
   await authority.start(signal);
-  return authority;
+  if (slots) await authority.follow((await readMeshConfig(api))?.status);
+  // The builtin one looks after its own root.
+  const fault = provider.name === 'builtin' ? undefined : strangerFault(authority.roots(), await published());
+  if (!fault) return { authority, slots };
+  await authority.stop();
+  throw new CaStateError(
+    `the mesh's certificate authority cannot start: provider ${provider.name}: ${fault}`,
+  );
+}
+
+/** All that is wrong is told at once; admission has told it before, where the webhook was there. */
+function providerSettings({ ca }: MeshConfigSpec): ProviderSettings {
+  const read = readProviderSettings(ca);
+  if (read.ok) return read.settings;
+  throw new CaStateError(faultsText('the certificate authority cannot start', read.faults));
+}
+
+/** Why an authority must not sign: workloads believe others. Undefined while nobody believes any, or they believe this one. */
+function strangerFault(roots: readonly RootStatus[], published: readonly RootStatus[]): string | undefined {
+  const known = new Set(published.map(({ id }) => id));
+  if (known.size === 0 || roots.some(({ id, active }) => active && known.has(id))) return undefined;
+  return (
+    'workloads believe other roots than its own, and would refuse what it signs. Go back to the provider that was there; ' +
+    'only where every meshed pod may be cut off: delete the MeshConfig, and restart the operator and every meshed pod'
+  );
 }
 
 /** The names the operator's Service is reached by. */

@@ -9,7 +9,7 @@ import type { AdmissionParts } from './admission.ts';
 import { lookAround, servingNames, startAuthority } from './bootstrap.ts';
 import type { Surroundings } from './bootstrap.ts';
 import { AuthorityWatch } from './ca/authority-watch.ts';
-import type { Authority } from './ca/authority.ts';
+import type { Authority, RootSlots } from './ca/authority.ts';
 import { Caches } from './caches.ts';
 import type { OperatorConfig } from './config.ts';
 import { LEASE_NAME } from './constants.ts';
@@ -84,13 +84,17 @@ async function startServing(deps: Started, signal: AbortSignal): Promise<Running
   const { ready, metrics } = operations;
   const surroundings = await lookAround(deps, signal);
   const { settings, capabilities } = surroundings;
-  const authority = await startAuthority(deps, surroundings, signal);
+  const { authority, slots } = await startAuthority(deps, surroundings, signal);
   const authorityWatch = new AuthorityWatch({ authority, clock, log, metrics });
   signal.addEventListener('abort', () => authorityWatch.stop());
   void authorityWatch.start();
   const caches = new Caches({ api, clock, log, metrics, watchAllPods: !capabilities.matchConditions });
   caches.meshConfigs.subscribe((changes) => {
-    for (const { after } of changes) if (after) settings.take(after);
+    for (const { after } of changes) {
+      if (!after) continue;
+      settings.take(after);
+      void authority.follow(after.status);
+    }
   });
   caches.start();
   const certificate = new ServingCertificate({
@@ -99,12 +103,14 @@ async function startServing(deps: Started, signal: AbortSignal): Promise<Running
   });
   signal.addEventListener('abort', () => certificate.stop());
   await certificate.start();
+  authority.onChange(() => certificate.renew());
 
   const parts = {
     ...deps,
     ...surroundings,
     metrics,
     authority,
+    slots,
     authorityWatch,
     caches,
     events: new EventRecorder({ ...deps, metrics, podName: config.podName }),
@@ -153,6 +159,7 @@ type Parts = Started &
   Surroundings & {
     readonly metrics: OperatorMetrics;
     readonly authority: Authority;
+    readonly slots: RootSlots | undefined;
     readonly authorityWatch: AuthorityWatch;
     readonly caches: Caches;
     readonly events: EventRecorder;

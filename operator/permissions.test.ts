@@ -23,12 +23,18 @@ describe('what the operator may do', () => {
     expect(new Set(single).size).toBe(single.length);
   });
 
-  test('no Secret but the authority’s can be read, and none outside the mesh’s namespace', () => {
+  test('no Secret but the authority’s, and its credentials, can be read, and none outside the mesh’s namespace', () => {
     expect(CLUSTER_PERMISSIONS.filter(({ resources }) => resources.includes('secrets'))).toEqual([]);
     const reading = NAMESPACE_PERMISSIONS.filter(
       ({ resources, verbs }) => resources.includes('secrets') && verbs.some((verb) => verb !== 'create'),
     );
-    expect(reading.map(({ resourceNames }) => resourceNames)).toEqual([['mesh-ca']]);
+    expect(reading.flatMap(({ resourceNames }) => resourceNames)).toEqual([
+      'mesh-ca',
+      'mesh-ca-next',
+      'mesh-ca-vault',
+      'mesh-ca-step',
+    ]);
+    expect(reading.flatMap(({ verbs }) => verbs)).toEqual(['get', 'update', 'get', 'delete', 'get']);
   });
 
   test('only the two sidecar roles can be given away, and no right can be made up', () => {

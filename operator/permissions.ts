@@ -1,5 +1,7 @@
 import { API_GROUP } from '#core/constants.ts';
+import { CREDENTIALS_SECRET } from '#core/model/ca-providers.ts';
 
+import { CA_SECRET_NAME, NEXT_CA_SECRET_NAME } from './ca/builtin-state.ts';
 import { CATALOG_ROLE, POLICY_ROLE } from './controllers/access/decide.ts';
 import { LEASE_NAME } from './constants.ts';
 import { WEBHOOK_NAME } from './controllers/webhook-registration/decide.ts';
@@ -125,14 +127,28 @@ export const NAMESPACE_PERMISSIONS: readonly Permission[] = [
     apiGroups: [''],
     resources: ['secrets'],
     verbs: ['create'],
-    reason: 'Makes the Secret of the root once. Creation cannot be limited to a name.',
+    reason: 'Makes the Secret of a root. Creation cannot be limited to a name.',
+  },
+  {
+    apiGroups: [''],
+    resources: ['secrets'],
+    verbs: ['get', 'update'],
+    resourceNames: [CA_SECRET_NAME],
+    reason: 'Reads the root and its key, and puts another in their place at the end of a rotation.',
+  },
+  {
+    apiGroups: [''],
+    resources: ['secrets'],
+    verbs: ['get', 'delete'],
+    resourceNames: [NEXT_CA_SECRET_NAME],
+    reason: 'Reads the root that a rotation brings, and removes this Secret when that root is in its place.',
   },
   {
     apiGroups: [''],
     resources: ['secrets'],
     verbs: ['get'],
-    resourceNames: ['mesh-ca'],
-    reason: 'Reads the root and its key: no other Secret.',
+    resourceNames: Object.values(CREDENTIALS_SECRET),
+    reason: 'Reads the credentials for Vault or step-ca, where one of them is the certificate authority.',
   },
   {
     apiGroups: ['coordination.k8s.io'],

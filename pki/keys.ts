@@ -2,6 +2,8 @@ import { createHash, createPrivateKey, createPublicKey, generateKeyPair } from '
 import type { KeyObject } from 'node:crypto';
 import { promisify } from 'node:util';
 
+import type { CaKeyType } from '#core/model/ca-settings.ts';
+
 /** Keys of workloads and of the authority. A private key leaves its process only where a function here writes it as PEM. */
 
 export interface KeyPair {
@@ -10,10 +12,38 @@ export interface KeyPair {
 }
 
 const generate = promisify(generateKeyPair);
+const generateRsa: (type: 'rsa', options: { readonly modulusLength: number }) => Promise<KeyPair> =
+  promisify(generateKeyPair);
 
 /** A new EC P-256 key pair: what every TLS stack takes, and as fast as any other kind in Node. */
 export async function generateKeys(): Promise<KeyPair> {
   return generate('ec', { namedCurve: 'prime256v1' });
+}
+
+/** A new key pair for an authority. RSA takes a while: 4096 bits a second or more. */
+export async function generateAuthorityKeys(type: CaKeyType): Promise<KeyPair> {
+  switch (type) {
+    case 'ec-p256':
+      return generateKeys();
+    case 'ec-p384':
+      return generate('ec', { namedCurve: 'secp384r1' });
+    case 'rsa-2048':
+      return generateRsa('rsa', { modulusLength: 2048 });
+    case 'rsa-4096':
+      return generateRsa('rsa', { modulusLength: 4096 });
+  }
+}
+
+/** Which of the kinds for authorities a public key is; undefined for every other. */
+export function caKeyType(publicKey: KeyObject): CaKeyType | undefined {
+  const { asymmetricKeyType, asymmetricKeyDetails } = publicKey;
+  if (asymmetricKeyType === 'rsa') {
+    if (asymmetricKeyDetails?.modulusLength === 2048) return 'rsa-2048';
+    return asymmetricKeyDetails?.modulusLength === 4096 ? 'rsa-4096' : undefined;
+  }
+  if (asymmetricKeyType !== 'ec') return undefined;
+  if (asymmetricKeyDetails?.namedCurve === 'prime256v1') return 'ec-p256';
+  return asymmetricKeyDetails?.namedCurve === 'secp384r1' ? 'ec-p384' : undefined;
 }
 
 /** PKCS#8 PEM of a private key. Keep it in memory, or in the authority's Secret; never in a log. */

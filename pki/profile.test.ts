@@ -3,10 +3,11 @@ import { X509Certificate, webcrypto } from 'node:crypto';
 import { jest } from '@jest/globals';
 import { Crypto } from '@peculiar/webcrypto';
 
+import { CA_KEY_TYPES } from '#core/model/ca-settings.ts';
 import { namespaceName, serviceName } from '#core/names.ts';
 import { serviceSpiffeId, trustDomain } from '#core/spiffe-id.ts';
 
-import { generateKeys, privateKeyPem, spkiDer } from './keys.ts';
+import { caKeyType, generateAuthorityKeys, generateKeys, privateKeyPem, spkiDer } from './keys.ts';
 import { OpenSsl } from './openssl.fake.ts';
 import {
   ROOT_LIFE_MS,
@@ -171,6 +172,29 @@ describe('a serving certificate', () => {
     });
     expect(openssl.try(...verify, '-purpose', 'sslclient', 'serving.pem')).toMatchObject({ ok: false });
     openssl.remove();
+  });
+});
+
+describe.each(CA_KEY_TYPES)('a root with a key of kind %s', (keyType) => {
+  const openssl = new OpenSsl();
+  afterAll(() => openssl.remove());
+
+  it('signs leaves, and other roots, that openssl verifies', async () => {
+    const keys = await generateAuthorityKeys(keyType);
+    expect(caKeyType(keys.publicKey)).toBe(keyType);
+    const rootPem = await issueRoot(keys, DOMAIN, Date.now());
+    const signer = await readSigner(rootPem, privateKeyPem(keys.privateKey));
+    expect(signer.keyType).toBe(keyType);
+    const next = await authority();
+    openssl.file('root.pem', rootPem);
+    openssl.file('next.pem', next.rootPem);
+    openssl.file('leaf.pem', await leafOf(signer));
+    openssl.file('cross.pem', await issueCrossSigned(signer, next.rootPem, Date.now()));
+    openssl.file('next-leaf.pem', await leafOf(next.signer));
+    const verify = (...args: string[]): string => openssl.run('verify', '-x509_strict', ...args);
+    expect(verify('-CAfile', 'root.pem', 'leaf.pem')).toContain('leaf.pem: OK');
+    expect(verify('-CAfile', 'root.pem', '-untrusted', 'cross.pem', 'next-leaf.pem')).toContain('OK');
+    expect(verify('-CAfile', 'next.pem', 'next-leaf.pem')).toContain('OK');
   });
 });
 

@@ -4,9 +4,10 @@ import { randomBytes, webcrypto } from 'node:crypto';
 
 import * as x509 from '@peculiar/x509';
 
+import type { CaKeyType } from '#core/model/ca-settings.ts';
 import type { ServiceIdentity, SpiffeId, TrustDomain } from '#core/spiffe-id.ts';
 
-import { readPrivateKey, sha256Hex, spkiDer } from './keys.ts';
+import { caKeyType, readPrivateKey, sha256Hex, spkiDer } from './keys.ts';
 import type { KeyPair } from './keys.ts';
 import { pemBlock, toPem } from './pem.ts';
 
@@ -29,6 +30,7 @@ export interface Signer {
   readonly certificatePem: string;
   readonly certificate: x509.X509Certificate;
   readonly key: webcrypto.CryptoKey;
+  readonly keyType: CaKeyType;
   /** What signs with `key`. */
   readonly crypto: webcrypto.Crypto;
   /** Milliseconds since 1970. */
@@ -45,7 +47,7 @@ export interface Life {
  * Makes a signer of an authority's certificate and key.
  *
  * @param crypto what signs: Node's own by default
- * @throws RangeError when one of them cannot be read, is no EC P-256 authority, or they do not belong together.
+ * @throws RangeError when one of them cannot be read, is no authority of a kind we know, or they do not belong together.
  */
 export async function readSigner(
   certificatePem: string,
@@ -60,8 +62,8 @@ export async function readSigner(
   } catch {
     throw new RangeError('the certificate cannot be read');
   }
-  if (keys.privateKey.asymmetricKeyDetails?.namedCurve !== 'prime256v1')
-    throw new RangeError('the key is not EC P-256');
+  const keyType = caKeyType(keys.publicKey);
+  if (!keyType) throw new RangeError('the key is neither EC P-256 or P-384 nor RSA 2048 or 4096');
   if (!spkiDer(keys.publicKey).equals(Buffer.from(certificate.publicKey.rawData))) {
     throw new RangeError('the certificate does not belong to the key');
   }
@@ -71,25 +73,38 @@ export async function readSigner(
   return {
     certificatePem: toPem('CERTIFICATE', der),
     certificate,
-    key: await signingKey(keys, crypto),
+    key: await signingKey(keys, keyType, crypto),
+    keyType,
     crypto,
     notAfter: certificate.notAfter.getTime(),
   };
 }
 
-/** A new self-signed root of a trust domain. */
-export async function issueRoot(keys: KeyPair, domain: TrustDomain, now: number): Promise<string> {
+/**
+ * A new self-signed root of a trust domain.
+ *
+ * @throws RangeError when the key is of no kind for authorities.
+ */
+export async function issueRoot(
+  keys: KeyPair,
+  domain: TrustDomain,
+  now: number,
+  ttlMs = ROOT_LIFE_MS,
+): Promise<string> {
+  const keyType = caKeyType(keys.publicKey);
+  if (!keyType) throw new RangeError('a root has an EC P-256 or P-384, or an RSA 2048 or 4096 key');
   const spki = spkiDer(keys.publicKey);
   const name = commonName(`mesh-${randomBytes(4).toString('hex')}.ca.${shortDomain(domain)}.mesh`);
   const keyId = sha256Hex(spki);
   const certificate = await x509.X509CertificateGenerator.create(
     {
-      ...times({ now, ttlMs: ROOT_LIFE_MS }),
+      ...times({ now, ttlMs }),
       serialNumber: randomSerial(),
       subject: name,
       issuer: name,
       publicKey: spki,
-      signingKey: await signingKey(keys, webcrypto),
+      signingKey: await signingKey(keys, keyType, webcrypto),
+      signingAlgorithm: ALGORITHMS[keyType],
       extensions: [
         new x509.BasicConstraintsExtension(true, undefined, true),
         new x509.KeyUsagesExtension(usage.digitalSignature | usage.keyCertSign | usage.cRLSign, true),
@@ -127,6 +142,7 @@ export async function issueCrossSigned(signer: Signer, rootPem: string, now: num
       issuer: signer.certificate.subjectName,
       publicKey: spki,
       signingKey: signer.key,
+      signingAlgorithm: ALGORITHMS[signer.keyType],
       extensions: [
         new x509.BasicConstraintsExtension(true, undefined, true),
         new x509.KeyUsagesExtension(usage.digitalSignature | usage.keyCertSign | usage.cRLSign, true),
@@ -215,6 +231,7 @@ async function issue(
       issuer: signer.certificate.subjectName,
       publicKey: life.spki,
       signingKey: signer.key,
+      signingAlgorithm: ALGORITHMS[signer.keyType],
       extensions: [
         new x509.BasicConstraintsExtension(false, undefined, true),
         new x509.KeyUsagesExtension(contents.keyUsage, true),
@@ -267,9 +284,21 @@ function randomSerial(): string {
   return randomBytes(16).toString('hex');
 }
 
-async function signingKey(keys: KeyPair, crypto: webcrypto.Crypto): Promise<webcrypto.CryptoKey> {
+/** How each kind signs: with the hash of its own strength. */
+const ALGORITHMS = {
+  'ec-p256': { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' },
+  'ec-p384': { name: 'ECDSA', namedCurve: 'P-384', hash: 'SHA-384' },
+  'rsa-2048': { name: 'RSASSA-PKCS1-v1_5', hash: 'SHA-256' },
+  'rsa-4096': { name: 'RSASSA-PKCS1-v1_5', hash: 'SHA-256' },
+} as const satisfies Record<CaKeyType, object>;
+
+async function signingKey(
+  keys: KeyPair,
+  type: CaKeyType,
+  crypto: webcrypto.Crypto,
+): Promise<webcrypto.CryptoKey> {
   const pkcs8 = keys.privateKey.export({ format: 'der', type: 'pkcs8' });
-  return crypto.subtle.importKey('pkcs8', pkcs8, { name: 'ECDSA', namedCurve: 'P-256' }, false, ['sign']);
+  return crypto.subtle.importKey('pkcs8', pkcs8, ALGORITHMS[type], false, ['sign']);
 }
 
 function pem(certificate: x509.X509Certificate): string {

@@ -53,6 +53,37 @@ describe('a MeshConfig', () => {
       ['spec.defaultAction: "maybe" is not known; write "allow" or "deny"'],
     ],
     [
+      'with a root that is no duration',
+      { ca: { rootTTL: 'long' } },
+      ['spec.ca.rootTTL: "long" has a character that is not allowed here'],
+    ],
+    [
+      'with a root of no time',
+      { ca: { rootTTL: '0h' } },
+      ['spec.ca.rootTTL: "0h" is no duration; write such as "87600h"'],
+    ],
+    [
+      'with a short root',
+      { leafTTL: '10s', ca: { rootTTL: '1m' } },
+      ['spec.ca.rootTTL: "1m" is out of bounds; write a duration from 2m to 175200h'],
+    ],
+    [
+      'with a root that outlives too few leaves',
+      { ca: { rootTTL: '48h' } },
+      [
+        'spec.ca.rootTTL: "48h" is less than four times spec.leafTTL "24h": leaves would end with their root; write a longer one, or a shorter leafTTL',
+      ],
+    ],
+    [
+      'with an unknown kind of key and an unknown way to rotate',
+      { ca: { keyType: 'rsa', rotation: { request: '', mode: 'fast' } } },
+      [
+        'spec.ca.keyType: "rsa" is not known; write "ec-p256", "ec-p384", "rsa-2048" or "rsa-4096"',
+        'spec.ca.rotation.request: is empty',
+        'spec.ca.rotation.mode: "fast" is not known; write "graceful", "forced", "rehearse" or "abort"',
+      ],
+    ],
+    [
       'with a short leaf',
       { leafTTL: '9s' },
       ['spec.leafTTL: "9s" is out of bounds; write a duration from 10s to 8760h'],

@@ -4,6 +4,7 @@ import type { Fault } from '../fault.ts';
 import { quoted } from '../fault.ts';
 import { certificatesFault } from '../pem.ts';
 import type { ObjectMeta } from '../resource.ts';
+import { ROOT_TTL_LIMITS } from './ca-settings.ts';
 import type { MeshConfigSpec } from './mesh-config.ts';
 import { LEAF_TTL_LIMITS, meshConfigSpecSchema } from './mesh-config.ts';
 import { MESH_DEFAULTS } from './mesh-settings.ts';
@@ -28,7 +29,13 @@ export function meshConfigFaults(config: RawMeshConfig, old?: RawMeshConfig): re
   const faults = [...nameFaults(config.metadata), ...schema];
   if (schema.length > 0) return faults;
   const checked = spec as MeshConfigSpec;
-  return [...faults, ...immutableFaults(checked, old), ...leafFaults(checked), ...federationFaults(checked)];
+  return [
+    ...faults,
+    ...immutableFaults(checked, old),
+    ...leafFaults(checked),
+    ...rootFaults(checked),
+    ...federationFaults(checked),
+  ];
 }
 
 /** What is allowed and yet probably not meant. */
@@ -86,6 +93,31 @@ function leafFaults({ leafTTL }: MeshConfigSpec): Fault[] {
     {
       field,
       message: `${quoted(leafTTL)} is out of bounds; write a duration from ${LEAF_TTL_LIMITS.min} to ${LEAF_TTL_LIMITS.max}`,
+    },
+  ];
+}
+
+function rootFaults({ ca, leafTTL = MESH_DEFAULTS.leafTTL }: MeshConfigSpec): Fault[] {
+  if (ca?.rootTTL === undefined) return [];
+  const field = 'spec.ca.rootTTL';
+  const ttl = parseDuration(ca.rootTTL);
+  if (ttl === undefined)
+    return [{ field, message: `${quoted(ca.rootTTL)} is no duration; write such as "87600h"` }];
+  const { min, max } = ROOT_TTL_LIMITS;
+  if (ttl < (parseDuration(min) ?? 0) || ttl > (parseDuration(max) ?? Infinity))
+    return [
+      {
+        field,
+        message: `${quoted(ca.rootTTL)} is out of bounds; write a duration from ${min} to ${max}`,
+      },
+    ];
+  // What is left of a root when it is replaced must be enough for the leaves that it signs until then.
+  const leaf = parseDuration(leafTTL) ?? 0;
+  if (ttl >= leaf * 4) return [];
+  return [
+    {
+      field,
+      message: `${quoted(ca.rootTTL)} is less than four times spec.leafTTL ${quoted(leafTTL)}: leaves would end with their root; write a longer one, or a shorter leafTTL`,
     },
   ];
 }

@@ -4,6 +4,8 @@ import { DURATION_PATTERN } from '../duration.ts';
 import { DNS_LABEL_PATTERN } from '../names.ts';
 import { TRUST_DOMAIN_PATTERN } from '../spiffe-id.ts';
 import type { Condition, KubeObject } from '../resource.ts';
+import { CA_DEFAULTS, CA_KEY_TYPES, ROOT_TTL_LIMITS, ROTATION_MODES } from './ca-settings.ts';
+import type { RotationMode } from './ca-settings.ts';
 
 /** The MeshConfig resource: what holds for the whole mesh. Cluster-scoped; one object, named `mesh`. */
 
@@ -46,7 +48,35 @@ export const meshConfigSpecSchema = z
       .describe('Life of a workload certificate, such as "24h" (default); from 10s to 8760h.'),
     ca: z
       .strictObject({
-        provider: z.enum(['builtin']).describe('Who holds the root key.'),
+        provider: z.enum(['builtin']).optional().describe('Who holds the root key. Default "builtin".'),
+        keyType: z
+          .enum(CA_KEY_TYPES)
+          .optional()
+          .describe('Key of the builtin root. Default "ec-p256". Another one than it has begins a rotation.'),
+        rootTTL: z
+          .string()
+          .regex(new RegExp(DURATION_PATTERN))
+          .max(32)
+          .optional()
+          .describe(
+            `Life of a new builtin root, from ${ROOT_TTL_LIMITS.min} to ${ROOT_TTL_LIMITS.max}. Default "${CA_DEFAULTS.rootTTL}". It is replaced when 70 % of it are over.`,
+          ),
+        rotation: z
+          .strictObject({
+            request: z
+              .string()
+              .min(1)
+              .max(64)
+              .describe('Any word that was not written here before, such as a date: each is done once.'),
+            mode: z
+              .enum(ROTATION_MODES)
+              .optional()
+              .describe(
+                '"graceful" (default) replaces the root while both are believed; "forced" drops the old root at once and cuts what it signed; "rehearse" checks everything and changes nothing; "abort" goes back.',
+              ),
+          })
+          .optional()
+          .describe('Asks for a new root.'),
         config: z
           .record(z.string().max(253), z.string().max(16384))
           .optional()
@@ -74,9 +104,42 @@ export interface RootStatus {
   readonly notAfter: string;
 }
 
+export type RotationReason = 'Requested' | 'Age' | 'KeyType';
+
+/** A rotation of the root that is under way. Times are RFC 3339. */
+export interface RotationStatus {
+  /** Preparing: the new root is being made. Published: both are believed, the old one signs. Draining: the other one signs. */
+  readonly phase: 'Preparing' | 'Published' | 'Draining';
+  readonly reason: RotationReason;
+  readonly forced?: boolean;
+  /** Ids of the roots. The new one is there from Published on. */
+  readonly from: string;
+  readonly to?: string;
+  /** The new root as the old one signed it, PEM: with it, who believes only the old one believes leaves of the new one. */
+  readonly crossSigned?: string;
+  /** When the next phase begins, at the earliest. */
+  readonly until?: string;
+  /** What happens, for people. */
+  readonly message: string;
+}
+
+/** How the last rotation, or the last request for one, ended. */
+export interface RotationOutcome {
+  readonly result: 'Completed' | 'Aborted' | 'Rehearsed' | 'Refused';
+  readonly mode: RotationMode;
+  readonly at: string;
+  readonly message: string;
+}
+
 export interface MeshConfigStatus {
   readonly observedGeneration?: number;
   readonly roots?: readonly RootStatus[];
+  readonly rotation?: RotationStatus;
+  readonly lastRotation?: RotationOutcome;
+  /** The last `spec.ca.rotation.request` that was taken up. */
+  readonly handledRequest?: string;
+  /** The longest life that leaves which exist may have. Kept, because leafTTL may have been longer before. */
+  readonly leaves?: { readonly ttl: string; readonly until: string };
   readonly conditions?: readonly Condition[];
 }
 

@@ -2,7 +2,8 @@ import * as z from 'zod';
 
 import type { Condition } from '../resource.ts';
 import type { IntentionStatus } from './intention.ts';
-import type { MeshConfigStatus, RootStatus } from './mesh-config.ts';
+import { ROTATION_MODES } from './ca-settings.ts';
+import type { MeshConfigStatus, RootStatus, RotationOutcome, RotationStatus } from './mesh-config.ts';
 import type { BackingService, MeshServiceStatus, ServicePort } from './mesh-service.ts';
 
 /**
@@ -102,6 +103,38 @@ const root = z.object({
   notAfter: time.describe('When it ends.'),
 } satisfies Fields<RootStatus>);
 
+const rotation = z.object({
+  phase: z
+    .enum(['Preparing', 'Published', 'Draining'])
+    .describe(
+      'Preparing: the new root is being made. Published: both are believed and the old one signs. Draining: the other one signs, until what the first signed has ended.',
+    ),
+  reason: z.enum(['Requested', 'Age', 'KeyType']).describe('Why it began.'),
+  forced: z.boolean().exactOptional().describe('Whether the old root was dropped at once.'),
+  from: z.string().describe('Id of the old root.'),
+  to: z.string().exactOptional().describe('Id of the new root, once there is one.'),
+  crossSigned: z
+    .string()
+    .exactOptional()
+    .describe(
+      'The new root as the old one signed it, PEM. Comes with every certificate that the new root signs.',
+    ),
+  until: time.exactOptional().describe('When the next phase begins, at the earliest.'),
+  message: z.string().describe('What happens.'),
+} satisfies Fields<RotationStatus>);
+
+const rotationOutcome = z.object({
+  result: z.enum(['Completed', 'Aborted', 'Rehearsed', 'Refused']).describe('How it ended.'),
+  mode: z.enum(ROTATION_MODES).describe('What was asked for.'),
+  at: time.describe('When.'),
+  message: z.string().describe('What was done, or why nothing was.'),
+} satisfies Fields<RotationOutcome>);
+
+const leaves = z.object({
+  ttl: z.string().describe('Life of the certificates that are signed now.'),
+  until: time.describe('When the last of those ends that were signed with a longer life.'),
+} satisfies Fields<NonNullable<MeshConfigStatus['leaves']>>);
+
 export const meshConfigStatusSchema = z
   .object({
     observedGeneration: observedGeneration.exactOptional(),
@@ -109,6 +142,13 @@ export const meshConfigStatusSchema = z
       .array(root)
       .exactOptional()
       .describe('Root certificates of the mesh. Every sidecar trusts exactly these.'),
+    rotation: rotation.exactOptional().describe('The rotation of the root that is under way.'),
+    lastRotation: rotationOutcome.exactOptional().describe('How the last one ended.'),
+    handledRequest: z
+      .string()
+      .exactOptional()
+      .describe('The last spec.ca.rotation.request that was taken up.'),
+    leaves: leaves.exactOptional().describe('How long certificates live that were signed so far.'),
     conditions: conditions.exactOptional(),
   } satisfies Fields<MeshConfigStatus>)
   .describe('What the operator has made of it. Written by the mesh.');

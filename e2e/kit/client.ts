@@ -32,3 +32,13 @@ export async function timedPatch(
     client.close();
   }
 }
+
+/** Changes the MeshConfig's status, as only the mesh does otherwise. */
+export async function patchMeshConfigStatus(status: object): Promise<void> {
+  const client = new KubeClient({ config: await kubeconfig({ path: kubeconfigPath() }) });
+  try {
+    await client.mergePatch(MESH_CONFIGS, { name: 'mesh' }, { status }, { subresource: 'status' });
+  } finally {
+    client.close();
+  }
+}

@@ -1,3 +1,4 @@
+import type { CaKeyType } from '#core/model/ca-settings.ts';
 import type { OwnerReference } from '#core/resource.ts';
 import type { TrustDomain } from '#core/spiffe-id.ts';
 import type { KubeApi } from '#kube/api.ts';
@@ -6,8 +7,8 @@ import { isAlreadyExists, isNotFound, KubeConnectionError, KubeError } from '#ku
 import type { Logger } from '#kube/log.ts';
 import { SECRETS } from '#kube/types.ts';
 import type { Secret } from '#kube/types.ts';
-import { generateKeys, privateKeyPem } from '#pki/keys.ts';
-import { issueCrossSigned, issueLeaf, issueRoot, issueServing } from '#pki/profile.ts';
+import { generateAuthorityKeys, privateKeyPem } from '#pki/keys.ts';
+import { ROOT_LIFE_MS, issueCrossSigned, issueLeaf, issueRoot, issueServing } from '#pki/profile.ts';
 import type { Signer } from '#pki/profile.ts';
 
 import { CA_SECRET_NAME, caSecret, readCaSecret } from './builtin-state.ts';
@@ -28,19 +29,26 @@ export interface BuiltinProviderParts {
    * is lost, and a new root would silently cut every workload off; so that is refused.
    */
   readonly publishedRoots?: () => Promise<number>;
+  /** Where root and key are; default {@link CA_SECRET_NAME}. */
+  readonly secretName?: string;
+  /** What a root that is made is like; default EC P-256 for ten years. */
+  readonly newRoot?: () => { readonly keyType: CaKeyType; readonly rootTtlMs: number };
 }
 
+const DEFAULT_ROOT = { keyType: 'ec-p256', rootTtlMs: ROOT_LIFE_MS } as const;
 const FIRST_RETRY_MS = 500;
 const LAST_RETRY_MS = 15_000;
 
-/** The mesh's own authority: one root, EC P-256, ten years, its key in a Secret of the mesh's namespace. */
+/** The mesh's own authority: one root, its key in a Secret of the mesh's namespace. */
 export class BuiltinProvider implements CaProvider {
   readonly name = 'builtin';
   readonly #parts: BuiltinProviderParts;
+  readonly #secretName: string;
   #signer: Signer | undefined;
 
   constructor(parts: BuiltinProviderParts) {
     this.#parts = parts;
+    this.#secretName = parts.secretName ?? CA_SECRET_NAME;
   }
 
   /**
@@ -89,13 +97,13 @@ export class BuiltinProvider implements CaProvider {
     } catch (error) {
       // An API server that is away takes nothing from us: the key is in memory.
       return isNotFound(error)
-        ? `Secret ${namespace}/${CA_SECRET_NAME} is gone; restore it before the operator restarts`
+        ? `Secret ${namespace}/${this.#secretName} is gone; restore it before the operator restarts`
         : undefined;
     }
     try {
       const stored = await readCaSecret(secret, trustDomain, clock.now());
       if (stored.certificatePem === this.#signer.certificatePem) return undefined;
-      return `Secret ${namespace}/${CA_SECRET_NAME} holds another root than this operator signs with; restart the operator`;
+      return `Secret ${namespace}/${this.#secretName} holds another root than this operator signs with; restart the operator`;
     } catch (error) {
       return (error as Error).message;
     }
@@ -125,22 +133,31 @@ export class BuiltinProvider implements CaProvider {
   }
 
   async #create(): Promise<Secret> {
-    const { api, clock, log, namespace, trustDomain, owner, publishedRoots } = this.#parts;
+    const { api, clock, log, namespace, trustDomain, owner, publishedRoots, newRoot } = this.#parts;
     if (((await publishedRoots?.()) ?? 0) > 0) {
       throw new CaStateError(
-        `the mesh's certificate authority cannot start: Secret ${namespace}/${CA_SECRET_NAME} is gone, but workloads believe its root. ` +
+        `the mesh's certificate authority cannot start: Secret ${namespace}/${this.#secretName} is gone, but workloads believe its root. ` +
           'Restore it from a backup. Only if none exists: delete the MeshConfig, restart the operator, which then makes a new root, ' +
           'and restart every meshed pod.',
       );
     }
-    const keys = await generateKeys();
-    const certificatePem = await issueRoot(keys, trustDomain, clock.now());
+    const { keyType, rootTtlMs } = newRoot?.() ?? DEFAULT_ROOT;
+    const keys = await generateAuthorityKeys(keyType);
+    const certificatePem = await issueRoot(keys, trustDomain, clock.now(), rootTtlMs);
     try {
       const made = await api.create(
         SECRETS,
-        caSecret(namespace, { certificatePem, keyPem: privateKeyPem(keys.privateKey) }, owner),
+        caSecret(
+          namespace,
+          { certificatePem, keyPem: privateKeyPem(keys.privateKey) },
+          owner,
+          this.#secretName,
+        ),
       );
-      log.info({ secret: `${namespace}/${CA_SECRET_NAME}`, trustDomain }, 'made a new root certificate');
+      log.info(
+        { secret: `${namespace}/${this.#secretName}`, trustDomain, keyType },
+        'made a new root certificate',
+      );
       return made;
     } catch (error) {
       if (!isAlreadyExists(error)) throw error;
@@ -149,7 +166,7 @@ export class BuiltinProvider implements CaProvider {
   }
 
   #get(): Promise<Secret> {
-    return this.#parts.api.get(SECRETS, { name: CA_SECRET_NAME, namespace: this.#parts.namespace });
+    return this.#parts.api.get(SECRETS, { name: this.#secretName, namespace: this.#parts.namespace });
   }
 
   #ready(): Signer {

@@ -4,6 +4,7 @@ import { LABELS, MANAGED_BY_VALUE } from '#core/constants.ts';
 import type { OwnerReference } from '#core/resource.ts';
 import type { TrustDomain } from '#core/spiffe-id.ts';
 import type { Secret } from '#kube/types.ts';
+import { sha256Hex } from '#pki/keys.ts';
 import { pemBlock } from '#pki/pem.ts';
 import { readSigner } from '#pki/profile.ts';
 import type { Signer } from '#pki/profile.ts';
@@ -12,7 +13,10 @@ import { CaStateError } from './provider.ts';
 
 /** How the builtin authority's root and key stand in their Secret. Pure. */
 
+/** The root that is in use. */
 export const CA_SECRET_NAME = 'mesh-ca';
+/** The root that a rotation brings, until it takes the other's place. */
+export const NEXT_CA_SECRET_NAME = 'mesh-ca-next';
 const CERTIFICATE = 'root.crt';
 const KEY = 'root.key';
 
@@ -21,12 +25,13 @@ export function caSecret(
   namespace: string,
   root: { readonly certificatePem: string; readonly keyPem: string },
   owner: OwnerReference | undefined,
+  name: string = CA_SECRET_NAME,
 ): Secret {
   return {
     apiVersion: 'v1',
     kind: 'Secret',
     metadata: {
-      name: CA_SECRET_NAME,
+      name,
       namespace,
       labels: { [LABELS.managedBy]: MANAGED_BY_VALUE },
       ...(owner ? { ownerReferences: [owner] } : {}),
@@ -68,6 +73,26 @@ function rootFault(root: X509Certificate, domain: TrustDomain, now: number): str
     return `${CERTIFICATE} is not signed by its own key`;
   if (now > Date.parse(root.validTo)) return `${CERTIFICATE} ended on ${root.validTo}`;
   return undefined;
+}
+
+/** Whether both hold the same root and key. */
+export function holdsSameRoot(one: Secret, other: Secret): boolean {
+  return [CERTIFICATE, KEY].every((field) => one.data?.[field] === other.data?.[field]);
+}
+
+/** SHA-256 of the root certificate (DER), lower-case hex; undefined when none can be read. */
+export function rootIdOf(secret: Secret): string | undefined {
+  try {
+    return sha256Hex(pemBlock('CERTIFICATE', text(secret, CERTIFICATE)));
+  } catch {
+    return undefined;
+  }
+}
+
+/** A Secret that holds another one's root and key. */
+export function withRootOf(secret: Secret, source: Secret): Secret {
+  const { [CERTIFICATE]: certificate = '', [KEY]: key = '' } = source.data ?? {};
+  return { ...secret, data: { [CERTIFICATE]: certificate, [KEY]: key } };
 }
 
 function text(secret: Secret, field: string): string {

@@ -8,7 +8,8 @@ import { namespaceName, serviceName } from '#core/names.ts';
 import { OPERATOR_SERVICE } from '#core/constants.ts';
 
 import type { AuthorityWatch } from '../ca/authority-watch.ts';
-import type { Authority } from '../ca/authority.ts';
+import type { Authority, RootSlots } from '../ca/authority.ts';
+import { RootSuccession } from '../ca/succession.ts';
 import type { Caches } from '../caches.ts';
 import type { OperatorConfig } from '../config.ts';
 import { Controller } from '../controller.ts';
@@ -19,6 +20,7 @@ import type { Settings } from '../settings.ts';
 import { StatusWriter } from '../status-writer.ts';
 import { WebhookPatience } from '../webhook-patience.ts';
 import { AccessController } from './access/controller.ts';
+import { CaRotationController } from './ca-rotation/controller.ts';
 import { IntentionController } from './intention/controller.ts';
 import { JobFinisherController } from './job-finisher/controller.ts';
 import { tellToFinish } from './job-finisher/finish-client.ts';
@@ -39,7 +41,9 @@ export interface ControllersDeps {
   readonly events: Events;
   readonly caches: Caches;
   readonly settings: Settings;
-  readonly authority: Pick<Authority, 'roots' | 'bundlePem' | 'bundle' | 'issueIdentity'>;
+  readonly authority: Authority;
+  /** Absent where the provider's root is replaced elsewhere. */
+  readonly slots: RootSlots | undefined;
   readonly authorityWatch: Pick<AuthorityWatch, 'fault' | 'onChange'>;
   readonly owner: OwnerReference | undefined;
 }
@@ -65,7 +69,7 @@ export function createControllers(deps: ControllersDeps): readonly Controller[] 
       mutating: caches.mutatingWebhooks,
       validating: caches.validatingWebhooks,
       matchConditions: deps.capabilities.matchConditions,
-      roots: () => authority.bundlePem,
+      authority,
     }),
     new AccessController({
       ...{ api, meshNamespace, owner },
@@ -95,6 +99,19 @@ export function createControllers(deps: ControllersDeps): readonly Controller[] 
       tell: (target) => tell(deps, target),
     }),
   ];
+  const rotation = deps.slots
+    ? [
+        new CaRotationController({
+          ...{ api, clock, events, authority },
+          log: log.child({ controller: 'ca-rotation' }),
+          meshConfigs: caches.meshConfigs,
+          succession: new RootSuccession({
+            ...{ api, clock, scope, authority, slots: deps.slots },
+            namespace: meshNamespace,
+          }),
+        }),
+      ]
+    : [];
   const missed = caches.askingPods
     ? [
         new MissedInjectionController({
@@ -105,7 +122,9 @@ export function createControllers(deps: ControllersDeps): readonly Controller[] 
       ]
     : [];
   const patience = new WebhookPatience({ clock, log });
-  return [...duties, ...missed].map((duty) => new Controller(duty, { clock, log, metrics, patience }));
+  return [...duties, ...rotation, ...missed].map(
+    (duty) => new Controller(duty, { clock, log, metrics, patience }),
+  );
 }
 
 /** Finished Jobs with ordinary sidecars are few; an identity for each call costs less than keeping one fresh. */

@@ -70,6 +70,11 @@ export class ServingCertificate {
     return now < this.#pair.notBefore ? 'it is not valid yet; is the clock of this node right?' : undefined;
   }
 
+  /** Makes a new pair now: the root has changed. */
+  renew(): void {
+    if (this.#pair && !this.#stopped) void this.#renew();
+  }
+
   stop(): void {
     this.#stopped = true;
     this.#timer?.cancel();

@@ -6,6 +6,7 @@ import { createCsr } from '#pki/csr.ts';
 import { generateKeys } from '#pki/keys.ts';
 import { readCertificates } from '#pki/pem.ts';
 import type { Svid } from '#pki/svid.ts';
+import type { TrustBundle } from '#pki/trust-bundle.ts';
 
 import { Listeners } from '../seams/listeners.ts';
 import type { IdentitySnapshot, IdentitySource } from '../seams/identity-source.ts';
@@ -114,7 +115,8 @@ export class IdentityManager implements IdentitySource {
     }
     if (!this.#snapshot?.bundle.equals(trust.bundle)) this.#publish();
     if (this.#leafFits(trust)) return;
-    const delay = this.#random() * rootChangeWindow(trust.settings.leafTtlMs);
+    const window = rootChangeWindow(trust.settings.leafTtlMs, this.#leafLeadsTo(trust.bundle, trust));
+    const delay = this.#random() * window;
     const due = this.#deps.clock.now() + delay;
     if (this.#asking || (this.#nextAttemptAt !== undefined && this.#nextAttemptAt <= due)) return;
     this.#deps.log.info(
@@ -128,11 +130,16 @@ export class IdentityManager implements IdentitySource {
   #leafFits(trust: TrustState): boolean {
     const svid = this.#leaf?.svid;
     if (!svid || svid.spiffeId !== serviceSpiffeId(trust.settings, this.#deps.service)) return false;
-    const domain = trust.settings.trustDomain;
-    if (trust.active.rootsOf(domain).length === 0) return true;
-    const [leaf, ...intermediates] = readCertificates(svid.certChainPem);
+    if (trust.active.rootsOf(trust.settings.trustDomain).length === 0) return true;
+    return this.#leafLeadsTo(trust.active, trust);
+  }
+
+  #leafLeadsTo(roots: TrustBundle, { settings }: TrustState): boolean {
+    const [leaf, ...intermediates] = readCertificates(this.#leaf?.svid.certChainPem ?? '');
     const now = this.#deps.clock.now();
-    return leaf !== undefined && trust.active.fault(leaf, domain, { now, intermediates }) === undefined;
+    return (
+      leaf !== undefined && roots.fault(leaf, settings.trustDomain, { now, intermediates }) === undefined
+    );
   }
 
   #attemptIn(ms: number): void {

@@ -35,6 +35,11 @@ test('Retry-After is kept, within two minutes', () => {
 });
 
 test('a change of the root is spread over a minute for long lives, and less for short ones', () => {
-  expect(rootChangeWindow(24 * 3_600_000)).toBe(60_000);
-  expect(rootChangeWindow(10_000)).toBe(500);
+  expect(rootChangeWindow(24 * 3_600_000, true)).toBe(60_000);
+  expect(rootChangeWindow(10_000, true)).toBe(500);
+});
+
+test('where the root was dropped nobody waits', () => {
+  expect(rootChangeWindow(24 * 3_600_000, false)).toBe(1_000);
+  expect(rootChangeWindow(10_000, false)).toBe(500);
 });

@@ -18,9 +18,16 @@ export function renewAt(
   return leaf.obtainedAt + life * (0.6 + span * random);
 }
 
-/** Over how long sidecars spread their renewals when the active root changes: soon, but not all at once. */
-export function rootChangeWindow(leafTtlMs: number): number {
-  return Math.min(60_000, leafTtlMs * 0.05);
+/** Where nobody believes a leaf any more, waiting costs more than a crowd at the operator. */
+const UNBELIEVED_WINDOW_MS = 1_000;
+
+/**
+ * Over how long sidecars spread their renewals when the active root changes: soon, but not all at once.
+ *
+ * @param isBelieved whether what signed our leaf is still among the roots
+ */
+export function rootChangeWindow(leafTtlMs: number, isBelieved: boolean): number {
+  return Math.min(isBelieved ? 60_000 : UNBELIEVED_WINDOW_MS, leafTtlMs * 0.05);
 }
 
 export interface RetryInput {

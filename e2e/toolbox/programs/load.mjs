@@ -1,8 +1,10 @@
-// node load.mjs URL [RATE_PER_SECOND] [SECONDS]   steady load, a new connection for each request; a JSON summary at the end
+// node load.mjs URL [RATE_PER_SECOND] [SECONDS] [CONNECTIONS]   steady load; a JSON summary at the end
+// A new connection for each request, unless CONNECTIONS says how many are kept and used again. SECONDS 0: until told to stop.
 // A failed request is not tried again: what the mesh loses is counted.
 import http from 'node:http';
 
-const [url, rate = '50', seconds = '0'] = process.argv.slice(2);
+const [url, rate = '50', seconds = '0', kept = '0'] = process.argv.slice(2);
+const agent = Number(kept) > 0 ? new http.Agent({ keepAlive: true, maxSockets: Number(kept) }) : false;
 let sent = 0;
 let ok = 0;
 const failures = [];
@@ -10,7 +12,7 @@ const latencies = [];
 const ask = () => {
   sent += 1;
   const started = process.hrtime.bigint();
-  const request = http.get(url, { agent: false, timeout: 10_000 }, (response) => {
+  const request = http.get(url, { agent, timeout: 10_000 }, (response) => {
     response.resume();
     response.on('end', () => {
       if (response.statusCode === 200) ok += 1;

@@ -81,7 +81,8 @@ export class MeshConfigController implements ControllerDuty {
       clock.now(),
     );
     await status.write(config, {
-      roots: authority.roots(),
+      // Later changes are the rotation's.
+      ...((current?.roots?.length ?? 0) > 0 ? {} : { roots: authority.roots() }),
       conditions,
       ...(generation === undefined ? {} : { observedGeneration: generation }),
     });

@@ -6,6 +6,7 @@ import { MUTATING_WEBHOOKS, VALIDATING_WEBHOOKS } from '#kube/types.ts';
 import type { MutatingWebhook, ValidatingWebhook } from '#kube/types.ts';
 import type { Requeue } from '#kube/work-queue.ts';
 
+import type { Authority } from '../../ca/authority.ts';
 import type { ObjectCache } from '../../cache.ts';
 import type { ControllerDuty } from '../../controller.ts';
 import { holds } from '../../matches.ts';
@@ -19,8 +20,8 @@ export interface WebhookRegistrationParts {
   readonly meshNamespace: string;
   readonly excludedNamespaces: readonly string[];
   readonly matchConditions: boolean;
-  /** PEM of the roots that vouch for the operator. */
-  readonly roots: () => string;
+  /** Whose roots vouch for the operator. */
+  readonly authority: Pick<Authority, 'bundlePem' | 'onChange'>;
   readonly owner: OwnerReference | undefined;
 }
 
@@ -37,8 +38,14 @@ export class WebhookRegistrationController implements ControllerDuty {
   }
 
   subscribe(add: (key: string) => void): readonly (() => void)[] {
-    const { mutating, validating } = this.#parts;
-    return [mutating.subscribe(() => add(MUTATING)), validating.subscribe(() => add(VALIDATING))];
+    const { mutating, validating, authority } = this.#parts;
+    return [
+      mutating.subscribe(() => add(MUTATING)),
+      validating.subscribe(() => add(VALIDATING)),
+      authority.onChange(() => {
+        for (const key of this.keys()) add(key);
+      }),
+    ];
   }
 
   keys(): Iterable<string> {
@@ -46,7 +53,7 @@ export class WebhookRegistrationController implements ControllerDuty {
   }
 
   async reconcile(key: string): Promise<Requeue | void> {
-    const situation = { ...this.#parts, roots: this.#parts.roots() };
+    const situation = { ...this.#parts, roots: this.#parts.authority.bundlePem };
     if (key === MUTATING)
       await this.#keep(MUTATING_WEBHOOKS, this.#parts.mutating, mutatingWebhook(situation));
     else await this.#keep(VALIDATING_WEBHOOKS, this.#parts.validating, validatingWebhook(situation));

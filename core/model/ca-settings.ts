@@ -1,0 +1,50 @@
+import { parseDuration } from '../duration.ts';
+import { quoted } from '../fault.ts';
+import type { MeshConfigSpec } from './mesh-config.ts';
+
+/** What a MeshConfig says about the certificate authority. Only the operator reads it. */
+
+/** The kinds of key that the builtin authority can have. */
+export const CA_KEY_TYPES = ['ec-p256', 'ec-p384', 'rsa-2048', 'rsa-4096'] as const;
+export type CaKeyType = (typeof CA_KEY_TYPES)[number];
+
+/**
+ * Ways to replace the root: with both believed meanwhile; at once, cutting off what the old one signed; not at all, but with
+ * everything checked; and back.
+ */
+export const ROTATION_MODES = ['graceful', 'forced', 'rehearse', 'abort'] as const;
+export type RotationMode = (typeof ROTATION_MODES)[number];
+
+export const CA_DEFAULTS = { keyType: 'ec-p256', rootTTL: '87600h', mode: 'graceful' } as const;
+export const ROOT_TTL_LIMITS = { min: '2m', max: '175200h' } as const;
+
+/** What somebody wants done with the root. */
+export interface RotationRequest {
+  /** The asker's own word for it; each is done once. */
+  readonly id: string;
+  readonly mode: RotationMode;
+}
+
+export interface CaSettings {
+  readonly keyType: CaKeyType;
+  /** Life of a new root. */
+  readonly rootTtlMs: number;
+  readonly request: RotationRequest | undefined;
+}
+
+/**
+ * Fills in what is left open.
+ *
+ * @throws RangeError when something cannot be read.
+ */
+export function caSettings(spec: MeshConfigSpec | undefined): CaSettings {
+  const { keyType = CA_DEFAULTS.keyType, rootTTL = CA_DEFAULTS.rootTTL, rotation } = spec?.ca ?? {};
+  const rootTtlMs = parseDuration(rootTTL);
+  if (rootTtlMs === undefined)
+    throw new RangeError(`ca.rootTTL ${quoted(rootTTL)}: write a duration such as "87600h"`);
+  return {
+    keyType,
+    rootTtlMs,
+    request: rotation && { id: rotation.request, mode: rotation.mode ?? CA_DEFAULTS.mode },
+  };
+}

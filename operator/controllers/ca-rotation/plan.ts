@@ -1,0 +1,114 @@
+import type { CaSettings, RotationRequest } from '#core/model/ca-settings.ts';
+import type { MeshConfigStatus, RotationReason } from '#core/model/mesh-config.ts';
+
+import type { ActiveRoot } from '../../ca/authority.ts';
+
+/**
+ * What is to be done about the root next. Pure: everything that is known goes in, one step comes out, and what a step has
+ * changed stands in the MeshConfig's status before the next is asked for. So whoever asks after a crash goes on where it stopped.
+ */
+
+export interface RotationFacts {
+  /** Milliseconds since 1970. */
+  readonly now: number;
+  readonly settings: CaSettings;
+  readonly status: Pick<MeshConfigStatus, 'roots' | 'rotation' | 'handledRequest'>;
+  readonly active: ActiveRoot;
+}
+
+export type RotationStep =
+  /** Nothing, until the moment given (milliseconds since 1970), if one is. */
+  | { readonly do: 'wait'; readonly until?: number }
+  | {
+      readonly do: 'begin';
+      readonly reason: RotationReason;
+      readonly forced: boolean;
+      readonly request?: RotationRequest;
+    }
+  /** Make the new root and have it believed; a forced one is the only one from then on. */
+  | { readonly do: 'publish' }
+  /** Let the new root sign. */
+  | { readonly do: 'switch' }
+  /** Take away the root that signs no longer. */
+  | { readonly do: 'retire' }
+  /** The new root has signed nothing yet: as if there had been none. */
+  | { readonly do: 'abandon'; readonly request: RotationRequest }
+  /** Let the old root sign again. */
+  | { readonly do: 'switch-back'; readonly request: RotationRequest }
+  /** Go on with what is under way, but drop the old root at once. */
+  | { readonly do: 'force'; readonly request: RotationRequest }
+  | { readonly do: 'rehearse'; readonly request: RotationRequest }
+  | { readonly do: 'refuse'; readonly request: RotationRequest; readonly why: string };
+
+/** The part of its life after which a root is replaced. */
+const AGED = 0.7;
+
+export function nextStep(facts: RotationFacts): RotationStep {
+  const { settings, status } = facts;
+  const { request } = settings;
+  const asked = request && request.id !== status.handledRequest ? request : undefined;
+  return status.rotation ? underWay(facts, asked) : atRest(facts, asked);
+}
+
+function atRest({ now, settings, active }: RotationFacts, asked: RotationRequest | undefined): RotationStep {
+  if (asked?.mode === 'rehearse') return { do: 'rehearse', request: asked };
+  if (asked?.mode === 'abort') return { do: 'refuse', request: asked, why: 'no rotation is under way' };
+  if (asked) return { do: 'begin', reason: 'Requested', forced: asked.mode === 'forced', request: asked };
+  if (settings.keyType !== active.keyType) return { do: 'begin', reason: 'KeyType', forced: false };
+  const aged = active.notBefore + (active.notAfter - active.notBefore) * AGED;
+  return now >= aged ? { do: 'begin', reason: 'Age', forced: false } : { do: 'wait', until: aged };
+}
+
+function underWay({ now, status, active }: RotationFacts, asked: RotationRequest | undefined): RotationStep {
+  const { phase, to, until } = status.rotation!;
+  if (asked?.mode === 'forced') return { do: 'force', request: asked };
+  if (asked?.mode === 'abort') {
+    const why = noWayBack(status.roots?.length ?? 0, active.id === to);
+    if (phase !== 'Draining') return { do: 'abandon', request: asked };
+    return why ? { do: 'refuse', request: asked, why } : { do: 'switch-back', request: asked };
+  }
+  if (asked) return { do: 'refuse', request: asked, why: 'a rotation is under way' };
+  if (phase === 'Preparing') return { do: 'publish' };
+  const at = until === undefined ? now : Date.parse(until);
+  if (now < at) return { do: 'wait', until: at };
+  return phase === 'Published' ? { do: 'switch' } : { do: 'retire' };
+}
+
+function noWayBack(roots: number, newOneSigns: boolean): string | undefined {
+  if (!newOneSigns) return 'the old root signs again already';
+  return roots > 1 ? undefined : 'the old root is gone';
+}
+
+/** How long both roots are published before the new one signs: a sidecar that hears of it later has the cross-signature. */
+export function publishedFor(leafTtlMs: number): number {
+  return Math.min(60_000, Math.max(2_000, leafTtlMs * 0.05));
+}
+
+/** What a drain adds to the longest life of a leaf: for clocks that are apart, and replicas that heard late of the switch. */
+const DRAIN_MARGIN_MS = 15_000;
+
+/**
+ * When nothing lives any more that another root than the one that signs now has signed.
+ *
+ * @param leaves as in the MeshConfig's status
+ * @returns milliseconds since 1970
+ */
+export function drainedAt(now: number, leafTtlMs: number, leaves: MeshConfigStatus['leaves']): number {
+  return Math.max(now + leafTtlMs, leaves ? Date.parse(leaves.until) : 0) + DRAIN_MARGIN_MS;
+}
+
+/** Keeps in mind how long leaves may live that were signed while leafTTL was longer. */
+export function leavesAfter(
+  now: number,
+  leaves: MeshConfigStatus['leaves'],
+  ttl: { readonly text: string; readonly ms: number; readonly beforeMs: number | undefined },
+): NonNullable<MeshConfigStatus['leaves']> {
+  const until = leaves ? Date.parse(leaves.until) : now;
+  const longer = ttl.beforeMs !== undefined && ttl.beforeMs > ttl.ms ? now + ttl.beforeMs : 0;
+  return { ttl: ttl.text, until: wholeSecond(Math.max(until, longer)) };
+}
+
+/** RFC 3339 in UTC, the next whole second. */
+export function wholeSecond(ms: number): string {
+  return new Date(Math.ceil(ms / 1000) * 1000).toISOString().replace('.000Z', 'Z');
+}
