@@ -69,7 +69,8 @@ export class PeerDialer {
     for (;;) {
       const connection = await this.#dialOnce(address, expect, alpn, signal);
       if (connection.version === this.#deps.identity.current()?.version) return connection;
-      resetSocket(connection.raw);
+      // Not reset: the peer may still be waiting for the last words of the handshake, and would call it failed.
+      connection.tls.destroySoon();
     }
   }
 
