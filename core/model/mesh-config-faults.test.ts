@@ -28,6 +28,7 @@ describe('a MeshConfig', () => {
       federation: [foreign],
     },
     { leafTTL: '8760h' },
+    { ca: { provider: 'step-ca', config: { address: 'https://ca.test', provisioner: 'mesh' } } },
     { federation: [{ ...foreign, bundle: CERTIFICATE + CERTIFICATE }] },
   ])('is accepted: %j', (spec) => {
     expect(check(spec)).toEqual([]);
@@ -105,8 +106,24 @@ describe('a MeshConfig', () => {
     ],
     [
       'with an unknown provider',
-      { ca: { provider: 'vault' } },
-      ['spec.ca.provider: "vault" is not known; write "builtin"'],
+      { ca: { provider: 'aws-pca' } },
+      ['spec.ca.provider: "aws-pca" is not known; write "builtin", "vault" or "step-ca"'],
+    ],
+    [
+      'with a provider that cannot be reached, and with settings of the builtin one',
+      {
+        ca: {
+          provider: 'vault',
+          keyType: 'rsa-2048',
+          config: { address: 'http://vault', intermediatepath: 'x' },
+        },
+      },
+      [
+        'spec.ca.config.intermediatePath: is missing, and "vault" needs it',
+        'spec.ca.config.address: begins with "http:": keys are never signed over an unprotected connection; write https://',
+        'spec.ca.config.intermediatepath: is no setting of "vault"; did you mean "intermediatePath"?',
+        'spec.ca.keyType: is about the builtin root; remove it, and look after the root where "vault" keeps it',
+      ],
     ],
     [
       'federated with itself',

@@ -4,6 +4,7 @@ import type { Fault } from '../fault.ts';
 import { quoted } from '../fault.ts';
 import { certificatesFault } from '../pem.ts';
 import type { ObjectMeta } from '../resource.ts';
+import { readProviderSettings } from './ca-providers.ts';
 import { ROOT_TTL_LIMITS } from './ca-settings.ts';
 import type { MeshConfigSpec } from './mesh-config.ts';
 import { LEAF_TTL_LIMITS, meshConfigSpecSchema } from './mesh-config.ts';
@@ -15,6 +16,8 @@ export interface RawMeshConfig {
   readonly spec?: unknown;
 }
 
+/** Of `spec.ca`; they mean nothing where another provider has the root. */
+const BUILTIN_FIELDS = ['keyType', 'rootTTL', 'rotation'] as const;
 const SHORT_LEAF_MS = 3_600_000;
 
 /**
@@ -34,6 +37,7 @@ export function meshConfigFaults(config: RawMeshConfig, old?: RawMeshConfig): re
     ...immutableFaults(checked, old),
     ...leafFaults(checked),
     ...rootFaults(checked),
+    ...providerFaults(checked),
     ...federationFaults(checked),
   ];
 }
@@ -119,6 +123,19 @@ function rootFaults({ ca, leafTTL = MESH_DEFAULTS.leafTTL }: MeshConfigSpec): Fa
       field,
       message: `${quoted(ca.rootTTL)} is less than four times spec.leafTTL ${quoted(leafTTL)}: leaves would end with their root; write a longer one, or a shorter leafTTL`,
     },
+  ];
+}
+
+function providerFaults({ ca }: MeshConfigSpec): readonly Fault[] {
+  const read = readProviderSettings(ca);
+  const elsewhere = (ca?.provider ?? 'builtin') !== 'builtin';
+  const misplaced = elsewhere ? BUILTIN_FIELDS.filter((name) => ca?.[name] !== undefined) : [];
+  return [
+    ...(read.ok ? [] : read.faults),
+    ...misplaced.map((name) => ({
+      field: `spec.ca.${name}`,
+      message: `is about the builtin root; remove it, and look after the root where "${ca?.provider}" keeps it`,
+    })),
   ];
 }
 

@@ -4,6 +4,7 @@ import { DURATION_PATTERN } from '../duration.ts';
 import { DNS_LABEL_PATTERN } from '../names.ts';
 import { TRUST_DOMAIN_PATTERN } from '../spiffe-id.ts';
 import type { Condition, KubeObject } from '../resource.ts';
+import { CA_PROVIDERS } from './ca-providers.ts';
 import { CA_DEFAULTS, CA_KEY_TYPES, ROOT_TTL_LIMITS, ROTATION_MODES } from './ca-settings.ts';
 import type { RotationMode } from './ca-settings.ts';
 
@@ -48,7 +49,7 @@ export const meshConfigSpecSchema = z
       .describe('Life of a workload certificate, such as "24h" (default); from 10s to 8760h.'),
     ca: z
       .strictObject({
-        provider: z.enum(['builtin']).optional().describe('Who holds the root key. Default "builtin".'),
+        provider: z.enum(CA_PROVIDERS).optional().describe('Who holds the root key. Default "builtin".'),
         keyType: z
           .enum(CA_KEY_TYPES)
           .optional()
@@ -80,7 +81,7 @@ export const meshConfigSpecSchema = z
         config: z
           .record(z.string().max(253), z.string().max(16384))
           .optional()
-          .describe('Settings of the provider.'),
+          .describe('Settings of the provider. Credentials are in a Secret, never here.'),
       })
       .optional()
       .describe('Certificate authority. Default: the builtin provider.'),

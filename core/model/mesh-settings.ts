@@ -3,6 +3,7 @@ import { quoted } from '../fault.ts';
 import { isDnsLabel } from '../names.ts';
 import { trustDomain } from '../spiffe-id.ts';
 import type { IdentityScope } from '../spiffe-id.ts';
+import type { CaProviderName } from './ca-providers.ts';
 import type { Action } from './intention.ts';
 import type { MeshConfigSpec } from './mesh-config.ts';
 
@@ -15,7 +16,7 @@ import type { MeshConfigSpec } from './mesh-config.ts';
 export interface MeshSettings extends IdentityScope {
   readonly defaultAction: Action;
   readonly leafTtlMs: number;
-  readonly provider: 'builtin';
+  readonly provider: CaProviderName;
 }
 
 export const MESH_DEFAULTS = {

@@ -89,6 +89,7 @@ describeHere(`the chart${reason}`, () => {
         datacenter: 'eu-1',
         defaultAction: 'allow',
         leafTTL: '1h30m',
+        ca: CHANGED_VALUES.mesh.ca,
         federation: CHANGED_VALUES.mesh.federation,
       },
       sidecarDefaults: {

@@ -19,6 +19,7 @@ export const CHANGED_VALUES = {
     datacenter: 'eu-1',
     defaultAction: 'allow',
     leafTTL: '1h30m',
+    ca: { provider: 'step-ca', config: { address: 'https://ca.example', provisioner: 'mesh' } },
     federation: [{ trustDomain: 'partner.example', bundle: PARTNER_ROOT }],
   },
   imageRegistry: 'registry.example/team/',

@@ -57,5 +57,6 @@ capabilities:
 {{- define "mesh.config" -}}
 {{- $spec := pick .Values.mesh "trustDomain" "datacenter" "defaultAction" "leafTTL" -}}
 {{- if .Values.mesh.federation -}}{{- $spec = set $spec "federation" .Values.mesh.federation -}}{{- end -}}
+{{- if .Values.mesh.ca -}}{{- $spec = set $spec "ca" .Values.mesh.ca -}}{{- end -}}
 {{- toJson $spec -}}
 {{- end }}
