@@ -1,5 +1,7 @@
 import type { Condition } from '#core/resource.ts';
 
+import { rfc3339 } from './rfc3339.ts';
+
 /** A condition as a decision makes it, before it is known whether it is news. */
 export interface ConditionState {
   readonly type: string;
@@ -50,9 +52,4 @@ export function mergeConditions(
     };
   });
   return [...own, ...foreign];
-}
-
-/** A time as Kubernetes writes it: RFC 3339 in UTC, whole seconds. */
-export function rfc3339(milliseconds: number): string {
-  return `${new Date(milliseconds).toISOString().slice(0, 19)}Z`;
 }

@@ -8,7 +8,7 @@ import type { Logger } from '#kube/log.ts';
 import { EVENTS } from '#kube/types.ts';
 import type { Event } from '#kube/types.ts';
 
-import { rfc3339 } from './conditions.ts';
+import { rfc3339 } from './rfc3339.ts';
 import type { OperatorMetrics } from './metrics.ts';
 import { isBecauseTerminating } from './resources/namespace.ts';
 

@@ -12,6 +12,7 @@ import { readSvid, validity } from '#pki/svid.ts';
 import type { Svid } from '#pki/svid.ts';
 import { TrustBundle } from '#pki/trust-bundle.ts';
 
+import { rfc3339 } from '../rfc3339.ts';
 import { CaStateError } from './provider.ts';
 import type { CaProvider, CertificateRequest, RequestedKey, SignedCertificate } from './provider.ts';
 import { selfCheckFault } from './self-check.ts';
@@ -320,9 +321,4 @@ export function rootStatus(pem: string): RootStatus {
   if (!certificate) throw new RangeError('there is no certificate in it');
   const notAfter = rfc3339(validity(certificate).notAfter);
   return { id: sha256Hex(certificate.raw), pem, active: false, notAfter };
-}
-
-/** RFC 3339 in UTC, whole seconds. */
-export function rfc3339(ms: number): string {
-  return new Date(ms).toISOString().replace(/\.\d{3}Z$/, 'Z');
 }

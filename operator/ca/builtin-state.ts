@@ -10,6 +10,7 @@ import { readSigner } from '#pki/profile.ts';
 import type { Signer } from '#pki/profile.ts';
 
 import { CaStateError } from './provider.ts';
+import { isSelfSigned } from './self-signed.ts';
 
 /** How the builtin authority's root and key stand in their Secret. Pure. */
 
@@ -69,8 +70,7 @@ function rootFault(root: X509Certificate, domain: TrustDomain, now: number): str
   if (root.subjectAltName !== name) {
     return `${CERTIFICATE} is for ${JSON.stringify(root.subjectAltName ?? '')}, but the mesh's trust domain is ${domain}`;
   }
-  if (!root.checkIssued(root) || !root.verify(root.publicKey))
-    return `${CERTIFICATE} is not signed by its own key`;
+  if (!isSelfSigned(root)) return `${CERTIFICATE} is not signed by its own key`;
   if (now > Date.parse(root.validTo)) return `${CERTIFICATE} ended on ${root.validTo}`;
   return undefined;
 }

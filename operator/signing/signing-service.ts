@@ -11,7 +11,7 @@ import { MESH_SERVICES, PODS } from '#kube/types.ts';
 import type { Pod } from '#kube/types.ts';
 import { checkCsr } from '#pki/csr-check.ts';
 
-import { rfc3339 } from '../ca/authority.ts';
+import { rfc3339 } from '../rfc3339.ts';
 import type { Authority, IssuedLeaf } from '../ca/authority.ts';
 import { SigningAudit } from './audit.ts';
 import type { AuditParts, RequestTrace } from './audit.ts';

@@ -14,11 +14,11 @@ import type { Requeue } from '#kube/work-queue.ts';
 import type { Authority } from '../../ca/authority.ts';
 import type { NextRoot, RootSuccession } from '../../ca/succession.ts';
 import type { ObjectCache } from '../../cache.ts';
-import { rfc3339 } from '../../conditions.ts';
 import type { ControllerDuty } from '../../controller.ts';
 import type { Events } from '../../events.ts';
+import { rfc3339, rfc3339Up } from '../../rfc3339.ts';
 import type { StatusPatch } from '../../status-writer.ts';
-import { drainedAt, leavesAfter, nextStep, publishedFor, wholeSecond } from './plan.ts';
+import { drainedAt, leavesAfter, nextStep, publishedFor } from './plan.ts';
 import type { RotationStep } from './plan.ts';
 
 export interface CaRotationControllerParts {
@@ -145,7 +145,7 @@ export class CaRotationController implements ControllerDuty {
     const begun = { ...config.status!.rotation!, to: root.id };
     if (begun.forced) return this.#only(root.id, [root], begun);
     const rotation = { ...begun, crossSigned: crossSignedPem };
-    const until = wholeSecond(clock.now() + publishedFor(leafTtlMs(config)));
+    const until = rfc3339Up(clock.now() + publishedFor(leafTtlMs(config)));
     return {
       roots: [...rootsOf(config).filter(({ id }) => id !== root.id), root],
       rotation: {
@@ -169,7 +169,7 @@ export class CaRotationController implements ControllerDuty {
   }
 
   #switched({ config, leaves }: Situation, { to = '' }: { readonly to: string | undefined }): Patch {
-    const until = wholeSecond(drainedAt(this.#parts.clock.now(), leafTtlMs(config), leaves));
+    const until = rfc3339Up(drainedAt(this.#parts.clock.now(), leafTtlMs(config), leaves));
     const rotation = config.status!.rotation!;
     const who =
       to === rotation.to ? 'the new root signs; the old one' : 'the old root signs again; the new one';
@@ -221,7 +221,7 @@ export class CaRotationController implements ControllerDuty {
       rotation: {
         ...rotation,
         phase: 'Draining',
-        until: wholeSecond(this.#parts.clock.now()),
+        until: rfc3339Up(this.#parts.clock.now()),
         message: 'the new root signs, and nothing else is believed',
       },
     };

@@ -2,6 +2,7 @@ import type { CaSettings, RotationRequest } from '#core/model/ca-settings.ts';
 import type { MeshConfigStatus, RotationReason } from '#core/model/mesh-config.ts';
 
 import type { ActiveRoot } from '../../ca/authority.ts';
+import { rfc3339Up } from '../../rfc3339.ts';
 
 /**
  * What is to be done about the root next. Pure: everything that is known goes in, one step comes out, and what a step has
@@ -105,10 +106,5 @@ export function leavesAfter(
 ): NonNullable<MeshConfigStatus['leaves']> {
   const until = leaves ? Date.parse(leaves.until) : now;
   const longer = ttl.beforeMs !== undefined && ttl.beforeMs > ttl.ms ? now + ttl.beforeMs : 0;
-  return { ttl: ttl.text, until: wholeSecond(Math.max(until, longer)) };
-}
-
-/** RFC 3339 in UTC, the next whole second. */
-export function wholeSecond(ms: number): string {
-  return new Date(Math.ceil(ms / 1000) * 1000).toISOString().replace('.000Z', 'Z');
+  return { ttl: ttl.text, until: rfc3339Up(Math.max(until, longer)) };
 }

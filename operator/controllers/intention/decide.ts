@@ -1,6 +1,7 @@
 import type { Rule } from '#core/policy/rule.ts';
 
-import { isFalse, isTrue, rfc3339 } from '../../conditions.ts';
+import { isFalse, isTrue } from '../../conditions.ts';
+import { rfc3339 } from '../../rfc3339.ts';
 import type { ConditionState } from '../../conditions.ts';
 import { edgeOf, isReadable } from './edge-index.ts';
 
