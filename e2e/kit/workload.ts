@@ -72,6 +72,16 @@ export function workload(options: WorkloadOptions): object[] {
   ];
 }
 
+/** A workload that answers HTTP on port 8080. */
+export function helloServer(options: Omit<WorkloadOptions, 'command'>): object[] {
+  return workload({ ports: [8080], ...options, command: ['node', '/example/hello.mjs', 'server'] });
+}
+
+/** A workload that waits for programs to be run in it. */
+export function idleClient(options: Omit<WorkloadOptions, 'command'>): object[] {
+  return workload({ ...options, command: ['sleep', 'infinity'] });
+}
+
 /** The Service of a test workload. */
 export function service(options: WorkloadOptions): object {
   const { namespace, name, ports = [] } = options;

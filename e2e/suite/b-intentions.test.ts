@@ -6,7 +6,7 @@ import type { PodRef } from '../kit/kubectl.ts';
 import { logLine } from '../kit/log-lines.ts';
 import { percentile, report } from '../kit/measure.ts';
 import { readyPod, sidecarOf } from '../kit/pods.ts';
-import { intention, namespace, workload } from '../kit/workload.ts';
+import { helloServer, idleClient, intention, namespace, workload } from '../kit/workload.ts';
 
 const NS = 'e2e-intentions';
 const ping = ['node', '/toolbox/try.mjs', 'db', '7000'];
@@ -24,11 +24,9 @@ describe('intentions on real pods', () => {
         command: ['node', '/toolbox/tcp-server.mjs', '7000', 'echo'],
         ports: [7000],
       }),
-      ...workload({
+      ...helloServer({
         namespace: NS,
         name: 'site',
-        command: ['node', '/example/hello.mjs', 'server'],
-        ports: [8080],
       }),
       ...workload({
         namespace: NS,
@@ -38,7 +36,7 @@ describe('intentions on real pods', () => {
         container: { volumeMounts: [{ name: 'data', mountPath: '/data' }] },
         pod: { volumes: [{ name: 'data', emptyDir: {} }] },
       }),
-      ...workload({ namespace: NS, name: 'web', command: ['sleep', 'infinity'] }),
+      ...idleClient({ namespace: NS, name: 'web' }),
     );
     web = await readyPod(NS, 'web');
     db = await readyPod(NS, 'db');

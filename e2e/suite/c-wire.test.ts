@@ -3,7 +3,7 @@ import { eventually } from '../kit/eventually.ts';
 import { apply, exec, execOk, kubectl } from '../kit/kubectl.ts';
 import type { PodRef } from '../kit/kubectl.ts';
 import { readyPod } from '../kit/pods.ts';
-import { intention, namespace, workload } from '../kit/workload.ts';
+import { idleClient, intention, namespace, workload } from '../kit/workload.ts';
 
 const NS = 'e2e-wire';
 const MARKER = 'MARKER-of-the-application-3f9c';
@@ -41,7 +41,7 @@ describe('on the wire between two pods', () => {
           ],
         },
       }),
-      ...workload({ namespace: NS, name: 'web', command: ['sleep', 'infinity'] }),
+      ...idleClient({ namespace: NS, name: 'web' }),
       intention({ namespace: NS, source: 'web', destination: 'db', action: 'allow' }),
     );
     web = await readyPod(NS, 'web');

@@ -4,7 +4,7 @@ import { apply, exec, execOk, kubectl, logs } from '../kit/kubectl.ts';
 import type { PodRef } from '../kit/kubectl.ts';
 import { logLine } from '../kit/log-lines.ts';
 import { readyPod, sidecarOf } from '../kit/pods.ts';
-import { intention, namespace, workload } from '../kit/workload.ts';
+import { idleClient, intention, namespace, workload } from '../kit/workload.ts';
 
 const NS = 'e2e-around';
 const DECLARED = 7000;
@@ -36,7 +36,7 @@ describe('every way around the mesh fails and is logged', () => {
         ports: [DECLARED],
         probe: false,
       }),
-      ...workload({ namespace: NS, name: 'outsider', command: ['sleep', 'infinity'], meshed: false }),
+      ...idleClient({ namespace: NS, name: 'outsider', meshed: false }),
       intention({ namespace: NS, source: 'web', destination: 'db', action: 'allow' }),
       intention({ namespace: NS, source: 'thief', destination: 'db', action: 'deny' }),
     );

@@ -9,7 +9,7 @@ import type { PodRef } from '../kit/kubectl.ts';
 import { MESH_NAMESPACE } from '../kit/mesh.ts';
 import { podsOf, readyPod } from '../kit/pods.ts';
 import { runOk } from '../kit/run.ts';
-import { namespace, podTemplate, workload } from '../kit/workload.ts';
+import { idleClient, namespace, podTemplate, workload } from '../kit/workload.ts';
 
 const NS = 'e2e-impersonation';
 const URL = `https://mesh-operator.${MESH_NAMESPACE}.svc:8443/v1/sign`;
@@ -30,7 +30,7 @@ describe('nobody becomes who they are not', () => {
     folder = mkdtempSync(join(tmpdir(), 'mesh-csr-'));
     await apply(
       namespace(NS),
-      ...workload({ namespace: NS, name: 'web', command: ['sleep', 'infinity'] }),
+      ...idleClient({ namespace: NS, name: 'web' }),
       ...workload({
         namespace: NS,
         name: 'db',

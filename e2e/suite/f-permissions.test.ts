@@ -11,18 +11,14 @@ import { eventually } from '../kit/eventually.ts';
 import { apply, kubectl } from '../kit/kubectl.ts';
 import { MESH_NAMESPACE } from '../kit/mesh.ts';
 import { readyPod } from '../kit/pods.ts';
-import { namespace, workload } from '../kit/workload.ts';
+import { idleClient, namespace } from '../kit/workload.ts';
 
 const NS = 'e2e-permissions';
 const OTHER = 'e2e-permissions-other';
 
 describe('what each account of the mesh may do equals the table in docs/reference/permissions.md', () => {
   beforeAll(async () => {
-    await apply(
-      namespace(NS),
-      namespace(OTHER),
-      ...workload({ namespace: NS, name: 'web', command: ['sleep', 'infinity'] }),
-    );
+    await apply(namespace(NS), namespace(OTHER), ...idleClient({ namespace: NS, name: 'web' }));
     await readyPod(NS, 'web');
   });
 

@@ -3,7 +3,7 @@ import { eventually } from '../kit/eventually.ts';
 import { apply, exec, kubectl } from '../kit/kubectl.ts';
 import type { PodRef } from '../kit/kubectl.ts';
 import { podsOf, readyPod, readyPods } from '../kit/pods.ts';
-import { intention, namespace, workload } from '../kit/workload.ts';
+import { helloServer, idleClient, intention, namespace } from '../kit/workload.ts';
 
 const NS = 'e2e-replicas';
 
@@ -20,14 +20,12 @@ describe('many replicas of one service', () => {
   beforeAll(async () => {
     await apply(
       namespace(NS),
-      ...workload({
+      ...helloServer({
         namespace: NS,
         name: 'db',
-        command: ['node', '/example/hello.mjs', 'server'],
-        ports: [8080],
         container: { readinessProbe: { httpGet: { path: '/', port: 8080 }, periodSeconds: 1 } },
       }),
-      ...workload({ namespace: NS, name: 'web', command: ['sleep', 'infinity'] }),
+      ...idleClient({ namespace: NS, name: 'web' }),
       intention({ namespace: NS, source: 'web', destination: 'db', action: 'allow' }),
     );
     web = await readyPod(NS, 'web');

@@ -5,7 +5,7 @@ import { report } from '../kit/measure.ts';
 import { readyPod } from '../kit/pods.ts';
 import { PROTOCOLS, serverOptions } from '../kit/protocols.ts';
 import type { Protocol } from '../kit/protocols.ts';
-import { intention, namespace, workload } from '../kit/workload.ts';
+import { idleClient, intention, namespace, workload } from '../kit/workload.ts';
 
 const NS = 'e2e-protocols';
 const GIB = 2 ** 30;
@@ -17,10 +17,9 @@ describe('real programs through the mesh', () => {
     await apply(
       namespace(NS),
       ...PROTOCOLS.flatMap((protocol) => workload({ namespace: NS, ...serverOptions(protocol) })),
-      ...workload({
+      ...idleClient({
         namespace: NS,
         name: 'client',
-        command: ['sleep', 'infinity'],
         annotations: { 'mesh/upstreams': PROTOCOLS.map(({ name, local }) => `${name}:${local}`).join(',') },
       }),
       intention({ namespace: NS, source: 'client', destination: '*', action: 'allow' }),

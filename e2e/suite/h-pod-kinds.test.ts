@@ -1,7 +1,16 @@
 import { eventually } from '../kit/eventually.ts';
 import { apply, applyRefused, exec, getJson, kubectl } from '../kit/kubectl.ts';
 import { readyPod, readyPods } from '../kit/pods.ts';
-import { TOOLBOX_IMAGE, intention, namespace, podTemplate, service, workload } from '../kit/workload.ts';
+import {
+  TOOLBOX_IMAGE,
+  helloServer,
+  idleClient,
+  intention,
+  namespace,
+  podTemplate,
+  service,
+  workload,
+} from '../kit/workload.ts';
 
 const NS = 'e2e-kinds';
 const account = (name: string): object => ({
@@ -14,11 +23,9 @@ describe('every kind of pod', () => {
   beforeAll(async () => {
     await apply(
       namespace(NS),
-      ...workload({
+      ...helloServer({
         namespace: NS,
         name: 'db',
-        command: ['node', '/example/hello.mjs', 'server'],
-        ports: [8080],
       }),
       intention({ namespace: NS, source: '*', destination: '*', action: 'allow' }),
     );
@@ -103,10 +110,9 @@ describe('every kind of pod', () => {
 
   test('an init container has the network before the application starts', async () => {
     await apply(
-      ...workload({
+      ...idleClient({
         namespace: NS,
         name: 'init',
-        command: ['sleep', 'infinity'],
         pod: {
           initContainers: [
             // Asks the API server, which is in no mesh, by TCP.

@@ -4,7 +4,7 @@ import { apply, exec, kubectl } from '../kit/kubectl.ts';
 import type { PodRef } from '../kit/kubectl.ts';
 import { MESH_NAMESPACE } from '../kit/mesh.ts';
 import { readyPod, readyPods } from '../kit/pods.ts';
-import { intention, namespace, workload } from '../kit/workload.ts';
+import { helloServer, idleClient, intention, namespace } from '../kit/workload.ts';
 
 const NS = 'e2e-outages';
 const rule = (action: 'allow' | 'deny'): Promise<string> =>
@@ -16,13 +16,11 @@ describe('parts of the mesh are gone', () => {
   beforeAll(async () => {
     await apply(
       namespace(NS),
-      ...workload({
+      ...helloServer({
         namespace: NS,
         name: 'db',
-        command: ['node', '/example/hello.mjs', 'server'],
-        ports: [8080],
       }),
-      ...workload({ namespace: NS, name: 'web', command: ['sleep', 'infinity'] }),
+      ...idleClient({ namespace: NS, name: 'web' }),
     );
     await rule('allow');
     web = await readyPod(NS, 'web');

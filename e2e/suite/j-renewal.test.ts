@@ -5,7 +5,7 @@ import { apply, exec, execOk, kubectl } from '../kit/kubectl.ts';
 import type { PodRef } from '../kit/kubectl.ts';
 import { TUNNEL } from '../kit/mesh.ts';
 import { readyPod } from '../kit/pods.ts';
-import { intention, namespace, workload } from '../kit/workload.ts';
+import { helloServer, idleClient, intention, namespace } from '../kit/workload.ts';
 
 const NS = 'e2e-renewal';
 /** The least that MeshConfig takes: ten renewals then take about a minute and a half. */
@@ -19,13 +19,11 @@ describe('certificates with the shortest life there is', () => {
     await timedPatch('MeshConfig', '', 'mesh', { spec: { leafTTL: MINIMUM_TTL } });
     await apply(
       namespace(NS),
-      ...workload({
+      ...helloServer({
         namespace: NS,
         name: 'db',
-        command: ['node', '/example/hello.mjs', 'server'],
-        ports: [8080],
       }),
-      ...workload({ namespace: NS, name: 'web', command: ['sleep', 'infinity'] }),
+      ...idleClient({ namespace: NS, name: 'web' }),
       intention({ namespace: NS, source: 'web', destination: 'db', action: 'allow' }),
     );
     web = await readyPod(NS, 'web');

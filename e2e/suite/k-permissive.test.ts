@@ -2,7 +2,7 @@ import { eventually } from '../kit/eventually.ts';
 import { apply, exec, execOk, kubectl } from '../kit/kubectl.ts';
 import type { PodRef } from '../kit/kubectl.ts';
 import { readyPod } from '../kit/pods.ts';
-import { namespace, workload } from '../kit/workload.ts';
+import { idleClient, namespace, workload } from '../kit/workload.ts';
 
 const NS = 'e2e-permissive';
 const meshService = (mtls: 'strict' | 'permissive'): object => ({
@@ -26,7 +26,7 @@ describe('migration', () => {
         command: ['node', '/toolbox/tcp-server.mjs', '7000'],
         ports: [7000],
       }),
-      ...workload({ namespace: NS, name: 'outsider', command: ['sleep', 'infinity'], meshed: false }),
+      ...idleClient({ namespace: NS, name: 'outsider', meshed: false }),
     );
     db = await readyPod(NS, 'db');
     outsider = await readyPod(NS, 'outsider');

@@ -7,7 +7,7 @@ import { logLine } from '../kit/log-lines.ts';
 import { TUNNEL } from '../kit/mesh.ts';
 import { peersAt, plugInCable, pullCable, sidecarPid } from '../kit/pod-process.ts';
 import { readyPod, sidecarOf } from '../kit/pods.ts';
-import { intention, namespace, workload } from '../kit/workload.ts';
+import { helloServer, idleClient, intention, namespace } from '../kit/workload.ts';
 
 const NS = 'e2e-losses';
 /** Silence after which a peer is given up, and what a busy machine adds. */
@@ -24,10 +24,8 @@ describe('a sidecar or its network is lost while connections are open', () => {
   let db: Pod;
 
   beforeAll(async () => {
-    const server = (name: string): object[] =>
-      workload({ namespace: NS, name, command: ['node', '/example/hello.mjs', 'server'], ports: [8080] });
-    const client = (name: string): object[] =>
-      workload({ namespace: NS, name, command: ['sleep', 'infinity'] });
+    const server = (name: string): object[] => helloServer({ namespace: NS, name });
+    const client = (name: string): object[] => idleClient({ namespace: NS, name });
     await apply(
       namespace(NS),
       ...[...server('db'), ...server('other'), ...client('web'), ...client('web-2')],

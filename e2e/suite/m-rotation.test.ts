@@ -4,7 +4,7 @@ import { eventually } from '../kit/eventually.ts';
 import { apply, exec, getJson, kubectl } from '../kit/kubectl.ts';
 import { MESH_NAMESPACE, TUNNEL } from '../kit/mesh.ts';
 import { readyPod } from '../kit/pods.ts';
-import { intention, namespace, workload } from '../kit/workload.ts';
+import { helloServer, idleClient, intention, namespace } from '../kit/workload.ts';
 
 const NS = 'e2e-rotation';
 /** A drain takes one such life and a quarter of a minute. */
@@ -26,14 +26,12 @@ describe('the root is replaced while everybody talks', () => {
   beforeAll(async () => {
     await apply(
       namespace(NS),
-      ...workload({
+      ...helloServer({
         namespace: NS,
         name: 'db',
-        command: ['node', '/example/hello.mjs', 'server'],
-        ports: [8080],
         replicas: 2,
       }),
-      ...workload({ namespace: NS, name: 'web', command: ['sleep', 'infinity'] }),
+      ...idleClient({ namespace: NS, name: 'web' }),
       intention({ namespace: NS, source: 'web', destination: 'db', action: 'allow' }),
     );
     web = await readyPod(NS, 'web');

@@ -2,7 +2,7 @@ import { Background } from '../kit/background.ts';
 import { eventually } from '../kit/eventually.ts';
 import { apply, exec, execOk, kubectl } from '../kit/kubectl.ts';
 import { readyPod } from '../kit/pods.ts';
-import { intention, namespace, workload } from '../kit/workload.ts';
+import { helloServer, idleClient, intention, namespace } from '../kit/workload.ts';
 
 const NS = 'e2e-cores';
 
@@ -15,17 +15,14 @@ describe('a sidecar on two cores', () => {
   beforeAll(async () => {
     await apply(
       namespace(NS),
-      ...workload({
+      ...helloServer({
         namespace: NS,
         name: 'db',
-        command: ['node', '/example/hello.mjs', 'server'],
-        ports: [8080],
         annotations: { 'mesh/cores': '2' },
       }),
-      ...workload({
+      ...idleClient({
         namespace: NS,
         name: 'web',
-        command: ['sleep', 'infinity'],
         annotations: { 'mesh/cores': '2' },
       }),
       intention({ namespace: NS, source: 'web', destination: 'db', action: 'allow' }),

@@ -2,7 +2,7 @@ import { eventually } from '../kit/eventually.ts';
 import { apply, getJson, kubectl, tryKubectl } from '../kit/kubectl.ts';
 import { MESH_NAMESPACE, installMesh, uninstallMesh } from '../kit/mesh.ts';
 import { readyPod } from '../kit/pods.ts';
-import { intention, namespace, podTemplate, workload } from '../kit/workload.ts';
+import { idleClient, intention, namespace, podTemplate, workload } from '../kit/workload.ts';
 
 const NS = 'e2e-uninstall';
 
@@ -58,7 +58,7 @@ describe('helm uninstall mesh', () => {
     );
 
     // A new pod that still asks for the mesh starts, without a sidecar: the mesh is no longer there to refuse or to serve it.
-    await apply(...workload({ namespace: NS, name: 'later', command: ['sleep', 'infinity'] }));
+    await apply(...idleClient({ namespace: NS, name: 'later' }));
     const later = await readyPod(NS, 'later');
     const { stdout } = await tryKubectl([
       'get',
