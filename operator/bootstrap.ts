@@ -1,9 +1,7 @@
 import { MESH_CONFIG_NAME, OPERATOR_SERVICE } from '#core/constants.ts';
-import { faultsText } from '#core/fault.ts';
-import { readProviderSettings } from '#core/model/ca-providers.ts';
-import type { ProviderSettings } from '#core/model/ca-providers.ts';
+import { caSettings } from '#core/model/ca-settings.ts';
 import { meshConfigSpecSchema } from '#core/model/mesh-config.ts';
-import type { MeshConfig, MeshConfigSpec, RootStatus } from '#core/model/mesh-config.ts';
+import type { MeshConfig, MeshConfigSpec } from '#core/model/mesh-config.ts';
 import { meshSettings } from '#core/model/mesh-settings.ts';
 import type { OwnerReference } from '#core/resource.ts';
 import type { KubeApi } from '#kube/api.ts';
@@ -15,10 +13,9 @@ import type { Logger } from '#kube/log.ts';
 import { MESH_CONFIGS } from '#kube/types.ts';
 
 import { Authority } from './ca/authority.ts';
-import type { RootSlots } from './ca/authority.ts';
-import { builtinSlots } from './ca/builtin-slots.ts';
-import { CaStateError } from './ca/provider.ts';
 import { createProvider } from './ca/providers.ts';
+import { rootSlots, settingsOf } from './ca/root-slots.ts';
+import type { RootSlots } from './ca/root-slots.ts';
 import type { OperatorConfig } from './config.ts';
 import { chartOwner } from './owner.ts';
 import { untilAnswered } from './retry.ts';
@@ -68,8 +65,8 @@ export async function lookAround(deps: BootstrapDeps, signal: AbortSignal): Prom
 
 export interface StartedAuthority {
   readonly authority: Authority;
-  /** Where its root is replaced; absent where that is the provider's matter. */
-  readonly slots: RootSlots | undefined;
+  /** Where roots are while one replaces another. */
+  readonly slots: RootSlots;
 }
 
 /**
@@ -83,50 +80,26 @@ export async function startAuthority(
   signal: AbortSignal,
 ): Promise<StartedAuthority> {
   const { api, clock, log, config } = deps;
-  const published = async () => (await readMeshConfig(api))?.status?.roots ?? [];
+  const status = async () => (await readMeshConfig(api))?.status;
   const parts = {
-    ...{ api, clock, log },
-    ...(owner ? { owner } : {}),
+    ...{ api, clock, log, owner },
     namespace: config.meshNamespace,
     trustDomain: settings.scope.trustDomain,
+    servingNames: servingNames(config.meshNamespace),
     newRoot: () => settings.ca,
   };
-  const provider = createProvider(providerSettings(spec), {
-    ...parts,
-    servingNames: servingNames(config.meshNamespace),
-    publishedRoots: async () => (await published()).length,
-  });
-  const slots = provider.name === 'builtin' ? builtinSlots(parts) : undefined;
-  const authority = new Authority({
-    ...{ provider, clock, settings: () => settings.current },
-    ...(slots ? { slots } : {}),
-  });
-  await authority.start(signal);
-  if (slots) await authority.follow((await readMeshConfig(api))?.status);
-  // The builtin one looks after its own root.
-  const fault = provider.name === 'builtin' ? undefined : strangerFault(authority.roots(), await published());
-  if (!fault) return { authority, slots };
-  await authority.stop();
-  throw new CaStateError(
-    `the mesh's certificate authority cannot start: provider ${provider.name}: ${fault}`,
-  );
-}
-
-/** All that is wrong is told at once; admission has told it before, where the webhook was there. */
-function providerSettings({ ca }: MeshConfigSpec): ProviderSettings {
-  const read = readProviderSettings(ca);
-  if (read.ok) return read.settings;
-  throw new CaStateError(faultsText('the certificate authority cannot start', read.faults));
-}
-
-/** Why an authority must not sign: workloads believe others. Undefined while nobody believes any, or they believe this one. */
-function strangerFault(roots: readonly RootStatus[], published: readonly RootStatus[]): string | undefined {
-  const known = new Set(published.map(({ id }) => id));
-  if (known.size === 0 || roots.some(({ id, active }) => active && known.has(id))) return undefined;
-  return (
-    'workloads believe other roots than its own, and would refuse what it signs. Go back to the provider that was there; ' +
-    'only where every meshed pod may be cut off: delete the MeshConfig, and restart the operator and every meshed pod'
-  );
+  const choice = (await status())?.authority ?? caSettings(spec).authority;
+  const publishedRoots = async () => (await status())?.roots?.length ?? 0;
+  const provider = createProvider(settingsOf(choice), { ...parts, publishedRoots });
+  const slots = rootSlots(parts);
+  const authority = new Authority({ provider, choice, slots, clock, settings: () => settings.current });
+  try {
+    await authority.start(signal, await status());
+  } catch (error) {
+    await authority.stop();
+    throw error;
+  }
+  return { authority, slots };
 }
 
 /** The names the operator's Service is reached by. */

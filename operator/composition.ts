@@ -9,7 +9,8 @@ import type { AdmissionParts } from './admission.ts';
 import { lookAround, servingNames, startAuthority } from './bootstrap.ts';
 import type { Surroundings } from './bootstrap.ts';
 import { AuthorityWatch } from './ca/authority-watch.ts';
-import type { Authority, RootSlots } from './ca/authority.ts';
+import type { Authority } from './ca/authority.ts';
+import type { RootSlots } from './ca/root-slots.ts';
 import { Caches } from './caches.ts';
 import type { OperatorConfig } from './config.ts';
 import { LEASE_NAME } from './constants.ts';
@@ -159,7 +160,7 @@ type Parts = Started &
   Surroundings & {
     readonly metrics: OperatorMetrics;
     readonly authority: Authority;
-    readonly slots: RootSlots | undefined;
+    readonly slots: RootSlots;
     readonly authorityWatch: AuthorityWatch;
     readonly caches: Caches;
     readonly events: EventRecorder;

@@ -132,9 +132,10 @@ export const NAMESPACE_PERMISSIONS: readonly Permission[] = [
   {
     apiGroups: [''],
     resources: ['secrets'],
-    verbs: ['get', 'update'],
+    verbs: ['get', 'update', 'delete'],
     resourceNames: [CA_SECRET_NAME],
-    reason: 'Reads the root and its key, and puts another in their place at the end of a rotation.',
+    reason:
+      'Reads the root and its key, puts another in their place at the end of a rotation, and removes them when another authority has taken over.',
   },
   {
     apiGroups: [''],

@@ -31,6 +31,8 @@ export interface Signer {
   readonly certificate: x509.X509Certificate;
   readonly key: webcrypto.CryptoKey;
   readonly keyType: CaKeyType;
+  /** How many authorities may stand between it and a leaf; undefined where nothing limits that (RFC 5280, 4.2.1.9). */
+  readonly pathLength: number | undefined;
   /** What signs with `key`. */
   readonly crypto: webcrypto.Crypto;
   /** Milliseconds since 1970. */
@@ -67,14 +69,14 @@ export async function readSigner(
   if (!spkiDer(keys.publicKey).equals(Buffer.from(certificate.publicKey.rawData))) {
     throw new RangeError('the certificate does not belong to the key');
   }
-  if (!certificate.getExtension(x509.BasicConstraintsExtension)?.ca) {
-    throw new RangeError('the certificate is no authority (CA:TRUE is missing)');
-  }
+  const constraints = certificate.getExtension(x509.BasicConstraintsExtension);
+  if (!constraints?.ca) throw new RangeError('the certificate is no authority (CA:TRUE is missing)');
   return {
     certificatePem: toPem('CERTIFICATE', der),
     certificate,
     key: await signingKey(keys, keyType, crypto),
     keyType,
+    pathLength: constraints.pathLength,
     crypto,
     notAfter: certificate.notAfter.getTime(),
   };
@@ -222,7 +224,6 @@ async function issue(
   life: Life & { readonly spki: Uint8Array },
   contents: Contents,
 ): Promise<string> {
-  const authorityKeyId = sha256Hex(Buffer.from(signer.certificate.publicKey.rawData));
   const certificate = await x509.X509CertificateGenerator.create(
     {
       ...times(life, signer.notAfter),
@@ -238,7 +239,7 @@ async function issue(
         new x509.ExtendedKeyUsageExtension([...contents.extendedKeyUsage], false),
         new x509.SubjectAlternativeNameExtension(contents.names, false),
         new x509.SubjectKeyIdentifierExtension(sha256Hex(life.spki), false),
-        new x509.AuthorityKeyIdentifierExtension(authorityKeyId, false),
+        new x509.AuthorityKeyIdentifierExtension(keyIdOf(signer.certificate), false),
       ],
     },
     signer.crypto,

@@ -1,5 +1,6 @@
 import { parseDuration } from '../duration.ts';
 import { quoted } from '../fault.ts';
+import type { CaProviderName } from './ca-providers.ts';
 import type { MeshConfigSpec } from './mesh-config.ts';
 
 /** What a MeshConfig says about the certificate authority. Only the operator reads it. */
@@ -15,7 +16,12 @@ export type CaKeyType = (typeof CA_KEY_TYPES)[number];
 export const ROTATION_MODES = ['graceful', 'forced', 'rehearse', 'abort'] as const;
 export type RotationMode = (typeof ROTATION_MODES)[number];
 
-export const CA_DEFAULTS = { keyType: 'ec-p256', rootTTL: '87600h', mode: 'graceful' } as const;
+export const CA_DEFAULTS = {
+  provider: 'builtin',
+  keyType: 'ec-p256',
+  rootTTL: '87600h',
+  mode: 'graceful',
+} as const;
 export const ROOT_TTL_LIMITS = { min: '2m', max: '175200h' } as const;
 
 /** What somebody wants done with the root. */
@@ -25,7 +31,26 @@ export interface RotationRequest {
   readonly mode: RotationMode;
 }
 
+/** Which authority: its provider, and how that is reached. No credential is ever among it. */
+export interface AuthorityChoice {
+  readonly provider: CaProviderName;
+  readonly config?: Readonly<Record<string, string>>;
+}
+
+/** Whether both mean the same authority, reached in the same way. */
+export function sameAuthority(one: AuthorityChoice, other: AuthorityChoice): boolean {
+  return authorityKey(one) === authorityKey(other);
+}
+
+/** The same text for the same authority. */
+export function authorityKey({ provider, config = {} }: AuthorityChoice): string {
+  const entries = Object.entries(config).sort(([a], [b]) => (a < b ? -1 : 1));
+  return JSON.stringify([provider, ...entries]);
+}
+
 export interface CaSettings {
+  /** Who shall sign. */
+  readonly authority: AuthorityChoice;
   readonly keyType: CaKeyType;
   /** Life of a new root. */
   readonly rootTtlMs: number;
@@ -39,10 +64,12 @@ export interface CaSettings {
  */
 export function caSettings(spec: MeshConfigSpec | undefined): CaSettings {
   const { keyType = CA_DEFAULTS.keyType, rootTTL = CA_DEFAULTS.rootTTL, rotation } = spec?.ca ?? {};
+  const { provider = CA_DEFAULTS.provider, config = {} } = spec?.ca ?? {};
   const rootTtlMs = parseDuration(rootTTL);
   if (rootTtlMs === undefined)
     throw new RangeError(`ca.rootTTL ${quoted(rootTTL)}: write a duration such as "87600h"`);
   return {
+    authority: { provider, ...(Object.keys(config).length > 0 ? { config } : {}) },
     keyType,
     rootTtlMs,
     request: rotation && { id: rotation.request, mode: rotation.mode ?? CA_DEFAULTS.mode },

@@ -17,7 +17,7 @@ export interface RawMeshConfig {
 }
 
 /** Of `spec.ca`; they mean nothing where another provider has the root. */
-const BUILTIN_FIELDS = ['keyType', 'rootTTL', 'rotation'] as const;
+const BUILTIN_FIELDS = ['keyType', 'rootTTL'] as const;
 const SHORT_LEAF_MS = 3_600_000;
 
 /**

@@ -6,7 +6,7 @@ import { TRUST_DOMAIN_PATTERN } from '../spiffe-id.ts';
 import type { Condition, KubeObject } from '../resource.ts';
 import { CA_PROVIDERS } from './ca-providers.ts';
 import { CA_DEFAULTS, CA_KEY_TYPES, ROOT_TTL_LIMITS, ROTATION_MODES } from './ca-settings.ts';
-import type { RotationMode } from './ca-settings.ts';
+import type { AuthorityChoice, RotationMode } from './ca-settings.ts';
 
 /** The MeshConfig resource: what holds for the whole mesh. Cluster-scoped; one object, named `mesh`. */
 
@@ -49,7 +49,10 @@ export const meshConfigSpecSchema = z
       .describe('Life of a workload certificate, such as "24h" (default); from 10s to 8760h.'),
     ca: z
       .strictObject({
-        provider: z.enum(CA_PROVIDERS).optional().describe('Who holds the root key. Default "builtin".'),
+        provider: z
+          .enum(CA_PROVIDERS)
+          .optional()
+          .describe('Who holds the root key. Default "builtin". Another one takes over by a rotation.'),
         keyType: z
           .enum(CA_KEY_TYPES)
           .optional()
@@ -105,7 +108,7 @@ export interface RootStatus {
   readonly notAfter: string;
 }
 
-export type RotationReason = 'Requested' | 'Age' | 'KeyType';
+export type RotationReason = 'Requested' | 'Age' | 'KeyType' | 'Provider';
 
 /** A rotation of the root that is under way. Times are RFC 3339. */
 export interface RotationStatus {
@@ -113,6 +116,8 @@ export interface RotationStatus {
   readonly phase: 'Preparing' | 'Published' | 'Draining';
   readonly reason: RotationReason;
   readonly forced?: boolean;
+  /** Who shall sign; who signs now, where it is missing. */
+  readonly authority?: AuthorityChoice;
   /** Ids of the roots. The new one is there from Published on. */
   readonly from: string;
   readonly to?: string;
@@ -135,6 +140,8 @@ export interface RotationOutcome {
 export interface MeshConfigStatus {
   readonly observedGeneration?: number;
   readonly roots?: readonly RootStatus[];
+  /** Whose root it is that signs, outside a rotation; during one, whose it was before. */
+  readonly authority?: AuthorityChoice;
   readonly rotation?: RotationStatus;
   readonly lastRotation?: RotationOutcome;
   /** The last `spec.ca.rotation.request` that was taken up. */

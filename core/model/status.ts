@@ -2,7 +2,9 @@ import * as z from 'zod';
 
 import type { Condition } from '../resource.ts';
 import type { IntentionStatus } from './intention.ts';
+import { CA_PROVIDERS } from './ca-providers.ts';
 import { ROTATION_MODES } from './ca-settings.ts';
+import type { AuthorityChoice } from './ca-settings.ts';
 import type { MeshConfigStatus, RootStatus, RotationOutcome, RotationStatus } from './mesh-config.ts';
 import type { BackingService, MeshServiceStatus, ServicePort } from './mesh-service.ts';
 
@@ -103,14 +105,20 @@ const root = z.object({
   notAfter: time.describe('When it ends.'),
 } satisfies Fields<RootStatus>);
 
+const authority = z.object({
+  provider: z.enum(CA_PROVIDERS).describe('Who holds the root key.'),
+  config: z.record(z.string(), z.string()).exactOptional().describe('How it is reached.'),
+} satisfies Fields<AuthorityChoice>);
+
 const rotation = z.object({
   phase: z
     .enum(['Preparing', 'Published', 'Draining'])
     .describe(
       'Preparing: the new root is being made. Published: both are believed and the old one signs. Draining: the other one signs, until what the first signed has ended.',
     ),
-  reason: z.enum(['Requested', 'Age', 'KeyType']).describe('Why it began.'),
+  reason: z.enum(['Requested', 'Age', 'KeyType', 'Provider']).describe('Why it began.'),
   forced: z.boolean().exactOptional().describe('Whether the old root was dropped at once.'),
+  authority: authority.exactOptional().describe('Who shall sign.'),
   from: z.string().describe('Id of the old root.'),
   to: z.string().exactOptional().describe('Id of the new root, once there is one.'),
   crossSigned: z
@@ -142,6 +150,9 @@ export const meshConfigStatusSchema = z
       .array(root)
       .exactOptional()
       .describe('Root certificates of the mesh. Every sidecar trusts exactly these.'),
+    authority: authority
+      .exactOptional()
+      .describe('Whose root signs; during a rotation, whose signed before it.'),
     rotation: rotation.exactOptional().describe('The rotation of the root that is under way.'),
     lastRotation: rotationOutcome.exactOptional().describe('How the last one ended.'),
     handledRequest: z

@@ -17,6 +17,7 @@ import type { LeafBends } from '#pki/test-pki.fake.ts';
 import { secureContextOptions } from '#pki/tls-options.ts';
 
 import { Authority } from './authority.ts';
+import { oneSlot } from './root-slots.fake.ts';
 import { BuiltinProvider } from './builtin-provider.ts';
 import type { CaProvider, CertificateRequest, SignedCertificate } from './provider.ts';
 import { StoreApi } from './store-api.fake.ts';
@@ -40,7 +41,7 @@ describe('the authority', () => {
       namespace: 'mesh',
       trustDomain: settings.trustDomain,
     });
-    authority = new Authority({ provider, clock, settings: () => settings });
+    authority = new Authority({ provider, slots: oneSlot(provider), clock, settings: () => settings });
   });
 
   const key = async () => requestOf(await generateKeys());
@@ -133,11 +134,17 @@ describe('a certificate of a faulty provider', () => {
       name: 'faulty',
       start: () => Promise.resolve(),
       roots: () => Promise.resolve([{ pem: pki.rootPem, active: true }]),
+      check: () => Promise.resolve(),
       fault: () => Promise.resolve(undefined),
       stop: () => Promise.resolve(),
       sign: (request) => sign(pki, request),
     };
-    const authority = new Authority({ provider, clock: new FakeClock(Date.now()), settings: () => settings });
+    const authority = new Authority({
+      provider,
+      slots: oneSlot(provider),
+      clock: new FakeClock(Date.now()),
+      settings: () => settings,
+    });
     await authority.start();
     return authority;
   }

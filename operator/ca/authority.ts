@@ -1,9 +1,10 @@
-import type { CaKeyType } from '#core/model/ca-settings.ts';
+import { CA_DEFAULTS } from '#core/model/ca-settings.ts';
+import type { AuthorityChoice, CaKeyType } from '#core/model/ca-settings.ts';
 import type { MeshConfigStatus, RootStatus } from '#core/model/mesh-config.ts';
 import type { MeshSettings } from '#core/model/mesh-settings.ts';
 import { serviceSpiffeId } from '#core/spiffe-id.ts';
 import type { ServiceIdentity, SpiffeId } from '#core/spiffe-id.ts';
-import type { Clock } from '#kube/clock.ts';
+import type { Clock, Timer } from '#kube/clock.ts';
 import { createCsr } from '#pki/csr.ts';
 import { caKeyType, generateKeys, privateKeyPem, sha256Hex, spkiDer } from '#pki/keys.ts';
 import type { KeyPair } from '#pki/keys.ts';
@@ -14,21 +15,17 @@ import { TrustBundle } from '#pki/trust-bundle.ts';
 
 import { rfc3339 } from '../rfc3339.ts';
 import { CaStateError } from './provider.ts';
-import type { CaProvider, CertificateRequest, RequestedKey, SignedCertificate } from './provider.ts';
+import type { CaProvider, CaRoot, CertificateRequest, RequestedKey, SignedCertificate } from './provider.ts';
+import { slotKey } from './root-slots.ts';
+import type { RootSlots } from './root-slots.ts';
 import { selfCheckFault } from './self-check.ts';
 
-/** Where a provider keeps the root in use and, while that is replaced, the next one. */
-export interface RootSlots {
-  /** A new instance for the root in use. */
-  current(): CaProvider;
-  /** A new instance for the next root; without `make` one that must be there already. */
-  next(make: boolean): CaProvider;
-}
-
 export interface AuthorityParts {
+  /** Signs as long as nobody believes any root: it makes the first one, where it makes roots. */
   readonly provider: CaProvider;
-  /** Absent where the provider's root is replaced elsewhere. */
-  readonly slots?: RootSlots;
+  /** What `provider` was made of; default the builtin one. */
+  readonly choice?: AuthorityChoice;
+  readonly slots: RootSlots;
   readonly clock: Clock;
   /** What holds now; only the leaf TTL may change while the operator runs. */
   readonly settings: () => MeshSettings;
@@ -62,10 +59,15 @@ const OWN_TTL_MS = 7 * 24 * 3600 * 1000;
 /** Who signs. */
 interface Signing {
   readonly provider: CaProvider;
-  /** Whether it is a rotation's new root, in its own place. */
-  readonly isNext: boolean;
+  readonly slot: Slot;
   /** Its root as signed by the one before it; empty outside a rotation. */
   readonly crossSignedPem: string;
+}
+
+/** A place where a root may be. */
+interface Slot {
+  readonly choice: AuthorityChoice;
+  readonly isNext: boolean;
 }
 
 /** The root that signs. */
@@ -73,12 +75,14 @@ export interface ActiveRoot {
   readonly id: string;
   /** Undefined for a kind that the builtin authority does not make. */
   readonly keyType: CaKeyType | undefined;
+  /** See {@link CaRoot.replaceable}. */
+  readonly replaceable: boolean;
   readonly notBefore: number;
   readonly notAfter: number;
 }
 
 /** What is published of the roots: MeshConfig's status. */
-export type PublishedRoots = Pick<MeshConfigStatus, 'roots' | 'rotation'>;
+export type PublishedRoots = Pick<MeshConfigStatus, 'roots' | 'rotation' | 'authority'>;
 
 /** What the operator knows of certificates: it asks the provider, and hands nothing out that it has not looked at again. */
 export class Authority {
@@ -86,36 +90,55 @@ export class Authority {
   readonly #listeners = new Set<() => void>();
   #signing: Signing;
   #roots: readonly RootStatus[] = [];
+  #replaceable = false;
   #bundle = new TrustBundle(new Map());
   #lost: string | undefined;
   #following: Promise<void> = Promise.resolve();
+  #again: Timer | undefined;
+  #stopped = false;
 
   constructor(parts: AuthorityParts) {
     this.#parts = parts;
-    this.#signing = { provider: parts.provider, isNext: false, crossSignedPem: '' };
+    const choice = parts.choice ?? { provider: CA_DEFAULTS.provider };
+    this.#signing = { provider: parts.provider, slot: { choice, isNext: false }, crossSignedPem: '' };
   }
 
   /**
-   * Makes the provider ready and reads its roots. Everything else works only after it.
+   * Finds the root that is published as active, or where none is, makes the first provider ready and reads its roots. Everything
+   * else works only after it. Waits for an authority that is away.
    *
-   * @throws CaStateError when the provider's state is broken.
+   * @throws CaStateError when people must act: what is there is broken, or leads to another root than workloads believe
    */
-  async start(signal?: AbortSignal): Promise<void> {
-    await this.#signing.provider.start(signal);
-    await this.refresh();
-  }
-
-  /** Reads the provider's roots again. */
-  async refresh(): Promise<void> {
-    const found = await this.#signing.provider.roots();
-    this.#publish(found.map(({ pem, active }) => ({ ...rootStatus(pem), active })));
+  async start(signal?: AbortSignal, published?: PublishedRoots): Promise<void> {
+    const active = published?.roots?.find((root) => root.active);
+    if (!published || !active) {
+      const { provider } = this.#signing;
+      await provider.start(signal);
+      const found = await provider.roots();
+      this.#replaceable = isReplaceable(found);
+      this.#publish(found.map(({ pem, active }) => ({ ...rootStatus(pem), active })));
+      return;
+    }
+    const slots = this.#slotsOf(published);
+    for (let wait = FIRST_RETRY_MS; ; wait = Math.min(wait * 2, LAST_RETRY_MS)) {
+      signal?.throwIfAborted();
+      try {
+        this.#signing = { ...(await this.#find(active.id, slots, signal)), crossSignedPem: '' };
+        break;
+      } catch (error) {
+        if (error instanceof CaStateError || signal?.aborted) throw error;
+        await this.#parts.clock.sleep(wait, signal);
+      }
+    }
+    await this.follow(published);
   }
 
   /**
    * Does as the MeshConfig says: believes the roots that are published, and signs with the one that is active. In every replica
-   * this is how a rotation takes effect. Never rejects: what fails is in {@link fault}, and is tried again with the next change.
+   * this is how a rotation takes effect. Never rejects: what fails is in {@link fault}, and is tried again.
    */
   follow(published: PublishedRoots | undefined): Promise<void> {
+    this.#again?.cancel();
     this.#following = this.#following.then(() => this.#follow(published));
     return this.#following;
   }
@@ -136,12 +159,13 @@ export class Authority {
     const active = this.#roots.find((root) => root.active);
     const [certificate] = active ? readCertificates(active.pem) : [];
     if (!active || !certificate) return undefined;
-    return { id: active.id, keyType: caKeyType(certificate.publicKey), ...validity(certificate) };
+    const keyType = caKeyType(certificate.publicKey);
+    return { id: active.id, keyType, replaceable: this.#replaceable, ...validity(certificate) };
   }
 
-  /** Whether roots are replaced here, and not where the provider keeps them. */
-  get rotates(): boolean {
-    return this.#parts.slots !== undefined;
+  /** Whose root it is that signs. */
+  get choice(): AuthorityChoice {
+    return this.#signing.slot.choice;
   }
 
   /** {@link roots} as PEM. */
@@ -160,15 +184,9 @@ export class Authority {
     return this.#lost ?? this.#signing.provider.fault();
   }
 
-  /**
-   * Has the root that signs sign another one, see {@link CaProvider.crossSign}.
-   *
-   * @throws Error where the provider cannot
-   */
-  async crossSign(rootPem: string, signal?: AbortSignal): Promise<string> {
-    const { provider } = this.#signing;
-    if (!provider.crossSign) throw new Error(`the ${provider.name} provider signs no other roots`);
-    return provider.crossSign(rootPem, signal);
+  /** Has the root that signs sign another one, see {@link CaProvider.crossSign}; undefined where it cannot. */
+  async crossSign(rootPem: string, signal?: AbortSignal): Promise<string | undefined> {
+    return this.#signing.provider.crossSign?.(rootPem, signal);
   }
 
   /**
@@ -203,55 +221,81 @@ export class Authority {
 
   /** Lets go of what the provider holds. Idempotent. */
   async stop(): Promise<void> {
+    this.#stopped = true;
     await this.#following;
+    this.#again?.cancel();
     await this.#signing.provider.stop();
   }
 
   async #follow(published: PublishedRoots | undefined): Promise<void> {
     const { roots = [], rotation } = published ?? {};
     const active = roots.find((root) => root.active);
-    if (!this.#parts.slots || !active) return;
+    if (!published || !active) return;
     const crossSignedPem = rotation?.to === active.id ? (rotation.crossSigned ?? '') : '';
     try {
-      await this.#signWith(active.id, { crossSignedPem, isRotating: rotation !== undefined });
+      await this.#signWith(active.id, this.#slotsOf(published), {
+        crossSignedPem,
+        isRotating: rotation !== undefined,
+      });
+      this.#replaceable = isReplaceable(await this.#signing.provider.roots());
       this.#lost = undefined;
     } catch (error) {
       this.#lost = `the root that signs (${active.id.slice(0, 12)}) cannot be used: ${(error as Error).message}`;
+      if (!this.#stopped)
+        this.#again = this.#parts.clock.setTimeout(() => void this.follow(published), LAST_RETRY_MS);
       return;
     }
     if (!sameRoots(roots, this.#roots)) this.#publish(roots);
   }
 
-  /** @throws CaStateError when none of the two places has that root */
+  /** @throws Error when no place has that root, or none that has it can be reached now */
   async #signWith(
     rootId: string,
+    slots: readonly Slot[],
     { crossSignedPem, isRotating }: { readonly crossSignedPem: string; readonly isRotating: boolean },
   ): Promise<void> {
     const before = this.#signing;
     // When a rotation is over the next root is in the place of the other, and its own place is empty.
-    if ((!before.isNext || isRotating) && (await holds(before.provider, rootId))) {
+    const places = slots.filter(({ isNext }) => !isNext || isRotating).map(keyOf);
+    if (places.includes(keyOf(before.slot)) && (await holds(before.provider, rootId))) {
       this.#signing = { ...before, crossSignedPem };
       return;
     }
-    const found = await this.#find(rootId);
+    const found = await this.#find(rootId, slots);
     this.#signing = { ...found, crossSignedPem };
     await before.provider.stop();
   }
 
-  async #find(rootId: string): Promise<Omit<Signing, 'crossSignedPem'>> {
-    const { slots } = this.#parts;
-    const faults: string[] = [];
-    for (const isNext of [false, true]) {
-      const provider = isNext ? slots!.next(false) : slots!.current();
+  #slotsOf({ authority, rotation }: PublishedRoots): readonly Slot[] {
+    const { choice: ours = { provider: CA_DEFAULTS.provider } } = this.#parts;
+    const choice = authority ?? ours;
+    const slots = [
+      { choice, isNext: false },
+      { choice: rotation?.authority ?? choice, isNext: true },
+    ];
+    return slots.filter((slot, index) => slots.findIndex((other) => keyOf(other) === keyOf(slot)) === index);
+  }
+
+  async #find(
+    rootId: string,
+    slots: readonly Slot[],
+    signal?: AbortSignal,
+  ): Promise<Omit<Signing, 'crossSignedPem'>> {
+    const faults: Error[] = [];
+    for (const slot of slots) {
+      const { slots: all } = this.#parts;
+      const provider = slot.isNext ? all.next(slot.choice, false) : all.current(slot.choice);
+      const limit = AbortSignal.timeout(SLOT_MS);
       try {
-        await provider.start(AbortSignal.timeout(SLOT_MS));
-        if (await holds(provider, rootId)) return { provider, isNext };
+        await provider.start(signal ? AbortSignal.any([signal, limit]) : limit);
+        if (await holds(provider, rootId)) return { provider, slot };
       } catch (error) {
-        faults.push((error as Error).message);
+        faults.push(limit.aborted ? new Error(`${provider.name} did not answer in time`) : (error as Error));
       }
       await provider.stop();
     }
-    throw new CaStateError(faults[0] ?? 'no Secret holds its key');
+    const away = faults.find((fault) => !(fault instanceof CaStateError));
+    throw away ?? faults[0] ?? new CaStateError(STRANGER);
   }
 
   #publish(roots: readonly RootStatus[]): void {
@@ -297,8 +341,21 @@ export class Authority {
   }
 }
 
-/** How long a Secret may take to be read. */
+/** How long an authority may take to get ready, when others may have the root as well. */
 const SLOT_MS = 10_000;
+const FIRST_RETRY_MS = 500;
+const LAST_RETRY_MS = 15_000;
+const STRANGER =
+  "workloads believe other roots than the certificate authority's own, and would refuse what it signs. Go back to the one that was there; " +
+  'only where every meshed pod may be cut off: delete the MeshConfig, and restart the operator and every meshed pod';
+
+function keyOf({ choice, isNext }: Slot): string {
+  return slotKey(choice, isNext);
+}
+
+function isReplaceable(roots: readonly CaRoot[]): boolean {
+  return roots.some(({ active, replaceable }) => active && replaceable === true);
+}
 
 async function holds(provider: CaProvider, rootId: string): Promise<boolean> {
   const roots = await provider.roots();

@@ -25,7 +25,8 @@ describeProvider('the builtin provider', async () => {
     crossSigns: true,
     outage: () => {
       kept = secret();
-      store.remove('secrets', 'mesh/mesh-ca');
+      const broken: Secret = { ...kept, data: { ...kept.data!, 'root.key': '' } };
+      store.put('secrets', broken);
     },
     recover: () => store.put('secrets', kept),
     secrets: () => [

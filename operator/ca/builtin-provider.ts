@@ -9,9 +9,9 @@ import { SECRETS } from '#kube/types.ts';
 import type { Secret } from '#kube/types.ts';
 import { generateAuthorityKeys, privateKeyPem } from '#pki/keys.ts';
 import { ROOT_LIFE_MS, issueCrossSigned, issueLeaf, issueRoot, issueServing } from '#pki/profile.ts';
-import type { Signer } from '#pki/profile.ts';
 
 import { CA_SECRET_NAME, caSecret, readCaSecret } from './builtin-state.ts';
+import type { StoredAuthority } from './builtin-state.ts';
 import { CaStateError } from './provider.ts';
 import type { CaProvider, CaRoot, CertificateRequest, SignedCertificate } from './provider.ts';
 
@@ -39,12 +39,12 @@ const DEFAULT_ROOT = { keyType: 'ec-p256', rootTtlMs: ROOT_LIFE_MS } as const;
 const FIRST_RETRY_MS = 500;
 const LAST_RETRY_MS = 15_000;
 
-/** The mesh's own authority: one root, its key in a Secret of the mesh's namespace. */
+/** The mesh's own authority: the key of a root, or of an intermediate under an offline one, in a Secret of the mesh's namespace. */
 export class BuiltinProvider implements CaProvider {
   readonly name = 'builtin';
   readonly #parts: BuiltinProviderParts;
   readonly #secretName: string;
-  #signer: Signer | undefined;
+  #stored: StoredAuthority | undefined;
 
   constructor(parts: BuiltinProviderParts) {
     this.#parts = parts;
@@ -56,10 +56,10 @@ export class BuiltinProvider implements CaProvider {
    * winner's. Waits for an API server that is not there.
    */
   async start(signal?: AbortSignal): Promise<void> {
-    for (let wait = FIRST_RETRY_MS; !this.#signer; wait = Math.min(wait * 2, LAST_RETRY_MS)) {
+    for (let wait = FIRST_RETRY_MS; !this.#stored; wait = Math.min(wait * 2, LAST_RETRY_MS)) {
       signal?.throwIfAborted();
       try {
-        this.#signer = await this.#load();
+        this.#stored = await this.#load();
       } catch (error) {
         if (!isTransient(error)) throw error;
         this.#parts.log.warn(
@@ -72,25 +72,37 @@ export class BuiltinProvider implements CaProvider {
   }
 
   roots(): Promise<readonly CaRoot[]> {
-    return Promise.resolve([{ pem: this.#ready().certificatePem, active: true }]);
+    const { rootPem, intermediatesPem } = this.#ready();
+    return Promise.resolve([{ pem: rootPem, active: true, replaceable: intermediatesPem === '' }]);
+  }
+
+  /** What is there must be right; where nothing is, a root can be made. */
+  async check(signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
+    const { trustDomain, clock } = this.#parts;
+    const secret = await this.#get().catch((error: unknown) => {
+      if (!isNotFound(error)) throw error;
+    });
+    if (secret) await readCaSecret(secret, trustDomain, clock.now());
   }
 
   async sign(request: CertificateRequest, signal?: AbortSignal): Promise<SignedCertificate> {
     signal?.throwIfAborted();
-    const signer = this.#ready();
+    const { signer, intermediatesPem } = this.#ready();
     const life = { now: this.#parts.clock.now(), ttlMs: request.ttlMs };
     const leafPem =
       request.kind === 'workload'
         ? await issueLeaf(signer, { ...request, ...life })
         : await issueServing(signer, { ...request, ...life });
-    return { leafPem, intermediatesPem: '' };
+    return { leafPem, intermediatesPem };
   }
 
   /** Compares with the Secret: a replica that signs with a root the others do not have must not stay unnoticed. */
   async fault(): Promise<string | undefined> {
-    if (!this.#signer) return 'the certificate authority is not ready yet';
-    const { namespace, trustDomain, clock } = this.#parts;
-    if (clock.now() > this.#signer.notAfter) return 'the root certificate has ended';
+    if (!this.#stored) return 'the certificate authority is not ready yet';
+    const { namespace, trustDomain, clock, log } = this.#parts;
+    if (clock.now() > this.#stored.signer.notAfter)
+      return `the ${this.#stored.intermediatesPem === '' ? 'root' : 'intermediate'} certificate has ended`;
     let secret: Secret;
     try {
       secret = await this.#get();
@@ -102,25 +114,37 @@ export class BuiltinProvider implements CaProvider {
     }
     try {
       const stored = await readCaSecret(secret, trustDomain, clock.now());
-      if (stored.certificatePem === this.#signer.certificatePem) return undefined;
+      if (stored.signer.certificatePem === this.#stored.signer.certificatePem) return undefined;
+      if (stored.rootPem === this.#stored.rootPem) {
+        // Another intermediate under the same root: whoever believes one believes the other.
+        log.info(
+          { secret: `${namespace}/${this.#secretName}` },
+          'signs with the new intermediate certificate',
+        );
+        this.#stored = stored;
+        return undefined;
+      }
       return `Secret ${namespace}/${this.#secretName} holds another root than this operator signs with; restart the operator`;
     } catch (error) {
       return (error as Error).message;
     }
   }
 
-  async crossSign(newRootPem: string, signal?: AbortSignal): Promise<string> {
+  /** Below it comes the new root, and below that may come an intermediate: two authorities before the leaf. */
+  async crossSign(newRootPem: string, signal?: AbortSignal): Promise<string | undefined> {
     signal?.throwIfAborted();
-    return issueCrossSigned(this.#ready(), newRootPem, this.#parts.clock.now());
+    const { signer, intermediatesPem } = this.#ready();
+    if ((signer.pathLength ?? Infinity) < 2) return undefined;
+    return (await issueCrossSigned(signer, newRootPem, this.#parts.clock.now())) + intermediatesPem;
   }
 
   /** Forgets the key. */
   stop(): Promise<void> {
-    this.#signer = undefined;
+    this.#stored = undefined;
     return Promise.resolve();
   }
 
-  async #load(): Promise<Signer> {
+  async #load(): Promise<StoredAuthority> {
     const { trustDomain, clock } = this.#parts;
     let secret: Secret;
     try {
@@ -169,9 +193,9 @@ export class BuiltinProvider implements CaProvider {
     return this.#parts.api.get(SECRETS, { name: this.#secretName, namespace: this.#parts.namespace });
   }
 
-  #ready(): Signer {
-    if (!this.#signer) throw new Error('the certificate authority is used before start() or after stop()');
-    return this.#signer;
+  #ready(): StoredAuthority {
+    if (!this.#stored) throw new Error('the certificate authority is used before start() or after stop()');
+    return this.#stored;
   }
 }
 

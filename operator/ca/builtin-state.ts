@@ -1,13 +1,14 @@
-import { X509Certificate } from 'node:crypto';
+import type { X509Certificate } from 'node:crypto';
 
 import { LABELS, MANAGED_BY_VALUE } from '#core/constants.ts';
 import type { OwnerReference } from '#core/resource.ts';
 import type { TrustDomain } from '#core/spiffe-id.ts';
 import type { Secret } from '#kube/types.ts';
 import { sha256Hex } from '#pki/keys.ts';
-import { pemBlock } from '#pki/pem.ts';
+import { certificatesPem, pemBlock, readCertificates } from '#pki/pem.ts';
 import { readSigner } from '#pki/profile.ts';
 import type { Signer } from '#pki/profile.ts';
+import { TrustBundle } from '#pki/trust-bundle.ts';
 
 import { CaStateError } from './provider.ts';
 import { isSelfSigned } from './self-signed.ts';
@@ -20,6 +21,18 @@ export const CA_SECRET_NAME = 'mesh-ca';
 export const NEXT_CA_SECRET_NAME = 'mesh-ca-next';
 const CERTIFICATE = 'root.crt';
 const KEY = 'root.key';
+/** Where the root's key is elsewhere: what signs instead, with whatever is between it and the root. */
+const INTERMEDIATE = 'intermediate.crt';
+const INTERMEDIATE_KEY = 'intermediate.key';
+
+/** An authority as its Secret holds it. */
+export interface StoredAuthority {
+  readonly rootPem: string;
+  /** The root itself, or an intermediate under it. */
+  readonly signer: Signer;
+  /** What leads from leaves to the root, the signer's first; empty where the root signs. */
+  readonly intermediatesPem: string;
+}
 
 /** The Secret of a new authority. */
 export function caSecret(
@@ -28,6 +41,13 @@ export function caSecret(
   owner: OwnerReference | undefined,
   name: string = CA_SECRET_NAME,
 ): Secret {
+  return {
+    ...emptySecret(namespace, owner, name),
+    data: { [CERTIFICATE]: base64(root.certificatePem), [KEY]: base64(root.keyPem) },
+  };
+}
+
+function emptySecret(namespace: string, owner: OwnerReference | undefined, name: string): Secret {
   return {
     apiVersion: 'v1',
     kind: 'Secret',
@@ -38,7 +58,6 @@ export function caSecret(
       ...(owner ? { ownerReferences: [owner] } : {}),
     },
     type: 'Opaque',
-    data: { [CERTIFICATE]: base64(root.certificatePem), [KEY]: base64(root.keyPem) },
   };
 }
 
@@ -46,16 +65,18 @@ export function caSecret(
  * Reads the authority's Secret, with nothing taken on trust.
  *
  * @param now milliseconds since 1970
- * @throws CaStateError that says what is wrong and what to do; no message quotes the key.
+ * @throws CaStateError that says what is wrong and what to do; no message quotes a key.
  */
-export async function readCaSecret(secret: Secret, domain: TrustDomain, now: number): Promise<Signer> {
+export async function readCaSecret(
+  secret: Secret,
+  domain: TrustDomain,
+  now: number,
+): Promise<StoredAuthority> {
   const where = `Secret ${secret.metadata.namespace ?? ''}/${secret.metadata.name}`;
   try {
-    const certificatePem = text(secret, CERTIFICATE);
-    const signer = await readSigner(certificatePem, text(secret, KEY));
-    const fault = rootFault(new X509Certificate(pemBlock('CERTIFICATE', certificatePem)), domain, now);
-    if (fault) throw new RangeError(fault);
-    return signer;
+    return secret.data?.[INTERMEDIATE] === undefined
+      ? await readRoot(secret, domain, now)
+      : await readIntermediate(secret, domain, now);
   } catch (error) {
     throw new CaStateError(
       `the mesh's certificate authority cannot start: ${where} is broken: ${(error as Error).message}. ` +
@@ -65,19 +86,50 @@ export async function readCaSecret(secret: Secret, domain: TrustDomain, now: num
   }
 }
 
-function rootFault(root: X509Certificate, domain: TrustDomain, now: number): string | undefined {
+async function readRoot(secret: Secret, domain: TrustDomain, now: number): Promise<StoredAuthority> {
+  const signer = await readSigner(text(secret, CERTIFICATE), text(secret, KEY));
+  const [root] = readCertificates(signer.certificatePem);
   const name = `URI:spiffe://${domain}`;
-  if (root.subjectAltName !== name) {
-    return `${CERTIFICATE} is for ${JSON.stringify(root.subjectAltName ?? '')}, but the mesh's trust domain is ${domain}`;
+  if (root!.subjectAltName !== name) {
+    throw new RangeError(
+      `${CERTIFICATE} is for ${JSON.stringify(root!.subjectAltName ?? '')}, but the mesh's trust domain is ${domain}`,
+    );
   }
-  if (!isSelfSigned(root)) return `${CERTIFICATE} is not signed by its own key`;
-  if (now > Date.parse(root.validTo)) return `${CERTIFICATE} ended on ${root.validTo}`;
-  return undefined;
+  checkRoot(root!, now);
+  return { rootPem: signer.certificatePem, signer, intermediatesPem: '' };
 }
 
-/** Whether both hold the same root and key. */
-export function holdsSameRoot(one: Secret, other: Secret): boolean {
-  return [CERTIFICATE, KEY].every((field) => one.data?.[field] === other.data?.[field]);
+/** Under an offline root, which may be older than the mesh and bear any name. */
+async function readIntermediate(secret: Secret, domain: TrustDomain, now: number): Promise<StoredAuthority> {
+  if (secret.data?.[KEY] !== undefined)
+    throw new RangeError(
+      `it has both ${KEY} and ${INTERMEDIATE}; remove ${KEY}, and keep that key elsewhere`,
+    );
+  const [root, ...more] = readCertificates(text(secret, CERTIFICATE));
+  if (!root || more.length > 0) throw new RangeError(`${CERTIFICATE} is no single certificate`);
+  checkRoot(root, now);
+  const chain = readCertificates(text(secret, INTERMEDIATE));
+  const [first, ...between] = chain;
+  if (!first) throw new RangeError(`${INTERMEDIATE} has no certificate`);
+  const signer = await readSigner(certificatesPem([first]), text(secret, INTERMEDIATE_KEY));
+  if (now > signer.notAfter) throw new RangeError(`${INTERMEDIATE} ended on ${first.validTo}`);
+  const rootPem = certificatesPem([root]);
+  const path = TrustBundle.of(domain, rootPem).fault(first, domain, { now, intermediates: between });
+  if (path) throw new RangeError(`${INTERMEDIATE} does not lead to ${CERTIFICATE}: ${path}`);
+  return { rootPem, signer, intermediatesPem: certificatesPem(chain) };
+}
+
+function checkRoot(root: X509Certificate, now: number): void {
+  if (!root.ca) throw new RangeError(`${CERTIFICATE} is no authority (CA:TRUE is missing)`);
+  if (!isSelfSigned(root)) throw new RangeError(`${CERTIFICATE} is not signed by its own key`);
+  if (now > Date.parse(root.validTo)) throw new RangeError(`${CERTIFICATE} ended on ${root.validTo}`);
+}
+
+const FIELDS = [CERTIFICATE, KEY, INTERMEDIATE, INTERMEDIATE_KEY];
+
+/** Whether both hold the same authority. */
+export function holdsSameAuthority(one: Secret, other: Secret): boolean {
+  return FIELDS.every((field) => one.data?.[field] === other.data?.[field]);
 }
 
 /** SHA-256 of the root certificate (DER), lower-case hex; undefined when none can be read. */
@@ -89,10 +141,20 @@ export function rootIdOf(secret: Secret): string | undefined {
   }
 }
 
-/** A Secret that holds another one's root and key. */
-export function withRootOf(secret: Secret, source: Secret): Secret {
-  const { [CERTIFICATE]: certificate = '', [KEY]: key = '' } = source.data ?? {};
-  return { ...secret, data: { [CERTIFICATE]: certificate, [KEY]: key } };
+/** A Secret that holds another one's authority, and nothing else. */
+export function withAuthorityOf(secret: Secret, { data = {} }: Secret): Secret {
+  const held = FIELDS.filter((field) => data[field] !== undefined).map((field) => [field, data[field] ?? '']);
+  return { ...secret, data: Object.fromEntries(held) as Record<string, string> };
+}
+
+/** A Secret of that name for another one's authority. */
+export function caSecretOf(
+  namespace: string,
+  source: Secret,
+  owner: OwnerReference | undefined,
+  name: string,
+): Secret {
+  return withAuthorityOf(emptySecret(namespace, owner, name), source);
 }
 
 function text(secret: Secret, field: string): string {

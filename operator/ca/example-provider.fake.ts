@@ -16,16 +16,22 @@ export class ExampleProvider implements CaProvider {
   readonly name = 'example';
   readonly #holder: KeyHolder;
   readonly #domain: TrustDomain;
+  readonly #now: () => number;
   #signer: Signer | undefined;
 
-  constructor(holder: KeyHolder, domain: TrustDomain) {
+  constructor(holder: KeyHolder, domain: TrustDomain, now = Date.now) {
     this.#holder = holder;
     this.#domain = domain;
+    this.#now = now;
   }
 
   async start(signal?: AbortSignal): Promise<void> {
     signal?.throwIfAborted();
     this.#signer = await this.#holder.signer(this.#domain);
+  }
+
+  async check(): Promise<void> {
+    await this.#holder.signer(this.#domain);
   }
 
   async roots(): Promise<readonly CaRoot[]> {
@@ -34,7 +40,7 @@ export class ExampleProvider implements CaProvider {
 
   async sign(request: CertificateRequest, signal?: AbortSignal): Promise<SignedCertificate> {
     signal?.throwIfAborted();
-    const order = { ...request, now: Date.now() };
+    const order = { ...request, now: this.#now() };
     const leafPem =
       order.kind === 'workload'
         ? await issueLeaf(this.#ready(), order)
@@ -67,7 +73,12 @@ export class MemoryKeyHolder implements KeyHolder {
   /** While set, it cannot be reached. */
   away = false;
   keyPem = '';
+  readonly #now: () => number;
   #made: Promise<Signer> | undefined;
+
+  constructor(now = Date.now) {
+    this.#now = now;
+  }
 
   signer(domain: TrustDomain): Promise<Signer> {
     if (this.away) return Promise.reject(new Error('the key holder is away'));
@@ -77,6 +88,6 @@ export class MemoryKeyHolder implements KeyHolder {
   async #make(domain: TrustDomain): Promise<Signer> {
     const keys = await generateKeys();
     this.keyPem = privateKeyPem(keys.privateKey);
-    return readSigner(await issueRoot(keys, domain, Date.now()), this.keyPem);
+    return readSigner(await issueRoot(keys, domain, this.#now()), this.keyPem);
   }
 }

@@ -20,6 +20,13 @@ export interface CaProvider {
    */
   start(signal?: AbortSignal): Promise<void>;
 
+  /**
+   * Looks whether {@link start} would work, changing nothing: whether it is there, lets us in, and has what it needs.
+   *
+   * @throws Error that says what to change
+   */
+  check(signal: AbortSignal): Promise<void>;
+
   /** The roots workloads shall believe, the one that signs first. Only after {@link start}. */
   roots(): Promise<readonly CaRoot[]>;
 
@@ -38,9 +45,10 @@ export interface CaProvider {
    * the old root then believes leaves of the new one, when they come with this certificate. Absent where a provider cannot.
    *
    * @param newRootPem a self-signed root
-   * @returns an intermediate certificate with the new root's name and key, PEM
+   * @returns an intermediate certificate with the new root's name and key, and what leads from it to the old root, PEM;
+   *   undefined where the key that signs may not sign authorities
    */
-  crossSign?(newRootPem: string, signal?: AbortSignal): Promise<string>;
+  crossSign?(newRootPem: string, signal?: AbortSignal): Promise<string | undefined>;
 
   /** Ends timers, requests under way and sessions. What was signed stays valid. Idempotent; nothing else works after it. */
   stop(): Promise<void>;
@@ -50,6 +58,8 @@ export interface CaRoot {
   readonly pem: string;
   /** Whether new certificates are signed by it. */
   readonly active: boolean;
+  /** Whether the mesh makes another one when this grows old: its key is here, and nobody else looks after it. */
+  readonly replaceable?: boolean;
 }
 
 /** A public key whose owner has proven to have the private one. */

@@ -1,7 +1,8 @@
-import type { CaSettings } from '#core/model/ca-settings.ts';
+import type { AuthorityChoice, CaSettings } from '#core/model/ca-settings.ts';
 import type { RootStatus } from '#core/model/mesh-config.ts';
 import { namespaceName, serviceName } from '#core/names.ts';
 import { serviceSpiffeId } from '#core/spiffe-id.ts';
+import type { OwnerReference } from '#core/resource.ts';
 import type { IdentityScope } from '#core/spiffe-id.ts';
 import type { KubeApi } from '#kube/api.ts';
 import type { Clock } from '#kube/clock.ts';
@@ -14,9 +15,19 @@ import { issueLeaf, issueRoot, readSigner } from '#pki/profile.ts';
 import { TrustBundle } from '#pki/trust-bundle.ts';
 
 import { rootStatus } from './authority.ts';
-import type { Authority, RootSlots } from './authority.ts';
-import { CA_SECRET_NAME, NEXT_CA_SECRET_NAME, holdsSameRoot, rootIdOf, withRootOf } from './builtin-state.ts';
+import type { Authority } from './authority.ts';
+import {
+  CA_SECRET_NAME,
+  NEXT_CA_SECRET_NAME,
+  caSecretOf,
+  holdsSameAuthority,
+  rootIdOf,
+  withAuthorityOf,
+} from './builtin-state.ts';
 import { CaStateError } from './provider.ts';
+import type { CaRoot } from './provider.ts';
+import { settingsOf } from './root-slots.ts';
+import type { RootSlots } from './root-slots.ts';
 
 export interface SuccessionParts {
   readonly api: KubeApi;
@@ -24,6 +35,8 @@ export interface SuccessionParts {
   /** The mesh's own namespace. */
   readonly namespace: string;
   readonly scope: IdentityScope;
+  /** What takes a Secret with it when it is deleted. */
+  readonly owner: OwnerReference | undefined;
   readonly slots: RootSlots;
   readonly authority: Pick<Authority, 'crossSign' | 'bundle'>;
 }
@@ -31,8 +44,12 @@ export interface SuccessionParts {
 /** A root that will sign, and the signature on it of the one that signs now. */
 export interface NextRoot {
   readonly root: RootStatus;
+  /** Empty where nobody signed it: then it may sign only when everybody has heard of it. */
   readonly crossSignedPem: string;
 }
+
+/** How long an authority may take to get ready to sign. */
+const READY_MS = 30_000;
 
 /**
  * What happens to roots and keys when one takes another's place. When it happens is decided elsewhere. Every step may be done
@@ -46,44 +63,80 @@ export class RootSuccession {
   }
 
   /**
-   * Makes the next root, or finds the one that was made, and has the old one sign it.
+   * Makes the next root, or finds the one that is there, and has the old one sign it.
    *
-   * @throws CaStateError when the one that is there is of another kind than wanted: it would be replaced again at once
+   * @param choice whose root it is
+   * @throws CaStateError when the one that is there is of another kind than wanted: it would be replaced again at once.
+   *   Error when its authority cannot be reached
    */
-  async prepare(wanted: Pick<CaSettings, 'keyType'>, signal?: AbortSignal): Promise<NextRoot> {
-    const { slots, authority, namespace } = this.#parts;
-    const provider = slots.next(true);
+  async prepare(choice: AuthorityChoice, wanted: Pick<CaSettings, 'keyType'>): Promise<CaRoot> {
+    settingsOf(choice);
+    const provider = this.#parts.slots.next(choice, true);
     try {
-      await provider.start(signal);
-      const [found] = await provider.roots();
+      await provider.start(AbortSignal.timeout(READY_MS));
+      const found = (await provider.roots()).find(({ active }) => active);
       if (!found) throw new Error('the next root has no certificate');
-      const [certificate] = readCertificates(found.pem);
-      const keyType = certificate && caKeyType(certificate.publicKey);
-      if (keyType !== wanted.keyType)
-        throw new CaStateError(
-          `Secret ${namespace}/${NEXT_CA_SECRET_NAME} holds a root of kind ${keyType ?? 'unknown'}, and spec.ca.keyType wants ${wanted.keyType}: ` +
-            'change one of them',
-        );
-      return {
-        root: { ...rootStatus(found.pem), active: false },
-        crossSignedPem: await authority.crossSign(found.pem, signal),
-      };
+      this.#checkKind(found, wanted);
+      return found;
     } finally {
       await provider.stop();
     }
   }
 
+  #checkKind({ pem, replaceable }: CaRoot, wanted: Pick<CaSettings, 'keyType'>): void {
+    const { namespace } = this.#parts;
+    const [certificate] = readCertificates(pem);
+    const keyType = certificate && caKeyType(certificate.publicKey);
+    if (!replaceable || keyType === wanted.keyType) return;
+    throw new CaStateError(
+      `Secret ${namespace}/${NEXT_CA_SECRET_NAME} holds a root of kind ${keyType ?? 'unknown'}, and spec.ca.keyType wants ${wanted.keyType}: ` +
+        'change one of them',
+    );
+  }
+
   /**
-   * Does in memory what a rotation would do, and looks whether everybody would believe everybody.
+   * Has the root that signs now sign the next one, where it can.
    *
+   * @throws Error when it could, but not now
+   */
+  async endorse({ pem }: CaRoot, signal?: AbortSignal): Promise<NextRoot> {
+    const crossSignedPem = (await this.#parts.authority.crossSign(pem, signal)) ?? '';
+    return { root: { ...rootStatus(pem), active: false }, crossSignedPem };
+  }
+
+  /**
+   * Asks the next authority whether it would sign, and does in memory what a rotation would do. Changes nothing.
+   *
+   * @returns what was seen
    * @throws Error that says what would go wrong
    */
-  async rehearse(settings: CaSettings): Promise<void> {
+  async rehearse(settings: CaSettings): Promise<string> {
+    settingsOf(settings.authority);
+    const provider = this.#parts.slots.next(settings.authority, false);
+    try {
+      await provider.check(AbortSignal.timeout(READY_MS));
+    } finally {
+      await provider.stop();
+    }
+    const { keyType } = settings;
+    const crossSigned = await this.#rehearseRoot(settings);
+    const heard = crossSigned
+      ? `a new ${keyType} root was made in memory and cross-signed, and a certificate of it is believed by the old bundle and by the new one`
+      : `the root that signs now cannot sign another one, so the new one will sign when every sidecar has heard of it`;
+    const there =
+      settings.authority.provider === 'builtin'
+        ? ''
+        : `${settings.authority.provider} is there and lets us in; `;
+    return `${there}${heard}; nothing was changed`;
+  }
+
+  /** @returns whether the root that signs now can sign another one */
+  async #rehearseRoot(settings: CaSettings): Promise<boolean> {
     const { clock, scope, authority, namespace } = this.#parts;
     const now = clock.now();
     const keys = await generateAuthorityKeys(settings.keyType);
     const rootPem = await issueRoot(keys, scope.trustDomain, now, settings.rootTtlMs);
-    const crossSigned = readCertificates(await authority.crossSign(rootPem));
+    const crossSignedPem = await authority.crossSign(rootPem);
     const who = { namespace: namespaceName(namespace), service: serviceName('rehearsal') };
     const leafPem = await issueLeaf(await readSigner(rootPem, privateKeyPem(keys.privateKey)), {
       now,
@@ -95,52 +148,62 @@ export class RootSuccession {
     });
     const [leaf] = readCertificates(leafPem);
     const next = TrustBundle.of(scope.trustDomain, rootPem);
+    const intermediates = readCertificates(crossSignedPem ?? '');
     const fault =
-      authority.bundle.fault(leaf!, scope.trustDomain, { now, intermediates: crossSigned }) ??
+      (crossSignedPem === undefined
+        ? undefined
+        : authority.bundle.fault(leaf!, scope.trustDomain, { now, intermediates })) ??
       next.fault(leaf!, scope.trustDomain, { now });
     if (fault) throw new Error(fault);
+    return crossSignedPem !== undefined;
   }
 
   /**
-   * Puts the next root in the place of the one in use, whose key is then gone for good.
+   * Puts the next root in the place of the one in use, whose key is then gone for good, as far as it is in a Secret of ours.
    *
    * @param rootId of the next root
    * @throws CaStateError when no Secret has it: then the key of the old one is not touched
    */
-  async promote(rootId: string): Promise<void> {
-    const { api, namespace } = this.#parts;
-    const current = await api.get(SECRETS, { name: CA_SECRET_NAME, namespace });
-    const next = await this.#next();
+  async promote(rootId: string, choice: AuthorityChoice): Promise<void> {
+    const { api, namespace, owner } = this.#parts;
+    const current = await this.#secret(CA_SECRET_NAME);
+    if (choice.provider !== 'builtin') {
+      if (current) await this.#remove(CA_SECRET_NAME);
+      return;
+    }
+    const next = await this.#secret(NEXT_CA_SECRET_NAME);
     if (next && rootIdOf(next) === rootId) {
-      if (!holdsSameRoot(current, next)) await api.update(SECRETS, withRootOf(current, next));
-    } else if (rootIdOf(current) !== rootId) {
+      if (!current) await api.create(SECRETS, caSecretOf(namespace, next, owner, CA_SECRET_NAME));
+      else if (!holdsSameAuthority(current, next)) await api.update(SECRETS, withAuthorityOf(current, next));
+    } else if (!current || rootIdOf(current) !== rootId) {
       throw new CaStateError(
         `neither Secret ${namespace}/${CA_SECRET_NAME} nor ${namespace}/${NEXT_CA_SECRET_NAME} holds root ${rootId.slice(0, 12)}, which signs: ` +
           `restore ${NEXT_CA_SECRET_NAME} from a backup, or abort the rotation`,
       );
     }
-    if (next) await this.#remove();
+    if (next) await this.#remove(NEXT_CA_SECRET_NAME);
   }
 
-  /** Takes the next root away. */
-  async discard(): Promise<void> {
-    if (await this.#next()) await this.#remove();
+  /** Takes the next root away, where it is in a Secret of ours. */
+  async discard(choice: AuthorityChoice): Promise<void> {
+    if (choice.provider === 'builtin' && (await this.#secret(NEXT_CA_SECRET_NAME)))
+      await this.#remove(NEXT_CA_SECRET_NAME);
   }
 
-  async #next(): Promise<Secret | undefined> {
+  async #secret(name: string): Promise<Secret | undefined> {
     const { api, namespace } = this.#parts;
     try {
-      return await api.get(SECRETS, { name: NEXT_CA_SECRET_NAME, namespace });
+      return await api.get(SECRETS, { name, namespace });
     } catch (error) {
       if (isNotFound(error)) return undefined;
       throw error;
     }
   }
 
-  async #remove(): Promise<void> {
+  async #remove(name: string): Promise<void> {
     const { api, namespace } = this.#parts;
     try {
-      await api.delete(SECRETS, { name: NEXT_CA_SECRET_NAME, namespace });
+      await api.delete(SECRETS, { name, namespace });
     } catch (error) {
       if (!isNotFound(error)) throw error;
     }

@@ -8,7 +8,8 @@ import { namespaceName, serviceName } from '#core/names.ts';
 import { OPERATOR_SERVICE } from '#core/constants.ts';
 
 import type { AuthorityWatch } from '../ca/authority-watch.ts';
-import type { Authority, RootSlots } from '../ca/authority.ts';
+import type { Authority } from '../ca/authority.ts';
+import type { RootSlots } from '../ca/root-slots.ts';
 import { RootSuccession } from '../ca/succession.ts';
 import type { Caches } from '../caches.ts';
 import type { OperatorConfig } from '../config.ts';
@@ -42,8 +43,7 @@ export interface ControllersDeps {
   readonly caches: Caches;
   readonly settings: Settings;
   readonly authority: Authority;
-  /** Absent where the provider's root is replaced elsewhere. */
-  readonly slots: RootSlots | undefined;
+  readonly slots: RootSlots;
   readonly authorityWatch: Pick<AuthorityWatch, 'fault' | 'onChange'>;
   readonly owner: OwnerReference | undefined;
 }
@@ -98,20 +98,16 @@ export function createControllers(deps: ControllersDeps): readonly Controller[] 
       pods: caches.pods,
       tell: (target) => tell(deps, target),
     }),
+    new CaRotationController({
+      ...{ api, clock, events, authority },
+      log: log.child({ controller: 'ca-rotation' }),
+      meshConfigs: caches.meshConfigs,
+      succession: new RootSuccession({
+        ...{ api, clock, scope, authority, owner, slots: deps.slots },
+        namespace: meshNamespace,
+      }),
+    }),
   ];
-  const rotation = deps.slots
-    ? [
-        new CaRotationController({
-          ...{ api, clock, events, authority },
-          log: log.child({ controller: 'ca-rotation' }),
-          meshConfigs: caches.meshConfigs,
-          succession: new RootSuccession({
-            ...{ api, clock, scope, authority, slots: deps.slots },
-            namespace: meshNamespace,
-          }),
-        }),
-      ]
-    : [];
   const missed = caches.askingPods
     ? [
         new MissedInjectionController({
@@ -122,9 +118,7 @@ export function createControllers(deps: ControllersDeps): readonly Controller[] 
       ]
     : [];
   const patience = new WebhookPatience({ clock, log });
-  return [...duties, ...rotation, ...missed].map(
-    (duty) => new Controller(duty, { clock, log, metrics, patience }),
-  );
+  return [...duties, ...missed].map((duty) => new Controller(duty, { clock, log, metrics, patience }));
 }
 
 /** Finished Jobs with ordinary sidecars are few; an identity for each call costs less than keeping one fresh. */

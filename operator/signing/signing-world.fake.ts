@@ -8,6 +8,7 @@ import { createCsr } from '#pki/csr.ts';
 import { generateKeys } from '#pki/keys.ts';
 
 import { Authority } from '../ca/authority.ts';
+import { oneSlot } from '../ca/root-slots.fake.ts';
 import { BuiltinProvider } from '../ca/builtin-provider.ts';
 import { StoreApi } from '../ca/store-api.fake.ts';
 import { FakeEvents } from '../events.fake.ts';
@@ -57,7 +58,7 @@ export class SigningWorld {
       namespace: 'mesh',
       trustDomain: settings.trustDomain,
     });
-    this.authority = new Authority({ provider, clock, settings: () => settings });
+    this.authority = new Authority({ provider, slots: oneSlot(provider), clock, settings: () => settings });
     this.service = this.serviceWith({});
     store.answers.set('tokenreviews', (review) => this.#review(review as TokenReview));
   }

@@ -69,6 +69,11 @@ export class StepCaProvider implements CaProvider {
     );
   }
 
+  /** As {@link start}, but at once or not at all; step-ca keeps the one certificate in its books. */
+  check(signal: AbortSignal): Promise<void> {
+    return this.#begin(signal);
+  }
+
   roots(): Promise<readonly CaRoot[]> {
     return this.#ready
       ? Promise.resolve(this.#ready.roots)

@@ -88,6 +88,13 @@ export class VaultProvider implements CaProvider {
     this.#lookLater();
   }
 
+  /** Logs in, and looks what the token may do where leaves are signed. */
+  async check(signal: AbortSignal): Promise<void> {
+    const unwell = await this.#client.healthFault(signal);
+    if (unwell) throw new UnreachableError(unwell);
+    await this.#session.start(signal);
+  }
+
   roots(): Promise<readonly CaRoot[]> {
     if (this.#root === undefined)
       return Promise.reject(new Error('the certificate authority is used before start()'));

@@ -1,8 +1,13 @@
 import { MESH_CONFIG_NAME } from '#core/constants.ts';
 import { parseDuration } from '#core/duration.ts';
-import { caSettings } from '#core/model/ca-settings.ts';
-import type { CaSettings, RotationRequest } from '#core/model/ca-settings.ts';
-import type { MeshConfig, MeshConfigStatus, RotationStatus } from '#core/model/mesh-config.ts';
+import { caSettings, sameAuthority } from '#core/model/ca-settings.ts';
+import type { AuthorityChoice, CaSettings, RotationRequest } from '#core/model/ca-settings.ts';
+import type {
+  MeshConfig,
+  MeshConfigStatus,
+  RotationOutcome,
+  RotationStatus,
+} from '#core/model/mesh-config.ts';
 import { MESH_DEFAULTS } from '#core/model/mesh-settings.ts';
 import type { KubeApi } from '#kube/api.ts';
 import type { Clock } from '#kube/clock.ts';
@@ -11,6 +16,7 @@ import type { Logger } from '#kube/log.ts';
 import { MESH_CONFIGS } from '#kube/types.ts';
 import type { Requeue } from '#kube/work-queue.ts';
 
+import { rootStatus } from '../../ca/authority.ts';
 import type { Authority } from '../../ca/authority.ts';
 import type { NextRoot, RootSuccession } from '../../ca/succession.ts';
 import type { ObjectCache } from '../../cache.ts';
@@ -24,7 +30,7 @@ import type { RotationStep } from './plan.ts';
 export interface CaRotationControllerParts {
   readonly api: KubeApi;
   readonly meshConfigs: ObjectCache<MeshConfig>;
-  readonly authority: Pick<Authority, 'activeRoot' | 'onChange'>;
+  readonly authority: Pick<Authority, 'activeRoot' | 'choice' | 'onChange'>;
   readonly succession: RootSuccession;
   readonly events: Events;
   readonly clock: Clock;
@@ -70,12 +76,13 @@ export class CaRotationController implements ControllerDuty {
     if (active?.id !== published.id) return { requeueAfterMs: NOT_FOLLOWED_MS };
     const settings = caSettings(config.spec);
     const leaves = this.#leaves(config);
-    const step = nextStep({ now: clock.now(), settings, status: config.status, active });
+    const current = config.status.authority ?? authority.choice;
+    const step = nextStep({ now: clock.now(), settings, status: config.status, active, authority: current });
     if (step.do === 'wait') {
       if (leaves) await this.#write(config, { leaves });
       return waitUntil(step.until, clock.now());
     }
-    const situation: Situation = { config, settings, leaves: leaves ?? config.status.leaves };
+    const situation: Situation = { config, settings, current, leaves: leaves ?? config.status.leaves };
     const done = await this.#carryOut(step, situation, signal);
     const patch = { ...(leaves ? { leaves } : {}), ...done };
     if (await this.#write(config, patch)) this.#tell(config, patch);
@@ -103,7 +110,7 @@ export class CaRotationController implements ControllerDuty {
       case 'retire':
         return this.#retired(situation);
       case 'abandon':
-        await succession.discard();
+        await succession.discard(nextAuthority(situation));
         return {
           roots: rootsOf(config).filter(({ active }) => active),
           rotation: null,
@@ -113,15 +120,10 @@ export class CaRotationController implements ControllerDuty {
         return this.#forced(situation, step.request);
       case 'rehearse':
         try {
-          await succession.rehearse(settings);
+          return this.#outcome('Rehearsed', await succession.rehearse(settings), step.request);
         } catch (error) {
           return this.#outcome('Refused', `a rotation would fail: ${(error as Error).message}`, step.request);
         }
-        return this.#outcome(
-          'Rehearsed',
-          `a new ${settings.keyType} root was made in memory and cross-signed, and a certificate of it is believed by the old bundle and by the new one; nothing was changed`,
-          step.request,
-        );
       case 'refuse':
         return this.#outcome('Refused', step.why, step.request);
     }
@@ -133,39 +135,74 @@ export class CaRotationController implements ControllerDuty {
       phase: 'Preparing',
       reason: step.reason,
       ...(step.forced ? { forced: true } : {}),
+      authority: settings.authority,
       from: authority.activeRoot?.id ?? '',
-      message: `a new ${settings.keyType} root is being made`,
+      message:
+        settings.authority.provider === 'builtin'
+          ? `a new ${settings.keyType} root is being made`
+          : `${settings.authority.provider} is asked for its root`,
     };
     return { rotation, ...(step.request ? { handledRequest: step.request.id } : {}) };
   }
 
-  async #published({ config, settings }: Situation, signal: AbortSignal): Promise<Patch> {
+  async #published(situation: Situation, signal: AbortSignal): Promise<Patch> {
     const { clock } = this.#parts;
-    const { root, crossSignedPem } = await this.#prepared(config, settings, signal);
-    const begun = { ...config.status!.rotation!, to: root.id };
-    if (begun.forced) return this.#only(root.id, [root], begun);
-    const rotation = { ...begun, crossSigned: crossSignedPem };
-    const until = rfc3339Up(clock.now() + publishedFor(leafTtlMs(config)));
+    const { config, leaves } = situation;
+    const begun = config.status!.rotation!;
+    const found = await this.#prepared(situation, signal);
+    if (found.root.id === begun.from) return this.#sameRoot(situation);
+    const { root, crossSignedPem } = found;
+    if (begun.forced) return this.#only(root.id, [root], { ...begun, to: root.id });
+    const ttl = leafTtlMs(config);
+    const isEndorsed = crossSignedPem !== '';
+    const until = rfc3339Up(
+      isEndorsed ? clock.now() + publishedFor(ttl) : drainedAt(clock.now(), ttl, leaves),
+    );
     return {
       roots: [...rootsOf(config).filter(({ id }) => id !== root.id), root],
       rotation: {
-        ...rotation,
+        ...begun,
+        to: root.id,
+        ...(isEndorsed ? { crossSigned: crossSignedPem } : {}),
         phase: 'Published',
         until,
-        message: `both roots are believed; the old one signs until ${until}`,
+        message: `both roots are believed; the old one signs until ${until}${isEndorsed ? '' : ', since nobody has signed the new one and everybody must have heard of it'}`,
       },
     };
   }
 
-  async #prepared(config: MeshConfig, settings: CaSettings, signal: AbortSignal): Promise<NextRoot> {
+  async #prepared({ config, settings, current }: Situation, signal: AbortSignal): Promise<NextRoot> {
+    const { succession } = this.#parts;
+    const rotation = config.status!.rotation!;
     try {
-      return await this.#parts.succession.prepare(settings, signal);
+      const root = await succession.prepare(rotation.authority ?? current, settings);
+      const isNew = rootStatus(root.pem).id !== rotation.from;
+      // Whoever must drop the old root at once has no use for its signature, and it may be away.
+      if (isNew && !rotation.forced) return await succession.endorse(root, signal);
+      return { root: rootStatus(root.pem), crossSignedPem: '' };
     } catch (error) {
       const message = `the new root cannot be made: ${(error as Error).message}`;
-      const rotation = config.status!.rotation!;
       if (rotation.message !== message) await this.#write(config, { rotation: { ...rotation, message } });
       throw error;
     }
+  }
+
+  /** Only the way to the authority is another, or the intermediate under its root. */
+  async #sameRoot(situation: Situation): Promise<Patch> {
+    const { config, current } = situation;
+    const rotation = config.status!.rotation!;
+    const authority = nextAuthority(situation);
+    const isAsked = rotation.reason === 'Requested' && sameAuthority(authority, current);
+    if (rotation.forced || (isAsked && authority.provider !== 'builtin')) {
+      const why = `${authority.provider} has no other root than the one that signs; make one there, or name another authority`;
+      return { rotation: null, ...this.#ended('Refused', rotation, why) };
+    }
+    await this.#parts.succession.promote(rotation.from, authority);
+    return {
+      authority,
+      rotation: null,
+      ...this.#ended('Completed', rotation, 'the root stays; what signs under it was replaced'),
+    };
   }
 
   #switched({ config, leaves }: Situation, { to = '' }: { readonly to: string | undefined }): Patch {
@@ -184,26 +221,35 @@ export class CaRotationController implements ControllerDuty {
     };
   }
 
-  async #retired({ config }: Situation): Promise<Patch> {
+  async #retired(situation: Situation): Promise<Patch> {
     const { succession } = this.#parts;
+    const { config } = situation;
     const rotation = config.status!.rotation!;
+    const authority = nextAuthority(situation);
     const roots = rootsOf(config).filter(({ active }) => active);
     const isBack = roots[0]?.id === rotation.from;
-    if (isBack) await succession.discard();
-    else await succession.promote(roots[0]!.id);
-    const mode = rotation.forced ? 'forced' : 'graceful';
+    if (isBack) await succession.discard(authority);
+    else await succession.promote(roots[0]!.id, authority);
     return {
       roots,
       rotation: null,
-      lastRotation: {
-        result: isBack ? 'Aborted' : 'Completed',
-        mode: isBack ? 'abort' : mode,
-        at: rfc3339(this.#parts.clock.now()),
-        message: isBack
-          ? 'the old root signs again, and the new one was taken away'
-          : `root ${short(rotation.to)} has replaced ${short(rotation.from)}`,
-      },
+      ...(isBack
+        ? this.#ended('Aborted', rotation, 'the old root signs again, and the new one was taken away')
+        : {
+            authority,
+            ...this.#ended(
+              'Completed',
+              rotation,
+              `root ${short(rotation.to)} has replaced ${short(rotation.from)}`,
+            ),
+          }),
     };
+  }
+
+  #ended(result: RotationOutcome['result'], rotation: RotationStatus, message: string): Patch {
+    const mode = rotation.forced ? 'forced' : 'graceful';
+    const at = rfc3339(this.#parts.clock.now());
+    return { lastRotation: { result, mode: result === 'Aborted' ? 'abort' : mode, at, message } };
   }
 
   /** The old root may be in wrong hands: whatever it signed is believed no longer, from now on. */
@@ -227,13 +273,10 @@ export class CaRotationController implements ControllerDuty {
     };
   }
 
-  #outcome(
-    result: NonNullable<MeshConfigStatus['lastRotation']>['result'],
-    message: string,
-    request: RotationRequest,
-  ): Patch {
+  #outcome(result: RotationOutcome['result'], message: string, request: RotationRequest | undefined): Patch {
     const at = rfc3339(this.#parts.clock.now());
-    return { lastRotation: { result, mode: request.mode, at, message }, handledRequest: request.id };
+    const lastRotation = { result, mode: request?.mode ?? 'abort', at, message };
+    return { lastRotation, ...(request ? { handledRequest: request.id } : {}) };
   }
 
   #leaves(config: MeshConfig): MeshConfigStatus['leaves'] {
@@ -247,7 +290,11 @@ export class CaRotationController implements ControllerDuty {
   /** @returns false when somebody else wrote meanwhile, which brings us back */
   async #write(config: MeshConfig, status: Patch): Promise<boolean> {
     const { name, resourceVersion } = config.metadata;
-    const patch = { metadata: { resourceVersion }, status };
+    const authority = status.authority && overwriting(config.status?.authority, status.authority);
+    const patch = {
+      metadata: { resourceVersion },
+      status: { ...status, ...(authority ? { authority } : {}) },
+    };
     try {
       await this.#parts.api.mergePatch(MESH_CONFIGS, { name }, patch, { subresource: 'status' });
       return true;
@@ -275,7 +322,13 @@ export class CaRotationController implements ControllerDuty {
 interface Situation {
   readonly config: MeshConfig;
   readonly settings: CaSettings;
+  /** Whose root signs, or signed before this rotation. */
+  readonly current: AuthorityChoice;
   readonly leaves: MeshConfigStatus['leaves'];
+}
+
+function nextAuthority({ config, current }: Situation): AuthorityChoice {
+  return config.status?.rotation?.authority ?? current;
 }
 
 type RootOf = NonNullable<MeshConfigStatus['roots']>[number];
@@ -286,6 +339,13 @@ function rootsOf(config: MeshConfig): readonly RootOf[] {
 
 function leafTtlMs({ spec }: MeshConfig): number {
   return parseDuration(spec?.leafTTL ?? MESH_DEFAULTS.leafTTL) ?? parseDuration(MESH_DEFAULTS.leafTTL)!;
+}
+
+/** A merge patch would keep settings of the old one. */
+function overwriting(before: AuthorityChoice | undefined, after: AuthorityChoice): object {
+  const gone = Object.keys(before?.config ?? {}).map((key) => [key, null]);
+  const config = { ...(Object.fromEntries(gone) as Record<string, null>), ...after.config };
+  return { ...after, config: after.config ? config : null };
 }
 
 function short(rootId = ''): string {

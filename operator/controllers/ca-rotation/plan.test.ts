@@ -1,3 +1,4 @@
+import type { CaProviderName } from '#core/model/ca-providers.ts';
 import type { CaSettings, RotationMode } from '#core/model/ca-settings.ts';
 import type { RootStatus, RotationStatus } from '#core/model/mesh-config.ts';
 
@@ -15,6 +16,8 @@ const root = (id: string, active: boolean): RootStatus => ({
 
 function facts(more: {
   readonly ask?: RotationMode;
+  readonly wants?: CaProviderName;
+  readonly replaceable?: boolean;
   readonly handled?: boolean;
   readonly keyType?: CaSettings['keyType'];
   readonly age?: number;
@@ -25,7 +28,9 @@ function facts(more: {
   const { ask, rotation, signs = 'old' } = more;
   return {
     now: NOW,
+    authority: { provider: 'builtin' },
     settings: {
+      authority: { provider: more.wants ?? 'builtin' },
       keyType: more.keyType ?? 'ec-p256',
       rootTtlMs: 100 * DAY,
       request: ask && { id: 'r1', mode: ask },
@@ -49,6 +54,7 @@ function facts(more: {
     active: {
       id: signs,
       keyType: 'ec-p256',
+      replaceable: more.replaceable ?? true,
       notBefore: NOW - (more.age ?? 0) * DAY,
       notAfter: NOW + (100 - (more.age ?? 0)) * DAY,
     },
@@ -69,6 +75,17 @@ describe('without a rotation', () => {
     ['a rehearsal is one', { ask: 'rehearse' }, { do: 'rehearse' }],
     ['there is nothing to go back from', { ask: 'abort' }, { do: 'refuse', why: 'no rotation is under way' }],
     ['a request is done once', { ask: 'graceful', handled: true }, { do: 'wait' }],
+    ['another provider takes over', { wants: 'vault' }, { do: 'begin', reason: 'Provider', forced: false }],
+    ['not while somebody rehearses it', { wants: 'vault', ask: 'rehearse', handled: true }, { do: 'wait' }],
+    ['nor after it was given up', { wants: 'vault', ask: 'abort', handled: true }, { do: 'wait' }],
+    ['nor a kind of key then', { keyType: 'rsa-2048', ask: 'abort', handled: true }, { do: 'wait' }],
+    [
+      'a root whose key is elsewhere is left to those who have it',
+      { age: 99, replaceable: false, keyType: 'rsa-2048' },
+      { do: 'wait' },
+    ],
+    ['given up, an old root waits longer', { age: 80, ask: 'abort', handled: true }, { do: 'wait' }],
+    ['but not for ever', { age: 85, ask: 'abort', handled: true }, { do: 'begin', reason: 'Age' }],
   ])('%s', (_what, given, step) => {
     expect(nextStep(facts(given))).toMatchObject(step);
   });
@@ -78,6 +95,25 @@ describe('during a rotation', () => {
   const draining = { phase: 'Draining', until: at(DAY) } as const;
   test.each<[string, Parameters<typeof facts>[0], object]>([
     ['the new root is made first', { rotation: { phase: 'Preparing' } }, { do: 'publish' }],
+    [
+      'another choice of provider begins anew',
+      { rotation: { reason: 'Provider', authority: { provider: 'vault' } }, wants: 'step-ca' },
+      { do: 'abandon' },
+    ],
+    [
+      'the first choice, too',
+      { rotation: { phase: 'Preparing', reason: 'Provider', authority: { provider: 'vault' } } },
+      { do: 'abandon' },
+    ],
+    [
+      'but waits when the new one signs',
+      {
+        rotation: { ...draining, reason: 'Provider', authority: { provider: 'vault' } },
+        signs: 'new',
+        wants: 'step-ca',
+      },
+      { do: 'wait' },
+    ],
     ['both are published for a while', { rotation: { until: at(5) } }, { do: 'wait', until: NOW + 5 }],
     ['then the new one signs', { rotation: { until: at(0) } }, { do: 'switch' }],
     [

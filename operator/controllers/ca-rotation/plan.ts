@@ -1,4 +1,5 @@
-import type { CaSettings, RotationRequest } from '#core/model/ca-settings.ts';
+import { sameAuthority } from '#core/model/ca-settings.ts';
+import type { AuthorityChoice, CaSettings, RotationRequest } from '#core/model/ca-settings.ts';
 import type { MeshConfigStatus, RotationReason } from '#core/model/mesh-config.ts';
 
 import type { ActiveRoot } from '../../ca/authority.ts';
@@ -15,6 +16,8 @@ export interface RotationFacts {
   readonly settings: CaSettings;
   readonly status: Pick<MeshConfigStatus, 'roots' | 'rotation' | 'handledRequest'>;
   readonly active: ActiveRoot;
+  /** Whose root signs, or signed before the rotation that is under way. */
+  readonly authority: AuthorityChoice;
 }
 
 export type RotationStep =
@@ -33,7 +36,7 @@ export type RotationStep =
   /** Take away the root that signs no longer. */
   | { readonly do: 'retire' }
   /** The new root has signed nothing yet: as if there had been none. */
-  | { readonly do: 'abandon'; readonly request: RotationRequest }
+  | { readonly do: 'abandon'; readonly request?: RotationRequest }
   /** Let the old root sign again. */
   | { readonly do: 'switch-back'; readonly request: RotationRequest }
   /** Go on with what is under way, but drop the old root at once. */
@@ -43,6 +46,8 @@ export type RotationStep =
 
 /** The part of its life after which a root is replaced. */
 const AGED = 0.7;
+/** The same where somebody has said "abort", and has not said since that it may be. */
+const AGED_ALL_THE_SAME = 0.85;
 
 export function nextStep(facts: RotationFacts): RotationStep {
   const { settings, status } = facts;
@@ -51,28 +56,48 @@ export function nextStep(facts: RotationFacts): RotationStep {
   return status.rotation ? underWay(facts, asked) : atRest(facts, asked);
 }
 
-function atRest({ now, settings, active }: RotationFacts, asked: RotationRequest | undefined): RotationStep {
+function atRest(facts: RotationFacts, asked: RotationRequest | undefined): RotationStep {
+  const { now, settings, active } = facts;
   if (asked?.mode === 'rehearse') return { do: 'rehearse', request: asked };
   if (asked?.mode === 'abort') return { do: 'refuse', request: asked, why: 'no rotation is under way' };
   if (asked) return { do: 'begin', reason: 'Requested', forced: asked.mode === 'forced', request: asked };
-  if (settings.keyType !== active.keyType) return { do: 'begin', reason: 'KeyType', forced: false };
-  const aged = active.notBefore + (active.notAfter - active.notBefore) * AGED;
+  // Who rehearses wants to see first, and who gave up does not want it begun again at once.
+  const { mode } = settings.request ?? {};
+  const reason = mode === 'rehearse' || mode === 'abort' ? undefined : changed(facts);
+  if (reason) return { do: 'begin', reason, forced: false };
+  if (!active.replaceable) return { do: 'wait' };
+  const part = mode === 'abort' ? AGED_ALL_THE_SAME : AGED;
+  const aged = active.notBefore + (active.notAfter - active.notBefore) * part;
   return now >= aged ? { do: 'begin', reason: 'Age', forced: false } : { do: 'wait', until: aged };
 }
 
-function underWay({ now, status, active }: RotationFacts, asked: RotationRequest | undefined): RotationStep {
-  const { phase, to, until } = status.rotation!;
-  if (asked?.mode === 'forced') return { do: 'force', request: asked };
-  if (asked?.mode === 'abort') {
-    const why = noWayBack(status.roots?.length ?? 0, active.id === to);
-    if (phase !== 'Draining') return { do: 'abandon', request: asked };
-    return why ? { do: 'refuse', request: asked, why } : { do: 'switch-back', request: asked };
-  }
-  if (asked) return { do: 'refuse', request: asked, why: 'a rotation is under way' };
+/** What the settings want otherwise than it is. */
+function changed({ settings, active, authority }: RotationFacts): 'Provider' | 'KeyType' | undefined {
+  if (!sameAuthority(settings.authority, authority)) return 'Provider';
+  return active.replaceable && settings.keyType !== active.keyType ? 'KeyType' : undefined;
+}
+
+function underWay(facts: RotationFacts, asked: RotationRequest | undefined): RotationStep {
+  const { now, settings, status } = facts;
+  if (asked) return answered(facts, asked);
+  const { phase, until, reason, authority } = status.rotation!;
+  const otherwise =
+    reason === 'Provider' && authority !== undefined && !sameAuthority(authority, settings.authority);
+  if (otherwise && phase !== 'Draining') return { do: 'abandon' };
   if (phase === 'Preparing') return { do: 'publish' };
   const at = until === undefined ? now : Date.parse(until);
   if (now < at) return { do: 'wait', until: at };
   return phase === 'Published' ? { do: 'switch' } : { do: 'retire' };
+}
+
+/** What becomes of a request that comes while a rotation is under way. */
+function answered({ status, active }: RotationFacts, request: RotationRequest): RotationStep {
+  const { phase, to } = status.rotation!;
+  if (request.mode === 'forced') return { do: 'force', request };
+  if (request.mode !== 'abort') return { do: 'refuse', request, why: 'a rotation is under way' };
+  if (phase !== 'Draining') return { do: 'abandon', request };
+  const why = noWayBack(status.roots?.length ?? 0, active.id === to);
+  return why ? { do: 'refuse', request, why } : { do: 'switch-back', request };
 }
 
 function noWayBack(roots: number, newOneSigns: boolean): string | undefined {

@@ -12,7 +12,8 @@ import { TrustBundle } from '#pki/trust-bundle.ts';
 
 import { Authority } from '../../ca/authority.ts';
 import { BuiltinProvider } from '../../ca/builtin-provider.ts';
-import { builtinSlots } from '../../ca/builtin-slots.ts';
+import type { RootSlots } from '../../ca/root-slots.ts';
+import { rootSlots } from '../../ca/root-slots.ts';
 import { RootSuccession } from '../../ca/succession.ts';
 import { FakeCache } from '../../cache.fake.ts';
 import { Settings } from '../../settings.ts';
@@ -42,8 +43,9 @@ export class Replica {
       namespace: 'mesh',
       trustDomain: SCOPE.trustDomain,
       newRoot: () => settings.ca,
+      servingNames: ['mesh-operator.mesh.svc'],
     };
-    const slots = builtinSlots(parts);
+    const slots = world.slots(rootSlots(parts));
     this.authority = new Authority({
       ...{ clock, slots },
       provider: new BuiltinProvider({
@@ -58,6 +60,7 @@ export class Replica {
       succession: new RootSuccession({
         ...{ api, clock, slots, authority: this.authority, scope: SCOPE },
         namespace: 'mesh',
+        owner: undefined,
       }),
     });
   }
@@ -84,6 +87,8 @@ export class RotationWorld {
   readonly base: ControllerWorld;
   /** What a new replica starts with. */
   spec: MeshConfigSpec;
+  /** Puts other authorities among the places. */
+  slots: (builtin: RootSlots) => RootSlots = (builtin) => builtin;
 
   private constructor(base: ControllerWorld, spec: MeshConfigSpec) {
     this.base = base;
@@ -95,7 +100,8 @@ export class RotationWorld {
     const world = new RotationWorld(base, spec);
     base.fake.put(MESH_CONFIGS, { metadata: { name: 'mesh' }, spec });
     const first = await world.replica();
-    await world.patch({ status: { roots: first.authority.roots() } });
+    const { choice: authority } = first.authority;
+    await world.patch({ status: { roots: first.authority.roots(), authority } });
     return world;
   }
 
@@ -120,7 +126,7 @@ export class RotationWorld {
   /** An operator that has just started. */
   async replica(): Promise<Replica> {
     const replica = new Replica(this);
-    await replica.authority.start();
+    await replica.authority.start(undefined, this.status);
     await replica.hear();
     return replica;
   }

@@ -33,6 +33,7 @@ describe('the mesh config controller', () => {
       ...{ meshConfigs, scope: SCOPE, owner: undefined, given: given ?? {} },
       status: new StatusWriter(MESH_CONFIGS, { ...world, api: world.fake.api }),
       authority: {
+        choice: { provider: 'builtin' },
         roots: () => [{ id: 'r', pem: 'PEM', active: true, notAfter: '2036-01-01T00:00:00Z' }],
       },
       authorityWatch: authority,

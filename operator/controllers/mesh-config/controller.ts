@@ -37,7 +37,7 @@ export interface MeshConfigControllerParts {
   readonly given: MeshConfigSpec;
   /** Trust domain and datacenter in force. */
   readonly scope: IdentityScope;
-  readonly authority: Pick<Authority, 'roots'>;
+  readonly authority: Pick<Authority, 'roots' | 'choice'>;
   readonly authorityWatch: Pick<AuthorityWatch, 'fault' | 'onChange'>;
   readonly owner: OwnerReference | undefined;
 }
@@ -83,6 +83,7 @@ export class MeshConfigController implements ControllerDuty {
     await status.write(config, {
       // Later changes are the rotation's.
       ...((current?.roots?.length ?? 0) > 0 ? {} : { roots: authority.roots() }),
+      ...(current?.authority ? {} : { authority: authority.choice }),
       conditions,
       ...(generation === undefined ? {} : { observedGeneration: generation }),
     });

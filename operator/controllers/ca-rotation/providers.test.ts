@@ -1,0 +1,257 @@
+import type { AuthorityChoice } from '#core/model/ca-settings.ts';
+import { SECRETS } from '#kube/types.ts';
+import { generateKeys, privateKeyPem, sha256Hex } from '#pki/keys.ts';
+import { readCertificates } from '#pki/pem.ts';
+import { issueCrossSigned, issueRoot, readSigner } from '#pki/profile.ts';
+
+import { ExampleProvider, MemoryKeyHolder } from '../../ca/example-provider.fake.ts';
+import type { CaProvider } from '../../ca/provider.ts';
+import { SCOPE } from '../controllers.fake.ts';
+import { RotationWorld, beliefFault } from './rotation-world.fake.ts';
+import type { Replica } from './rotation-world.fake.ts';
+
+/** Authorities elsewhere, by their address; those whose address begins with `https://signs` can cross-sign. */
+class Elsewhere {
+  readonly holders = new Map<string, MemoryKeyHolder>();
+
+  at(choice: AuthorityChoice): CaProvider {
+    const address = choice.config?.['address'] ?? '';
+    const now = (): number => world.clock.now();
+    const name = new URL(address).hostname;
+    const holder = this.holders.get(name) ?? new MemoryKeyHolder(now);
+    this.holders.set(name, holder);
+    const provider = new ExampleProvider(holder, SCOPE.trustDomain, now);
+    if (!name.startsWith('signs')) return provider;
+    return Object.assign(provider, {
+      crossSign: async (rootPem: string) =>
+        issueCrossSigned(await holder.signer(SCOPE.trustDomain), rootPem, now()),
+    });
+  }
+}
+
+let world: RotationWorld;
+let elsewhere: Elsewhere;
+beforeEach(async () => {
+  world = await RotationWorld.make();
+  elsewhere = new Elsewhere();
+  world.slots = (builtin) => ({
+    current: (choice) => (choice.provider === 'builtin' ? builtin.current(choice) : elsewhere.at(choice)),
+    next: (choice, make) =>
+      choice.provider === 'builtin' ? builtin.next(choice, make) : elsewhere.at(choice),
+  });
+});
+afterEach(() => world.base.end());
+
+const vault = (name: string, path = ''): object => ({
+  ca: {
+    provider: 'vault',
+    config: { address: `https://${name}.test`, intermediatePath: `pki${path}` },
+    rotation: null,
+  },
+});
+const builtin = { ca: { provider: 'builtin', config: null, rotation: null } };
+const active = (): string => world.status.roots!.find((root) => root.active)!.id;
+
+/** Signs with every replica at every step, and looks whether everybody believes it. */
+async function everybodyBelieves(replicas: readonly Replica[]): Promise<void> {
+  for (const replica of replicas) {
+    const leaf = await replica.sign();
+    expect(beliefFault(world.bundle, leaf, world.clock.now())).toBeUndefined();
+  }
+}
+
+test('from the builtin authority to another, to one more, and back: everybody believes everybody all the time', async () => {
+  const replicas = [await world.replica(), await world.replica()];
+  const seen = [active()];
+  for (const spec of [vault('signs'), vault('mute'), builtin]) {
+    await world.patch({ spec });
+    await world.settle(() => replicas, everybodyBelieves);
+    expect(world.status.rotation).toBeUndefined();
+    expect(world.status.lastRotation?.result).toBe('Completed');
+    seen.push(active());
+    expect(world.secrets).toEqual(spec === builtin ? ['mesh-ca'] : []);
+    expect(await (await world.replica()).authority.fault()).toBeUndefined();
+  }
+  expect(new Set(seen).size).toBe(4);
+  expect(world.status.authority).toEqual({ provider: 'builtin' });
+});
+
+test('what the old authority cannot cross-sign signs only when every older certificate has ended', async () => {
+  const replica = await world.replica();
+  await world.patch({ spec: vault('mute') });
+  await world.settle(() => [replica]);
+  await world.patch({ spec: vault('other') });
+  const begun = world.clock.now();
+  const old = active();
+  let switched = 0;
+  await world.settle(
+    () => [replica],
+    () => {
+      if (active() !== old && switched === 0) switched = world.clock.now();
+    },
+  );
+  expect(switched - begun).toBeGreaterThanOrEqual(60_000);
+});
+
+test('the operator dies after every single step of a change of provider', async () => {
+  for (const spec of [vault('signs'), builtin]) {
+    await world.patch({ spec });
+    await world.settle(async () => [await world.replica()], everybodyBelieves);
+    expect(world.status.lastRotation?.result).toBe('Completed');
+  }
+  expect(world.secrets).toEqual(['mesh-ca']);
+});
+
+test('the other authority is away: the status says so, the old one signs, and going back ends it', async () => {
+  const replica = await world.replica();
+  const before = active();
+  await world.patch({ spec: vault('away') });
+  elsewhere.at({ provider: 'vault', config: { address: 'https://away.test' } });
+  elsewhere.holders.get('away.test')!.away = true;
+  await world.settle(() => [replica], everybodyBelieves).catch(() => undefined);
+  expect(world.status.rotation).toMatchObject({
+    phase: 'Preparing',
+    reason: 'Provider',
+    message: 'the new root cannot be made: the key holder is away',
+  });
+  expect(active()).toBe(before);
+  await world.patch({ spec: builtin });
+  await world.settle(() => [replica]);
+  expect([world.status.rotation, active(), world.secrets]).toEqual([undefined, before, ['mesh-ca']]);
+});
+
+test('another way to the same authority changes no root', async () => {
+  const replica = await world.replica();
+  await world.patch({ spec: vault('signs') });
+  await world.settle(() => [replica]);
+  const before = active();
+  await world.patch({ spec: vault('signs', '-other') });
+  await world.settle(() => [replica], everybodyBelieves);
+  expect(active()).toBe(before);
+  expect(world.status.authority).toMatchObject({ config: { intermediatePath: 'pki-other' } });
+});
+
+test('a request for a new root of an authority that has no other is refused with what to do', async () => {
+  const replica = await world.replica();
+  await world.patch({ spec: vault('signs') });
+  await world.settle(() => [replica]);
+  await world.ask('again');
+  await world.settle(() => [replica]);
+  expect(world.status.lastRotation).toMatchObject({
+    result: 'Refused',
+    message: 'vault has no other root than the one that signs; make one there, or name another authority',
+  });
+});
+
+test('taken back while the new provider signs: the old one signs again', async () => {
+  const replica = await world.replica();
+  const before = active();
+  await world.patch({ spec: vault('signs') });
+  let asked = false;
+  await world.settle(
+    () => [replica],
+    async (replicas) => {
+      await everybodyBelieves(replicas);
+      if (asked || active() === before) return;
+      asked = true;
+      await world.ask('back', 'abort');
+    },
+  );
+  expect([active(), world.secrets, world.status.authority]).toEqual([
+    before,
+    ['mesh-ca'],
+    { provider: 'builtin' },
+  ]);
+});
+
+test('forced away from an authority that is lost', async () => {
+  const replica = await world.replica();
+  await world.patch({ spec: vault('signs') });
+  await world.settle(() => [replica]);
+  elsewhere.holders.get('signs.test')!.away = true;
+  await world.patch({ spec: { ca: { ...builtin.ca, rotation: { request: 'lost', mode: 'forced' } } } });
+  await world.settle(() => [replica]);
+  expect(world.status.lastRotation).toMatchObject({ result: 'Completed', mode: 'forced' });
+  await everybodyBelieves([replica]);
+});
+
+test('a rehearsal of a change of provider asks that provider, changes nothing, and nothing begins as long as it stands there', async () => {
+  const replica = await world.replica();
+  const before = active();
+  const ask = (name: string, request: string): Promise<void> =>
+    world.patch({
+      spec: { ca: { ...(vault(name) as { ca: object }).ca, rotation: { request, mode: 'rehearse' } } },
+    });
+  await ask('signs', 'one');
+  await world.settle(() => [replica]);
+  expect(world.status.lastRotation).toMatchObject({
+    result: 'Rehearsed',
+    message: expect.stringContaining('vault is there and lets us in'),
+  });
+  elsewhere.at({ provider: 'vault', config: { address: 'https://away.test' } });
+  elsewhere.holders.get('away.test')!.away = true;
+  await ask('away', 'two');
+  await world.settle(() => [replica]);
+  expect(world.status.lastRotation).toMatchObject({
+    result: 'Refused',
+    message: 'a rotation would fail: the key holder is away',
+  });
+  expect([active(), world.status.rotation, world.secrets]).toEqual([before, undefined, ['mesh-ca']]);
+});
+
+describe('under an offline root', () => {
+  /** A root that is nowhere but here, and what it signed. */
+  async function offline(): Promise<{ rootPem: string; secret: (name: string) => Promise<object> }> {
+    const keys = await generateKeys();
+    const rootPem = await issueRoot(keys, SCOPE.trustDomain, world.clock.now());
+    const signer = await readSigner(rootPem, privateKeyPem(keys.privateKey));
+    return {
+      rootPem,
+      secret: async (name) => {
+        const own = await generateKeys();
+        const self = await issueRoot(own, SCOPE.trustDomain, world.clock.now());
+        const intermediatePem = await issueCrossSigned(signer, self, world.clock.now());
+        const data = Object.fromEntries(
+          Object.entries({
+            'root.crt': rootPem,
+            'intermediate.crt': intermediatePem,
+            'intermediate.key': privateKeyPem(own.privateKey),
+          }).map(([field, text]) => [field, Buffer.from(text).toString('base64')]),
+        );
+        return { apiVersion: 'v1', kind: 'Secret', metadata: { name, namespace: 'mesh' }, data };
+      },
+    };
+  }
+
+  test('an intermediate signs, another one under the same root takes its place, and age replaces nothing', async () => {
+    const replica = await world.replica();
+    const { rootPem, secret } = await offline();
+    const { api } = world.base.fake;
+    await api.create(SECRETS, (await secret('mesh-ca-next')) as never);
+    await world.ask('offline');
+    await world.settle(() => [replica], everybodyBelieves);
+    expect(active()).toBe(sha256Hex(readCertificates(rootPem)[0]!.raw));
+    const first = readCertificates(await replica.sign())[1]!;
+    await api.create(SECRETS, (await secret('mesh-ca-next')) as never);
+    await world.ask('next-intermediate');
+    await world.settle(() => [replica], everybodyBelieves);
+    expect(await replica.authority.fault()).toBeUndefined();
+    const second = readCertificates(await replica.sign())[1]!;
+    expect(second.fingerprint256).not.toBe(first.fingerprint256);
+    expect([world.secrets, world.status.roots!.length]).toEqual([['mesh-ca'], 1]);
+    await world.clock.advance(9 * 365 * 86_400_000);
+    await world.settle(() => [replica]);
+    expect(world.status.roots!.map(({ pem }) => pem)).toEqual([rootPem]);
+  });
+
+  test('back to a root of the mesh’s own', async () => {
+    const replica = await world.replica();
+    const { secret } = await offline();
+    await world.base.fake.api.create(SECRETS, (await secret('mesh-ca-next')) as never);
+    await world.ask('offline');
+    await world.settle(() => [replica], everybodyBelieves);
+    await world.ask('own');
+    await world.settle(() => [replica], everybodyBelieves);
+    expect(readCertificates(await replica.sign())).toHaveLength(1);
+  });
+});
