@@ -6,6 +6,7 @@ import type { Capabilities } from '#kube/capabilities.ts';
 import type { Clock } from '#kube/clock.ts';
 import type { Logger } from '#kube/log.ts';
 
+import type { RootSlots } from './ca/root-slots.ts';
 import type { Caches } from './caches.ts';
 import type { OperatorConfig, SidecarDefaults } from './config.ts';
 import type { OperatorMetrics } from './metrics.ts';
@@ -17,6 +18,7 @@ export interface AdmissionParts {
   readonly capabilities: Capabilities;
   readonly caches: Pick<Caches, 'namespaces' | 'intentions' | 'meshServices'>;
   readonly settings: Settings;
+  readonly slots: RootSlots;
   readonly metrics: OperatorMetrics;
   readonly clock: Clock;
   readonly log: Logger;

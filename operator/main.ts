@@ -11,6 +11,7 @@ import { webhookRouter } from '#webhook/router.ts';
 import packageJson from '../package.json' with { type: 'json' };
 import { clusterView, injectionSettings, webhookMetrics } from './admission.ts';
 import type { AdmissionParts } from './admission.ts';
+import { authorityFaults } from './ca/authority-check.ts';
 import { startOperator } from './composition.ts';
 import { ConfigError, readConfig } from './config.ts';
 import type { OperatorConfig } from './config.ts';
@@ -87,6 +88,7 @@ function admission(parts: AdmissionParts): Mount {
   const { config, clock, log } = parts;
   const router = webhookRouter({
     view: clusterView(parts),
+    authorityFaults: (spec, before) => authorityFaults(spec, before, parts.slots),
     injection: () => injectionSettings(parts),
     meshNamespace: config.meshNamespace,
     now: () => clock.now(),

@@ -34,7 +34,14 @@ describe('what the operator may do', () => {
       'mesh-ca-vault',
       'mesh-ca-step',
     ]);
-    expect(reading.flatMap(({ verbs }) => verbs)).toEqual(['get', 'update', 'delete', 'get', 'delete', 'get']);
+    expect(reading.flatMap(({ verbs }) => verbs)).toEqual([
+      'get',
+      'update',
+      'delete',
+      'get',
+      'delete',
+      'get',
+    ]);
   });
 
   test('only the two sidecar roles can be given away, and no right can be made up', () => {

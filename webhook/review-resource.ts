@@ -1,9 +1,12 @@
+import type { Fault } from '#core/fault.ts';
+import { faultsText } from '#core/fault.ts';
 import type { Logger } from '#kube/log.ts';
 import type { AdmissionRequest, Verdict } from './admission.ts';
 import type { ClusterView } from './cluster-view.ts';
 import type { WebhookMetrics } from './metrics.ts';
 import { readObject } from './validation/object.ts';
 import { isValidated, validate } from './validation/validate.ts';
+import type { Validation } from './validation/validate.ts';
 
 export interface ResourceReviewer {
   readonly view: ClusterView;
@@ -12,10 +15,18 @@ export interface ResourceReviewer {
   readonly now: () => number;
   readonly log: Logger;
   readonly metrics: WebhookMetrics;
+  /**
+   * What the certificate authority that a MeshConfig names says against it. Asked only when the MeshConfig is right in itself
+   * and its spec has changed; answers in less time than the API server waits.
+   */
+  authorityFaults(spec: unknown, before: unknown): Promise<readonly Fault[]>;
 }
 
 /** Answers the admission of an Intention, MeshService or MeshConfig: stored, or refused with everything that is wrong. */
-export function reviewResource(request: AdmissionRequest, reviewer: ResourceReviewer): Verdict {
+export async function reviewResource(
+  request: AdmissionRequest,
+  reviewer: ResourceReviewer,
+): Promise<Verdict> {
   const { resource, operation, subResource } = request;
   const written = operation === 'CREATE' || operation === 'UPDATE';
   if (!isValidated(resource) || !written || subResource) return { allowed: true };
@@ -33,7 +44,10 @@ export function reviewResource(request: AdmissionRequest, reviewer: ResourceRevi
     };
   }
   const { view, meshNamespace } = reviewer;
-  const outcome = validate(resource.resource, object, old, { view, meshNamespace, now: reviewer.now() });
+  const context = { view, meshNamespace, now: reviewer.now() };
+  const outcome = await andAuthority(validate(resource.resource, object, old, context), () =>
+    old && resource.resource === 'meshconfigs' ? reviewer.authorityFaults(object.spec, old.spec) : undefined,
+  );
   if (outcome.allowed) {
     reviewer.metrics.validation(resource.resource, 'allowed');
     return { allowed: true, warnings: outcome.warnings };
@@ -44,4 +58,14 @@ export function reviewResource(request: AdmissionRequest, reviewer: ResourceRevi
     'resource refused',
   );
   return { allowed: false, code: 422, reason: 'Invalid', message: outcome.refused };
+}
+
+/** The last word on a MeshConfig that is right in itself is the authority's. */
+async function andAuthority(
+  outcome: Validation,
+  ask: () => Promise<readonly Fault[]> | undefined,
+): Promise<Validation> {
+  const faults = outcome.allowed ? ((await ask()) ?? []) : [];
+  if (faults.length === 0) return outcome;
+  return { allowed: false, refused: faultsText('MeshConfig mesh is refused', faults) };
 }

@@ -218,6 +218,25 @@ describe('POST /validate', () => {
     expect(json.response.status?.message).toContain('cannot change from "a" to "b"');
   });
 
+  it('asks the certificate authority about a changed MeshConfig, once that is right in itself', async () => {
+    const asked: unknown[] = [];
+    await start({
+      authority: (spec, before) => {
+        asked.push([spec, before]);
+        return [{ field: 'spec.ca.config', message: 'nobody answers there' }];
+      },
+    });
+    const config = (spec: object): object => ({ metadata: { name: 'mesh' }, spec });
+    const change = (spec: object): object => reviewOf('meshconfigs', config(spec), config({}));
+    const { json } = await post('/validate', change({ leafTTL: '2h' }));
+    expect(json.response.status?.message).toBe(
+      'MeshConfig mesh is refused: spec.ca.config: nobody answers there',
+    );
+    const wrong = await post('/validate', change({ leafTTL: 'soon' }));
+    expect(wrong.json.response.status?.message).toContain('leafTTL');
+    expect(asked).toEqual([[{ leafTTL: '2h' }, {}]]);
+  });
+
   it('refuses an object without a name, and an update without its old object', async () => {
     await start();
     expect((await post('/validate', reviewOf('intentions', { spec: {} }))).json.response).toMatchObject({

@@ -18,7 +18,7 @@ const MAX_BODY = '7mb';
 /**
  * The admission webhooks: `POST /inject`, `POST /inject/by-namespace` (pods that come because their
  * namespace asks) and `POST /validate`, to be mounted on the operator's HTTPS server. Answers at
- * once from what `view` holds; calls nobody. What is no AdmissionReview gets 400, 413 or 415.
+ * once from what `view` holds and calls nobody, but for a MeshConfig that names another certificate authority. What is no AdmissionReview gets 400, 413 or 415.
  */
 export function webhookRouter(dependencies: WebhookDependencies): Router {
   const router = express.Router();
@@ -48,9 +48,9 @@ export function webhookRouter(dependencies: WebhookDependencies): Router {
 function endpoint(
   name: 'inject' | 'validate',
   { log, metrics }: Pick<WebhookDependencies, 'log' | 'metrics'>,
-  review: (request: AdmissionRequest) => Verdict,
+  review: (request: AdmissionRequest) => Verdict | Promise<Verdict>,
 ): RequestHandler {
-  return (httpRequest, httpResponse) => {
+  return async (httpRequest, httpResponse) => {
     const begin = performance.now();
     if (!httpRequest.is('application/json')) {
       httpResponse.status(415).json({ error: 'write Content-Type: application/json' });
@@ -63,7 +63,7 @@ function endpoint(
     }
     let verdict: Verdict;
     try {
-      verdict = review(read.request);
+      verdict = await review(read.request);
     } catch (error) {
       // A fault of ours. The API server reads it as a refusal, so nothing gets in unchecked.
       log.error({ err: error, endpoint: name, uid: read.request.uid }, 'admission failed');

@@ -1,3 +1,4 @@
+import type { Fault } from '#core/fault.ts';
 import { meshSettings } from '#core/model/mesh-settings.ts';
 import type { MeshService } from '#core/model/mesh-service.ts';
 import type { RawIntention } from '#core/policy/rule.ts';
@@ -20,6 +21,8 @@ export function fakeWebhook(
     meshServices?: readonly MeshService[];
     namespaceLabels?: Record<string, string>;
     ready?: boolean;
+    /** What the certificate authority says, and what it was asked. */
+    authority?: (spec: unknown, before: unknown) => readonly Fault[];
   } = {},
 ): FakeWebhook {
   const counts: string[] = [];
@@ -33,6 +36,7 @@ export function fakeWebhook(
     meshNamespace: 'mesh',
     now: () => NOW,
     injection: () => injectionContext(),
+    authorityFaults: (spec, before) => Promise.resolve(cluster.authority?.(spec, before) ?? []),
     view: {
       namespaceLabels: () => cluster.namespaceLabels,
       intentions: (namespace) => inNamespace(cluster.intentions, namespace),

@@ -78,10 +78,13 @@ export async function readCaSecret(
       ? await readRoot(secret, domain, now)
       : await readIntermediate(secret, domain, now);
   } catch (error) {
+    const why = (error as Error).message;
     throw new CaStateError(
-      `the mesh's certificate authority cannot start: ${where} is broken: ${(error as Error).message}. ` +
-        'Restore it from a backup. Only if none exists: delete it and the MeshConfig, restart the operator, which then makes ' +
-        'a new root, and restart every meshed pod.',
+      secret.metadata.name === NEXT_CA_SECRET_NAME
+        ? `${where}, which holds the next root, is broken: ${why}. Put it right, or delete it: then one is made`
+        : `the mesh's certificate authority cannot start: ${where} is broken: ${why}. ` +
+            'Restore it from a backup. Only if none exists: delete it and the MeshConfig, restart the operator, which then makes ' +
+            'a new root, and restart every meshed pod.',
     );
   }
 }

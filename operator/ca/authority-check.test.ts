@@ -1,0 +1,164 @@
+import { CREDENTIALS_SECRET } from '#core/model/ca-providers.ts';
+import { systemClock } from '#kube/clock.ts';
+import { silentLog } from '#kube/log.ts';
+import { generateAuthorityKeys, generateKeys, privateKeyPem, spkiDer } from '#pki/keys.ts';
+import { issueCrossSigned, issueRoot, issueServing, readSigner } from '#pki/profile.ts';
+import { TestPki } from '#pki/test-pki.fake.ts';
+
+import { authorityFaults } from './authority-check.ts';
+import { TRUST_DOMAIN } from './provider-conformance.fake.ts';
+import { rootSlots } from './root-slots.ts';
+import { secretOf } from './secret.fake.ts';
+import { StoreApi } from './store-api.fake.ts';
+
+const ASK = { ca: { rotation: { request: 'mine' } } };
+const NOW = systemClock.now();
+const DAY = 86_400_000;
+
+let store: StoreApi;
+beforeEach(() => {
+  store = new StoreApi();
+});
+
+const faults = (spec: unknown, before: unknown = {}) =>
+  authorityFaults(
+    spec,
+    before,
+    rootSlots({
+      ...{ api: store.api, clock: systemClock, log: silentLog, namespace: 'mesh', owner: undefined },
+      ...{ trustDomain: TRUST_DOMAIN, servingNames: ['mesh-operator.mesh.svc'] },
+      newRoot: () => ({ keyType: 'ec-p256', rootTtlMs: DAY }),
+    }),
+  );
+
+/** A root of the trust domain, and what it signed. */
+async function root(now = NOW, ttlMs = 10 * DAY) {
+  const keys = await generateAuthorityKeys('ec-p256');
+  const certificate = await issueRoot(keys, TRUST_DOMAIN, now, ttlMs);
+  const key = privateKeyPem(keys.privateKey);
+  return { certificate, key, keys, signer: await readSigner(certificate, key) };
+}
+
+async function leaf(): Promise<{ certificate: string; key: string }> {
+  const { signer } = await root();
+  const keys = await generateKeys();
+  const spki = spkiDer(keys.publicKey);
+  const certificate = await issueServing(signer, { now: NOW, ttlMs: DAY, spki, dnsNames: ['x.test'] });
+  return { certificate, key: privateKeyPem(keys.privateKey) };
+}
+
+describe('the next root that somebody has put there', () => {
+  const put = (fields: Record<string, string>): void =>
+    store.put('secrets', secretOf('mesh', 'mesh-ca-next', fields));
+
+  test('nothing there: one will be made', async () => {
+    expect(await faults(ASK)).toEqual([]);
+  });
+
+  test('a right one', async () => {
+    const { certificate, key } = await root();
+    put({ 'root.crt': certificate, 'root.key': key });
+    expect(await faults(ASK)).toEqual([]);
+  });
+
+  test('a right intermediate under an offline root of any name', async () => {
+    const offline = await root();
+    const own = await root();
+    const between = await issueCrossSigned(offline.signer, own.certificate, NOW);
+    put({ 'root.crt': offline.certificate, 'intermediate.crt': between, 'intermediate.key': own.key });
+    expect(await faults(ASK)).toEqual([]);
+  });
+
+  const cases: readonly [string, () => Promise<Record<string, string>>, RegExp][] = [
+    [
+      'a key that belongs to another certificate',
+      async () => ({ 'root.crt': (await root()).certificate, 'root.key': (await root()).key }),
+      /does not belong to the key/,
+    ],
+    [
+      'a certificate that is no authority',
+      async () => {
+        const { certificate, key } = await leaf();
+        return { 'root.crt': certificate, 'root.key': key };
+      },
+      /CA:TRUE is missing/,
+    ],
+    [
+      'a root that has ended',
+      async () => {
+        const { certificate, key } = await root(NOW - 20 * DAY);
+        return { 'root.crt': certificate, 'root.key': key };
+      },
+      /root\.crt ended on/,
+    ],
+    [
+      'a root of another trust domain',
+      async () => {
+        const pki = await TestPki.create({ trustDomain: 'other.example' as typeof TRUST_DOMAIN });
+        return { 'root.crt': pki.rootPem, 'root.key': pki.rootKeyPem };
+      },
+      /is for "URI:spiffe:\/\/other.example", but the mesh's trust domain is cluster.local/,
+    ],
+    ['no key', async () => ({ 'root.crt': (await root()).certificate }), /its field root\.key is missing/],
+    [
+      'rubbish for a key',
+      async () => ({ 'root.crt': (await root()).certificate, 'root.key': 'top secret' }),
+      /key/,
+    ],
+    [
+      'an intermediate of another root',
+      async () => {
+        const [offline, stranger, own] = [await root(), await root(), await root()];
+        const between = await issueCrossSigned(stranger.signer, own.certificate, NOW);
+        return { 'root.crt': offline.certificate, 'intermediate.crt': between, 'intermediate.key': own.key };
+      },
+      /intermediate\.crt does not lead to root\.crt/,
+    ],
+    [
+      'the offline root’s key, which does not belong here',
+      async () => {
+        const [offline, own] = [await root(), await root()];
+        const between = await issueCrossSigned(offline.signer, own.certificate, NOW);
+        const fields = { 'root.crt': offline.certificate, 'root.key': offline.key };
+        return { ...fields, 'intermediate.crt': between, 'intermediate.key': own.key };
+      },
+      /remove root\.key, and keep that key elsewhere/,
+    ],
+  ];
+  test.each(cases)('%s is refused with the reason, and no key is repeated', async (_what, fields, reason) => {
+    const given = await fields();
+    put(given);
+    const [fault, ...more] = await faults(ASK);
+    expect(more).toEqual([]);
+    expect(fault).toMatchObject({ field: 'spec.ca', message: expect.stringMatching(reason) });
+    expect(fault!.message).toContain('Put it right, or delete it');
+    for (const name of ['root.key', 'intermediate.key'])
+      for (const line of (given[name] ?? '')
+        .split('\n')
+        .filter((text) => text.length > 8 && !text.startsWith('-')))
+        expect(fault!.message).not.toContain(line);
+  });
+});
+
+describe('an authority elsewhere', () => {
+  const vault = (address: string): object => ({
+    ca: { provider: 'vault', config: { address, intermediatePath: 'pki' } },
+  });
+
+  test('nobody answers there', async () => {
+    store.put('secrets', secretOf('mesh', CREDENTIALS_SECRET.vault, { token: 'hvs.secret' }));
+    const [fault] = await faults(vault('https://127.0.0.1:1'));
+    expect(fault).toMatchObject({
+      field: 'spec.ca.config',
+      message: expect.stringMatching(/127\.0\.0\.1|reach/),
+    });
+    expect(fault!.message).not.toContain('hvs.');
+  });
+
+  test('is not asked when nothing about it changes, nor when a rotation is given up', async () => {
+    const spec = vault('https://127.0.0.1:1') as { ca: object };
+    expect(await faults({ ...spec, leafTTL: '1h' }, spec)).toEqual([]);
+    expect(await faults({ ca: { ...spec.ca, rotation: { request: 'x', mode: 'abort' } } })).toEqual([]);
+    expect(store.calls).toEqual([]);
+  });
+});
