@@ -46,7 +46,7 @@ const noSchemas = {
         ],
         patterns: [
           {
-            regex: '/model/(intention|mesh-config|mesh-service|status)\\.ts$',
+            regex: '/model/(federation|intention|mesh-config|mesh-service|status)\\.ts$',
             allowTypeImports: true,
             message: 'This module brings the schema library into the sidecar; import its types only.',
           },

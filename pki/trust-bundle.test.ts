@@ -93,4 +93,50 @@ describe('a trust bundle', () => {
     expect(faults.join('\n')).toContain("this mesh's own trust domain");
     expect(new X509Certificate(bundle.pem).raw).toEqual(readCertificates(own.rootPem)[0]!.raw);
   });
+
+  it('has what was fetched of a trust domain, and of no other than the spec names now', () => {
+    const endpoint = { url: 'https://partner.example/', profile: 'https_web' as const };
+    const config = (
+      federation: { trustDomain: string; bundleEndpoint: typeof endpoint }[],
+      bundlePem?: string,
+    ) => ({
+      metadata: { name: 'mesh' },
+      spec: { federation },
+      status: {
+        roots: [{ id: 'abc', pem: own.rootPem, active: true, notAfter: '2036-01-01T00:00:00Z' }],
+        federation: [
+          ...(bundlePem === undefined ? [] : [{ trustDomain: PARTNER, bundle: bundlePem }]),
+          // As an operator that was taken over would have it.
+          { trustDomain: OWN, bundle: partner.rootPem },
+          { trustDomain: 'gone.example', bundle: partner.rootPem },
+        ],
+      },
+    });
+    const federated = [{ trustDomain: PARTNER, bundleEndpoint: endpoint }];
+    expect(trustBundleOf(config(federated, partner.rootPem)).bundle.equals(both)).toBe(true);
+    expect(trustBundleOf(config([], partner.rootPem)).bundle.equals(own.bundle)).toBe(true);
+    const waiting = trustBundleOf(config(federated));
+    expect(waiting.bundle.equals(own.bundle)).toBe(true);
+    expect(waiting.faults).toEqual(['federation: partner.example: no bundle is known yet']);
+    const taken = trustBundleOf(config(federated, ''));
+    expect(taken.bundle.rootsOf(PARTNER)).toEqual([]);
+    expect(taken.faults).toEqual([]);
+    const asOurs = trustBundleOf(config([{ trustDomain: OWN, bundleEndpoint: endpoint }]));
+    expect(asOurs.bundle.equals(own.bundle)).toBe(true);
+  });
+
+  it('loses no more than one entry by a name that is none', () => {
+    const { bundle, faults } = trustBundleOf({
+      metadata: { name: 'mesh' },
+      spec: {
+        federation: [
+          { trustDomain: 'NO NAME', bundle: partner.rootPem },
+          { trustDomain: PARTNER, bundle: partner.rootPem },
+        ],
+      },
+      status: { roots: [{ id: 'abc', pem: own.rootPem, active: true, notAfter: '2036-01-01T00:00:00Z' }] },
+    });
+    expect(bundle.equals(both)).toBe(true);
+    expect(faults).toHaveLength(1);
+  });
 });

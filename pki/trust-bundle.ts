@@ -105,8 +105,10 @@ function distinct(roots: readonly X509Certificate[]): readonly X509Certificate[]
 }
 
 /**
- * The trust bundle that MeshConfig publishes: the mesh's own roots, and those of federated trust domains. What cannot
- * be read, or is no authority, is left out and named in `faults`, so that one broken entry takes nobody else's trust away.
+ * The trust bundle that MeshConfig publishes: the mesh's own roots, and those of federated trust domains: written in its spec, or
+ * fetched into its status. What cannot be read, or is no authority, is left out and named in `faults`, so that one broken
+ * entry takes nobody else's trust away. Only the spec says which trust domains there are: what the status still has of one
+ * that was taken away counts for nothing.
  */
 export function trustBundleOf(config: MeshConfig): {
   readonly bundle: TrustBundle;
@@ -114,8 +116,9 @@ export function trustBundleOf(config: MeshConfig): {
 } {
   const faults: string[] = [];
   const domains = new Map<TrustDomain, readonly X509Certificate[]>();
-  const add = (what: string, domain: TrustDomain, pem: string) => {
+  const add = (what: string, name: string, pem: string) => {
     try {
+      const domain = trustDomain(name);
       const found = readCertificates(pem);
       if (found.some((certificate) => !certificate.ca))
         throw new RangeError('a certificate in it is no authority');
@@ -126,10 +129,18 @@ export function trustBundleOf(config: MeshConfig): {
   };
   const own = meshSettings(config.spec).trustDomain;
   for (const root of config.status?.roots ?? []) add(`root ${root.id.slice(0, 16)}`, own, root.pem);
-  for (const { trustDomain: name, bundle } of config.spec?.federation ?? []) {
+  for (const { trustDomain: name, bundle: written, bundleEndpoint } of config.spec?.federation ?? []) {
+    const what = `federation: ${name}`;
+    const bundle = bundleEndpoint ? fetchedBundle(config, name) : written;
     // A federated entry must not be a second door into our own trust domain.
-    if (name === own) faults.push(`federation: ${name} is this mesh's own trust domain`);
-    else add(`federation: ${name}`, trustDomain(name), bundle);
+    if (name === own) faults.push(`${what} is this mesh's own trust domain`);
+    else if (bundle === undefined) faults.push(`${what}: no bundle is known yet`);
+    else add(what, name, bundle);
   }
   return { bundle: new TrustBundle(domains), faults };
+}
+
+/** PEM; undefined before the first was fetched. */
+function fetchedBundle({ status }: MeshConfig, name: string): string | undefined {
+  return status?.federation?.find((fetched) => fetched.trustDomain === name)?.bundle;
 }

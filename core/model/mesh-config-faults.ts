@@ -2,10 +2,10 @@ import { MESH_CONFIG_NAME } from '../constants.ts';
 import { parseDuration } from '../duration.ts';
 import type { Fault } from '../fault.ts';
 import { quoted } from '../fault.ts';
-import { certificatesFault } from '../pem.ts';
 import type { ObjectMeta } from '../resource.ts';
 import { readProviderSettings } from './ca-providers.ts';
 import { ROOT_TTL_LIMITS } from './ca-settings.ts';
+import { federationFaults } from './federation-faults.ts';
 import type { MeshConfigSpec } from './mesh-config.ts';
 import { LEAF_TTL_LIMITS, meshConfigSpecSchema } from './mesh-config.ts';
 import { MESH_DEFAULTS } from './mesh-settings.ts';
@@ -38,7 +38,7 @@ export function meshConfigFaults(config: RawMeshConfig, old?: RawMeshConfig): re
     ...leafFaults(checked),
     ...rootFaults(checked),
     ...providerFaults(checked),
-    ...federationFaults(checked),
+    ...federationFaults(checked.federation ?? [], checked.trustDomain ?? MESH_DEFAULTS.trustDomain),
   ];
 }
 
@@ -137,34 +137,4 @@ function providerFaults({ ca }: MeshConfigSpec): readonly Fault[] {
       message: `is about the builtin root; remove it, and look after the root where "${ca?.provider}" keeps it`,
     })),
   ];
-}
-
-function federationFaults({
-  federation = [],
-  trustDomain = MESH_DEFAULTS.trustDomain,
-}: MeshConfigSpec): Fault[] {
-  return federation.flatMap((foreign, index): Fault[] => {
-    const place = `spec.federation[${index}]`;
-    const twin = federation.findIndex((other) => other.trustDomain === foreign.trustDomain);
-    const bundle = certificatesFault(foreign.bundle);
-    return [
-      ...(foreign.trustDomain === trustDomain
-        ? [
-            {
-              field: `${place}.trustDomain`,
-              message: `${quoted(trustDomain)} is this mesh's own trust domain; write the name of a foreign one`,
-            },
-          ]
-        : []),
-      ...(twin < index
-        ? [
-            {
-              field: `${place}.trustDomain`,
-              message: `${quoted(foreign.trustDomain)} is there already; put all its certificates into one bundle`,
-            },
-          ]
-        : []),
-      ...(bundle === undefined ? [] : [{ field: `${place}.bundle`, message: bundle }]),
-    ];
-  });
 }

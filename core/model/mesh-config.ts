@@ -7,19 +7,12 @@ import type { Condition, KubeObject } from '../resource.ts';
 import { CA_PROVIDERS } from './ca-providers.ts';
 import { CA_DEFAULTS, CA_KEY_TYPES, ROOT_TTL_LIMITS, ROTATION_MODES } from './ca-settings.ts';
 import type { AuthorityChoice, RotationMode } from './ca-settings.ts';
+import { federatedSchema } from './federation.ts';
+import type { FederationStatus, OwnBundleStatus } from './federation.ts';
 
 /** The MeshConfig resource: what holds for the whole mesh. Cluster-scoped; one object, named `mesh`. */
 
 export const LEAF_TTL_LIMITS = { min: '10s', max: '8760h' } as const;
-
-const federatedSchema = z.strictObject({
-  trustDomain: z
-    .string()
-    .regex(new RegExp(TRUST_DOMAIN_PATTERN))
-    .max(255)
-    .describe('The foreign trust domain.'),
-  bundle: z.string().max(65536).describe('Its root certificates, PEM.'),
-});
 
 export const meshConfigSpecSchema = z
   .strictObject({
@@ -148,6 +141,10 @@ export interface MeshConfigStatus {
   readonly handledRequest?: string;
   /** The longest life that leaves which exist may have. Kept, because leafTTL may have been longer before. */
   readonly leaves?: { readonly ttl: string; readonly until: string };
+  /** What was fetched of foreign trust domains that have a bundle endpoint. */
+  readonly federation?: readonly FederationStatus[];
+  /** The number of the bundle that others fetch from this mesh. */
+  readonly ownBundle?: OwnBundleStatus;
   readonly conditions?: readonly Condition[];
 }
 

@@ -1,6 +1,7 @@
 import * as z from 'zod';
 
 import type { Condition } from '../resource.ts';
+import type { FederationStatus, OwnBundleStatus } from './federation.ts';
 import type { IntentionStatus } from './intention.ts';
 import { CA_PROVIDERS } from './ca-providers.ts';
 import { ROTATION_MODES } from './ca-settings.ts';
@@ -143,6 +144,25 @@ const leaves = z.object({
   until: time.describe('When the last of those ends that were signed with a longer life.'),
 } satisfies Fields<NonNullable<MeshConfigStatus['leaves']>>);
 
+const federated = z.object({
+  trustDomain: z.string().describe('The foreign trust domain.'),
+  bundle: z
+    .string()
+    .exactOptional()
+    .describe(
+      'Its root certificates as fetched last, PEM. Empty: it has taken all its keys back, and nobody of it is believed.',
+    ),
+  sequence: count.exactOptional().describe('The number of that bundle, where it has one.'),
+  fetchedAt: time.exactOptional().describe('When these contents were fetched first.'),
+  endpoint: z.string().exactOptional().describe('A fingerprint of the endpoint they came from.'),
+  message: z.string().exactOptional().describe('What is wrong.'),
+} satisfies Fields<FederationStatus>);
+
+const ownBundle = z.object({
+  sequence: count.describe('Its number; grows with every change of the roots.'),
+  id: z.string().describe('A fingerprint of the roots that have this number.'),
+} satisfies Fields<OwnBundleStatus>);
+
 export const meshConfigStatusSchema = z
   .object({
     observedGeneration: observedGeneration.exactOptional(),
@@ -160,6 +180,13 @@ export const meshConfigStatusSchema = z
       .exactOptional()
       .describe('The last spec.ca.rotation.request that was taken up.'),
     leaves: leaves.exactOptional().describe('How long certificates live that were signed so far.'),
+    federation: z
+      .array(federated)
+      .exactOptional()
+      .describe('Bundles of foreign trust domains that were fetched. Sidecars believe exactly these.'),
+    ownBundle: ownBundle
+      .exactOptional()
+      .describe('The bundle of this mesh, as its bundle endpoint hands it out.'),
     conditions: conditions.exactOptional(),
   } satisfies Fields<MeshConfigStatus>)
   .describe('What the operator has made of it. Written by the mesh.');
