@@ -110,6 +110,18 @@ export const METRICS = {
     help: '1 while something is wrong with the certificate authority: its Secret is gone, broken or another one, or its root has ended. Looked at once a minute.',
     labels: [],
   },
+  federationFetches: {
+    kind: 'counter',
+    name: 'mesh_federation_fetches_total',
+    help: 'Looks at the bundle endpoints of foreign trust domains, by result (changed, unchanged, withdrawn, refused, failed).',
+    labels: ['trust_domain', 'result'],
+  },
+  federationLastFetch: {
+    kind: 'gauge',
+    name: 'mesh_federation_last_fetch_timestamp_seconds',
+    help: 'When the bundle endpoint of a foreign trust domain answered last (Unix time).',
+    labels: ['trust_domain'],
+  },
   rootExpiry: {
     kind: 'gauge',
     name: 'mesh_root_expiry_timestamp_seconds',

@@ -22,6 +22,8 @@ import { StatusWriter } from '../status-writer.ts';
 import { WebhookPatience } from '../webhook-patience.ts';
 import { AccessController } from './access/controller.ts';
 import { CaRotationController } from './ca-rotation/controller.ts';
+import { httpsBundleSource } from './federation/bundle-source.ts';
+import { FederationController } from './federation/controller.ts';
 import { IntentionController } from './intention/controller.ts';
 import { JobFinisherController } from './job-finisher/controller.ts';
 import { tellToFinish } from './job-finisher/finish-client.ts';
@@ -91,6 +93,12 @@ export function createControllers(deps: ControllersDeps): readonly Controller[] 
       ...{ clock, events, meshNamespace, scope },
       intentions: caches.intentions,
       status: new StatusWriter(INTENTIONS, deps),
+    }),
+    new FederationController({
+      ...{ api, clock, events, metrics, scope, random: Math.random },
+      log: log.child({ controller: 'federation' }),
+      meshConfigs: caches.meshConfigs,
+      source: httpsBundleSource(clock),
     }),
     new JobFinisherController({
       ...{ scope, metrics },

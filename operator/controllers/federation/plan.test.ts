@@ -1,0 +1,129 @@
+import type { FederationStatus } from '#core/model/federation.ts';
+import { readCertificates } from '#pki/pem.ts';
+import { TestPki } from '#pki/test-pki.fake.ts';
+
+import { endpointId, federationCondition, ownBundle, refreshMs, retryMs, take } from './plan.ts';
+
+const NOW = Date.UTC(2026, 0, 1);
+const AT = { trustDomain: 'partner.example', source: 'endpoint-1', now: NOW };
+
+let old: TestPki;
+let next: TestPki;
+beforeAll(async () => {
+  old = await TestPki.create({ trustDomain: 'partner.example' });
+  next = await old.foreign();
+});
+
+const roots = (...of: TestPki[]) => of.flatMap(({ rootPem }) => readCertificates(rootPem));
+const first = (sequence?: number) =>
+  status(take(undefined, { roots: roots(old), ...(sequence === undefined ? {} : { sequence }) }, AT));
+const status = (taken: ReturnType<typeof take>): FederationStatus => {
+  if (!('status' in taken)) throw new Error(taken.message);
+  return taken.status;
+};
+
+describe('a bundle that was fetched', () => {
+  it('is taken, with its number and time', () => {
+    expect(first(3)).toEqual({
+      trustDomain: 'partner.example',
+      bundle: expect.stringContaining('BEGIN CERTIFICATE'),
+      sequence: 3,
+      fetchedAt: '2026-01-01T00:00:00Z',
+      endpoint: 'endpoint-1',
+    });
+  });
+
+  it('of the same roots is no news: later, in another order, twice, or with another number', () => {
+    const both = status(take(undefined, { roots: roots(old, next), sequence: 3 }, AT));
+    const again = { roots: roots(next, old, next), sequence: 4 };
+    expect(take(both, again, { ...AT, now: NOW + 1000 })).toEqual({ result: 'unchanged', status: both });
+  });
+
+  it('takes back what was wrong before', () => {
+    const taken = take({ ...first(), message: 'away' }, { roots: roots(old) }, AT);
+    expect(status(taken)).toEqual(first());
+  });
+
+  it.each([
+    ['with a higher number', 3, 4, 'changed'],
+    ['with the same number', 3, 3, 'changed'],
+    ['without a number', 3, undefined, 'changed'],
+    ['with the first number', undefined, 1, 'changed'],
+    ['with a lower number', 3, 2, 'refused'],
+  ])('of other roots %s', (_what, before, after, result) => {
+    const bundle = { roots: roots(next), ...(after === undefined ? {} : { sequence: after }) };
+    expect(take(first(before), bundle, AT).result).toBe(result);
+  });
+
+  it('of another endpoint is not measured by the numbers of the last one', () => {
+    expect(take(first(3), { roots: roots(next), sequence: 1 }, { ...AT, source: 'endpoint-2' }).result).toBe(
+      'changed',
+    );
+  });
+
+  it('without roots takes trust away', () => {
+    const taken = take(first(3), { roots: [], sequence: 4 }, AT);
+    expect(taken).toMatchObject({
+      result: 'withdrawn',
+      status: { bundle: '', message: expect.stringContaining('has taken its keys back') },
+    });
+    expect(take(status(taken), { roots: [], sequence: 5 }, AT)).toEqual({
+      result: 'unchanged',
+      status: status(taken),
+    });
+    // An older one, handed out again, gives none back.
+    expect(take(status(taken), { roots: roots(old), sequence: 3 }, AT).result).toBe('refused');
+    expect(status(take(status(taken), { roots: roots(next), sequence: 5 }, AT)).message).toBeUndefined();
+  });
+});
+
+describe('the next look', () => {
+  it.each([
+    [undefined, 300_000],
+    [0, 300_000],
+    [1, 60_000],
+    [600, 600_000],
+    [1e9, 3_600_000],
+  ])('with a hint of %s s is in %d ms at most, and a tenth sooner at least', (hint, ms) => {
+    expect(refreshMs(hint, 1)).toBe(ms);
+    expect(refreshMs(hint, 0)).toBe(ms * 0.9);
+  });
+
+  it('after a failure is soon while nothing is known, else as seldom as usual', () => {
+    expect([1, 2, 3, 20].map((misses) => retryMs(misses, false, 1))).toEqual([
+      5_000, 10_000, 20_000, 300_000,
+    ]);
+    expect(retryMs(1, true, 1)).toBe(300_000);
+  });
+});
+
+it('the condition names every trust domain that is not as it should be', () => {
+  expect(federationCondition([], [])).toBeUndefined();
+  expect(federationCondition(['partner.example'], [first()])).toMatchObject({ status: 'True' });
+  expect(
+    federationCondition(
+      ['partner.example', 'new.example', 'old.example'],
+      [first(), { trustDomain: 'old.example', bundle: 'PEM', message: 'away' }],
+    ),
+  ).toMatchObject({
+    status: 'False',
+    message: 'new.example: no bundle is known yet; old.example: away',
+  });
+});
+
+it('an endpoint is known by all that is written of it, in whatever order', () => {
+  const endpoint = { url: 'https://a/', profile: 'https_web' } as const;
+  expect(endpointId({ profile: 'https_web', url: 'https://a/' })).toBe(endpointId(endpoint));
+  expect(endpointId({ ...endpoint, caCertificate: 'x' })).not.toBe(endpointId(endpoint));
+});
+
+it('the number of our own bundle grows with each change of the roots, and with nothing else', () => {
+  const root = (id: string) => ({ id, pem: '', active: true, notAfter: '' });
+  const one = ownBundle(undefined, [root('a')], NOW);
+  expect(one.sequence).toBe(NOW / 1000);
+  expect(ownBundle(one, [{ ...root('a'), active: false }], NOW + 5000)).toBe(one);
+  const two = ownBundle(one, [root('a'), root('b')], NOW);
+  expect(two.sequence).toBe(one.sequence + 1);
+  expect(ownBundle(two, [root('b'), root('a')], NOW)).toBe(two);
+  expect(ownBundle(two, [root('a')], NOW).sequence).toBe(one.sequence + 2);
+});

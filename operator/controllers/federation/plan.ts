@@ -1,0 +1,148 @@
+import { createHash } from 'node:crypto';
+
+import type { BundleEndpoint, FederationStatus, OwnBundleStatus } from '#core/model/federation.ts';
+import type { RootStatus } from '#core/model/mesh-config.ts';
+import { certificatesPem } from '#pki/pem.ts';
+import type { SpiffeBundle } from '#pki/spiffe-bundle.ts';
+
+import { isFalse, isTrue } from '../../conditions.ts';
+import type { ConditionState } from '../../conditions.ts';
+import { rfc3339 } from '../../rfc3339.ts';
+
+/** What follows from what an endpoint answered. Pure. */
+
+/** Where a bundle says nothing of it (SPIFFE Federation, 4.1). */
+const DEFAULT_REFRESH_MS = 300_000;
+const SHORTEST_REFRESH_MS = 60_000;
+/** A key that was taken back should not be believed for much longer, whatever the publisher thinks. */
+const LONGEST_REFRESH_MS = 3_600_000;
+const FIRST_RETRY_MS = 5_000;
+
+/** One or two misses are foreseen (SPIFFE Federation, 6.2) and not worth a write that reaches every sidecar. */
+export const MISSES_TO_TELL = 3;
+
+/** A fingerprint of an endpoint as it is written: another one is another source, whose bundles are not compared. */
+export function endpointId(endpoint: BundleEndpoint): string {
+  const fields = Object.entries(endpoint).sort(([a], [b]) => (a < b ? -1 : 1));
+  return fingerprint(JSON.stringify(fields));
+}
+
+/**
+ * How long until the next look.
+ *
+ * @param hint the bundle's own wish, seconds
+ * @param random from 0 to 1; spreads the looks of many
+ */
+export function refreshMs(hint: number | undefined, random: number): number {
+  const wished = hint === undefined || hint === 0 ? DEFAULT_REFRESH_MS : hint * 1000;
+  const bounded = Math.min(LONGEST_REFRESH_MS, Math.max(SHORTEST_REFRESH_MS, wished));
+  return bounded * (0.9 + 0.1 * random);
+}
+
+/**
+ * How long until the next look after a failure: soon where nothing is known yet, else no sooner than otherwise (SPIFFE
+ * Federation, 6.2), but within five minutes.
+ *
+ * @param misses in a row, this one included
+ */
+export function retryMs(misses: number, hasBundle: boolean, random: number): number {
+  const wait = hasBundle ? DEFAULT_REFRESH_MS : FIRST_RETRY_MS * 2 ** Math.min(misses - 1, 10);
+  return Math.min(wait, DEFAULT_REFRESH_MS) * (0.9 + 0.1 * random);
+}
+
+export type Taken =
+  | { readonly result: 'changed' | 'unchanged' | 'withdrawn'; readonly status: FederationStatus }
+  | { readonly result: 'refused'; readonly message: string };
+
+/**
+ * What becomes of a bundle that was fetched. One with a lower number than the last is older and not taken (SPIFFE Federation, 4.2);
+ * one without a number is. One without any root takes trust away (SPIFFE Trust Domain and Bundle, 4.1.3: everybody
+ * of that trust domain must then be treated as untrusted).
+ *
+ * @param previous what is known of this trust domain
+ * @param source {@link endpointId} of where it was fetched
+ * @param now milliseconds since 1970
+ */
+export function take(
+  previous: FederationStatus | undefined,
+  { roots, sequence }: SpiffeBundle,
+  {
+    trustDomain,
+    source,
+    now,
+  }: { readonly trustDomain: string; readonly source: string; readonly now: number },
+): Taken {
+  const distinct = [...new Map(roots.map((root) => [root.fingerprint256, root])).entries()];
+  // In an order of our own: the publisher's may change by itself.
+  const bundle = certificatesPem(distinct.sort(([a], [b]) => (a < b ? -1 : 1)).map(([, root]) => root));
+  const withdrawn = bundle === '' ? { message: WITHDRAWN } : {};
+  const comparable = previous?.endpoint === source ? previous : undefined;
+  if (comparable?.bundle === bundle) {
+    return { result: 'unchanged', status: { ...withoutMessage(comparable), ...withdrawn } };
+  }
+  if (sequence !== undefined && comparable?.sequence !== undefined && sequence < comparable.sequence)
+    return {
+      result: 'refused',
+      message: `the endpoint hands out bundle number ${sequence}, which is older than number ${comparable.sequence} that was fetched before; the newer one holds. If ${trustDomain} has begun to count anew, remove its entry and write it again`,
+    };
+  return {
+    result: bundle === '' ? 'withdrawn' : 'changed',
+    status: {
+      trustDomain,
+      bundle,
+      ...(sequence === undefined ? {} : { sequence }),
+      fetchedAt: rfc3339(now),
+      endpoint: source,
+      ...withdrawn,
+    },
+  };
+}
+
+function withoutMessage(status: FederationStatus): FederationStatus {
+  const rest: { -readonly [Key in keyof FederationStatus]: FederationStatus[Key] } = { ...status };
+  delete rest.message;
+  return rest;
+}
+
+const WITHDRAWN =
+  'its bundle has no key for X.509 any more: it has taken its keys back, and nobody of this trust domain is believed';
+
+/** The condition about all endpoints; undefined where there is none. */
+export function federationCondition(
+  trustDomains: readonly string[],
+  statuses: readonly FederationStatus[],
+): ConditionState | undefined {
+  if (trustDomains.length === 0) return undefined;
+  const faults = trustDomains.flatMap((name) => {
+    const status = statuses.find(({ trustDomain }) => trustDomain === name);
+    if (status?.message !== undefined) return [`${name}: ${status.message}`];
+    return status?.bundle === undefined ? [`${name}: no bundle is known yet`] : [];
+  });
+  if (faults.length > 0) return isFalse('FederationReady', 'Incomplete', faults.join('; '));
+  return isTrue('FederationReady', 'Fetched', `the bundles of ${trustDomains.join(', ')} are known`);
+}
+
+/**
+ * The number of our own bundle: one more whenever the roots are others. It begins with the time, in seconds, so that a mesh
+ * that was set up again does not begin below where others have seen it.
+ */
+export function ownBundle(
+  previous: OwnBundleStatus | undefined,
+  roots: readonly RootStatus[],
+  now: number,
+): OwnBundleStatus {
+  const id = fingerprint(rootIds(roots));
+  if (previous?.id === id) return previous;
+  return { id, sequence: previous ? previous.sequence + 1 : Math.floor(now / 1000) };
+}
+
+function rootIds(roots: readonly RootStatus[]): string {
+  return roots
+    .map(({ id }) => id)
+    .sort()
+    .join('\n');
+}
+
+function fingerprint(text: string): string {
+  return createHash('sha256').update(text).digest('hex').slice(0, 16);
+}
