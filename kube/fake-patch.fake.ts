@@ -1,16 +1,5 @@
 type Json = Record<string, unknown>;
 
-/** JSON merge patch (RFC 7386). */
-export function mergePatch(target: unknown, patch: unknown): unknown {
-  if (!isObject(patch)) return patch;
-  const result: Json = isObject(target) ? { ...target } : {};
-  for (const [key, value] of Object.entries(patch)) {
-    if (value === null) delete result[key];
-    else result[key] = mergePatch(result[key], value);
-  }
-  return result;
-}
-
 /**
  * Server-side apply, simplified: objects are merged, lists replaced whole, and what the same manager applied before and
  * leaves out now is removed.

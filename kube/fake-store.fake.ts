@@ -3,7 +3,8 @@ import { isDeepStrictEqual } from 'node:util';
 
 import type { KubeObject, ObjectMeta } from '#core/resource.ts';
 import { objectKey } from '#core/resource.ts';
-import { applyPatch, mergePatch } from './fake-patch.fake.ts';
+import { applyPatch } from './fake-patch.fake.ts';
+import { mergePatch } from './merge-patch.ts';
 
 /** A refusal the fake server answers with. */
 export class Refused extends Error {

@@ -1,7 +1,7 @@
 import type { ServerResponse } from 'node:http';
 
 import type { KubeObject } from '#core/resource.ts';
-import type { Matcher } from './fake-selectors.fake.ts';
+import type { Matcher } from './selectors.ts';
 import type { FakeStore, StoredEvent } from './fake-store.fake.ts';
 
 export interface FakeWatchOptions {

@@ -1,6 +1,6 @@
 import type { KubeObject } from '#core/resource.ts';
 
-/** Selectors as the API server reads them, for the fake one. */
+/** Selectors as an API server reads them. */
 export type Matcher = (object: KubeObject) => boolean;
 
 const FIELDS =

@@ -1,0 +1,54 @@
+import { applyPatch } from 'rfc6902';
+import type { Operation } from 'rfc6902';
+
+import { mergePatch } from '#kube/merge-patch.ts';
+
+import type { ApiObject, Json } from '../../store/object.ts';
+import { isJson } from '../../store/object.ts';
+import type { ResourceKind } from '../kind.ts';
+import { Refusal, badRequest } from '../refusal.ts';
+import { strategicMerge } from './strategic-merge.ts';
+
+export const APPLY_PATCH = 'application/apply-patch+yaml';
+const MERGE_PATCH = 'application/merge-patch+json';
+const JSON_PATCH = 'application/json-patch+json';
+const STRATEGIC = 'application/strategic-merge-patch+json';
+const MAX_OPERATIONS = 10_000;
+
+/** The forms of patch a kind takes. */
+export function patchTypes(kind: ResourceKind): readonly string[] {
+  return [JSON_PATCH, MERGE_PATCH, ...(kind.schema ? [] : [STRATEGIC]), APPLY_PATCH];
+}
+
+/**
+ * The object after a patch that is no apply.
+ *
+ * @throws Refusal 415 for a form the kind does not take, 400 and 422 for a patch that cannot be read or does not fit
+ */
+export function patched(kind: ResourceKind, live: ApiObject, contentType: string, patch: unknown): Json {
+  const types = patchTypes(kind);
+  if (!types.includes(contentType)) {
+    const message = `the body of the request was in an unknown format - accepted media types include: ${types.join(', ')}`;
+    throw new Refusal(415, 'UnsupportedMediaType', message);
+  }
+  if (contentType === JSON_PATCH) return jsonPatched(kind, live, patch);
+  if (!isJson(patch)) throw badRequest('the patch is no object');
+  return (contentType === STRATEGIC ? strategicMerge(live, patch) : mergePatch(live, patch)) as Json;
+}
+
+/** RFC 6902. */
+function jsonPatched(kind: ResourceKind, live: ApiObject, patch: unknown): Json {
+  if (!Array.isArray(patch) || !patch.every(isJson)) throw badRequest('a JSON patch is a list of operations');
+  if (patch.length > MAX_OPERATIONS)
+    throw new Refusal(413, 'RequestEntityTooLarge', `a JSON patch has at most ${MAX_OPERATIONS} operations`);
+  const copy = structuredClone(live);
+  const failed = applyPatch(copy, patch as unknown as Operation[]).find((outcome) => outcome !== null);
+  if (!failed) return copy;
+  const name = live.metadata.name;
+  throw new Refusal(
+    422,
+    'Invalid',
+    `the server rejected our request due to an error in our request: ${failed.message}`,
+    { name, kind: kind.plural },
+  );
+}

@@ -1,0 +1,432 @@
+import { randomInt, randomUUID } from 'node:crypto';
+import { isDeepStrictEqual } from 'node:util';
+
+import type { Clock } from '#kube/clock.ts';
+
+import { objectKey } from '#core/resource.ts';
+
+import type { ObjectStore } from '../../store/object-store.ts';
+import type { ApiMeta, ApiObject, Json } from '../../store/object.ts';
+import { without } from '../../store/object.ts';
+import type { User } from '../access/user.ts';
+import type { ResourceKind } from '../kind.ts';
+import { resourceId } from '../kind.ts';
+import { Refusal, alreadyExists, badRequest, conflict, forbidden, invalid, notFound } from '../refusal.ts';
+import type { Admission } from './admission.ts';
+import { applied } from './apply.ts';
+import { builtInDefaults } from './built-in-defaults.ts';
+import { trackedUpdate } from './managed-fields.ts';
+import { metadataFaults, readObject } from './metadata-check.ts';
+import { patched } from './patch.ts';
+import { SchemaCheck } from './schema-check.ts';
+import { defaulted, pruned } from './structure.ts';
+
+export interface WriterDeps {
+  readonly store: ObjectStore;
+  readonly clock: Clock;
+  readonly admissions: readonly Admission[];
+}
+
+/** Which object is meant. */
+export interface Place {
+  readonly kind: ResourceKind;
+  readonly namespace: string | undefined;
+  readonly name: string;
+}
+
+/** How a write is to be done. */
+export interface WriteOptions {
+  readonly user: User;
+  readonly fieldManager: string;
+  readonly dryRun: boolean;
+  readonly subresource: string | undefined;
+  /** What becomes of fields the schema does not know. */
+  readonly fieldValidation: 'Ignore' | 'Warn' | 'Strict';
+  /** Gets what the caller should be told. */
+  readonly warnings: string[];
+  /** Refuses by throwing what the caller may not give away. */
+  readonly granted: (object: ApiObject) => void;
+}
+
+export interface DeleteOptions {
+  readonly uid?: string | undefined;
+  readonly resourceVersion?: string | undefined;
+  readonly dryRun: boolean;
+}
+
+export interface Written {
+  readonly object: ApiObject;
+  readonly created: boolean;
+}
+
+/** The way of a write: read, pruned, defaulted, admitted, checked, kept. Everything happens in one turn of the event loop, so two writes never meet. */
+export class Writer {
+  readonly #deps: WriterDeps;
+  readonly #schemas = new SchemaCheck();
+
+  constructor(deps: WriterDeps) {
+    this.#deps = deps;
+  }
+
+  /** @throws Refusal */
+  create(kind: ResourceKind, namespace: string | undefined, body: unknown, options: WriteOptions): ApiObject {
+    const wanted = this.#named(this.#placed(readObject(body, kind), kind, namespace), kind);
+    if (wanted.metadata.resourceVersion)
+      throw badRequest('resourceVersion should not be set on objects to be created');
+    const born = this.#born(kind, wanted);
+    return this.#finish(
+      kind,
+      undefined,
+      trackedUpdate(kind, undefined, this.#read(born, kind, options), this.#manager(options)),
+      options,
+    );
+  }
+
+  /** @throws Refusal */
+  update(place: Place, body: unknown, options: WriteOptions): ApiObject {
+    const before = this.get(place);
+    const wanted = this.#placed(readObject(body, place.kind), place.kind, place.namespace);
+    if (wanted.metadata.name !== place.name)
+      throw badRequest(
+        `the name of the object (${wanted.metadata.name}) does not match the name on the URL (${place.name})`,
+      );
+    return this.#change(place, before, wanted, options);
+  }
+
+  /** A patch that is no apply. @throws Refusal */
+  patch(place: Place, contentType: string, body: unknown, options: WriteOptions): ApiObject {
+    const before = this.get(place);
+    const after = patched(place.kind, before, contentType, body);
+    const wanted = this.#placed(readObject(after, place.kind), place.kind, place.namespace);
+    if (wanted.metadata.name !== place.name)
+      throw this.#immutable(place, 'metadata.name', wanted.metadata.name);
+    return this.#change(place, before, wanted, options);
+  }
+
+  /** Server-side apply. @throws Refusal */
+  apply(place: Place, body: unknown, options: WriteOptions & { readonly force: boolean }): Written {
+    const { kind, namespace, name } = place;
+    const given = readObject(body, kind);
+    if (given.metadata.managedFields?.length) throw badRequest('metadata.managedFields must be nil');
+    const wanted = this.#placed(
+      { ...given, metadata: { ...given.metadata, name: given.metadata.name ?? name } },
+      kind,
+      namespace,
+    );
+    if (wanted.metadata.name !== name)
+      throw badRequest(
+        `the name of the object (${wanted.metadata.name}) does not match the name on the URL (${name})`,
+      );
+    const before = this.#deps.store.get(resourceId(kind), keyOf(place));
+    if (!before && options.subresource) throw notFound(kind, name);
+    if (!before && wanted.metadata.uid) throw conflict(kind, name, 'uid mismatch: the object is not there');
+    const part = this.#part(kind, this.#known(wanted, kind, options), options.subresource);
+    const manager = { ...this.#manager(options), operation: 'Apply' as const };
+    const merged = applied(kind, before, part, manager, options.force);
+    if (!before)
+      return {
+        object: this.#finish(kind, undefined, filled(kind, this.#born(kind, merged)), options),
+        created: true,
+      };
+    return { object: this.#save(place, before, filled(kind, merged), options), created: false };
+  }
+
+  /** @throws Refusal. @returns the object as it was left, and whether it is gone */
+  delete(place: Place, options: DeleteOptions): { readonly object: ApiObject; readonly gone: boolean } {
+    const { kind, name } = place;
+    const before = this.get(place);
+    const { uid, resourceVersion } = before.metadata;
+    const differs = (what: string, wanted: string, is: string | undefined): Refusal =>
+      conflict(
+        kind,
+        name,
+        `Precondition failed: ${what} in precondition: ${wanted}, ${what} in object meta: ${is ?? ''}`,
+      );
+    if (options.uid !== undefined && options.uid !== uid) throw differs('UID', options.uid, uid);
+    if (options.resourceVersion !== undefined && options.resourceVersion !== resourceVersion)
+      throw differs('ResourceVersion', options.resourceVersion, resourceVersion);
+    const held =
+      (before.metadata.finalizers ?? []).length > 0 || (kind.kind === 'Namespace' && kind.group === '');
+    if (options.dryRun) return { object: before, gone: !held };
+    if (!held) return { object: this.#deps.store.remove(resourceId(kind), before), gone: true };
+    if (before.metadata.deletionTimestamp) return { object: before, gone: false };
+    const metadata = { ...before.metadata, deletionTimestamp: this.#now(), deletionGracePeriodSeconds: 0 };
+    const status = kind.kind === 'Namespace' ? { status: { phase: 'Terminating' } } : {};
+    return {
+      object: this.#deps.store.put(resourceId(kind), { ...before, ...status, metadata }),
+      gone: false,
+    };
+  }
+
+  /** @throws Refusal 404 */
+  get(place: Place): ApiObject {
+    const found = this.#deps.store.get(resourceId(place.kind), keyOf(place));
+    if (!found) throw notFound(place.kind, place.name);
+    return found;
+  }
+
+  #now(): string {
+    return `${new Date(this.#deps.clock.now()).toISOString().slice(0, 19)}Z`;
+  }
+
+  #manager({ fieldManager: name, subresource }: WriteOptions) {
+    return { name, subresource, operation: 'Update' as const, time: this.#now() };
+  }
+
+  /** In the namespace of the request. */
+  #placed(object: ApiObject, kind: ResourceKind, namespace: string | undefined): ApiObject {
+    const own = object.metadata.namespace;
+    if (own !== undefined && own !== '' && own !== namespace) {
+      throw badRequest(
+        `the namespace of the provided object does not match the namespace sent on the request`,
+      );
+    }
+    const metadata = without(object.metadata, 'namespace');
+    return { ...object, metadata: { ...metadata, ...(kind.namespaced && namespace ? { namespace } : {}) } };
+  }
+
+  #named(object: ApiObject, kind: ResourceKind): ApiObject {
+    const { name, generateName } = object.metadata;
+    if (name) return object;
+    if (!generateName) {
+      const cause = {
+        reason: 'FieldValueRequired',
+        message: 'Required value: name or generateName is required',
+        field: 'metadata.name',
+      };
+      throw invalid(kind, '', [cause]);
+    }
+    return { ...object, metadata: { ...object.metadata, name: `${generateName}${suffix()}` } };
+  }
+
+  #born(kind: ResourceKind, object: ApiObject): ApiObject {
+    const metadata: ApiMeta = {
+      ...without(object.metadata, 'deletionTimestamp', 'resourceVersion'),
+      uid: randomUUID(),
+      creationTimestamp: this.#now(),
+      ...(kind.counted ? { generation: 1 } : {}),
+    };
+    const born = { ...object, metadata };
+    return kind.hasStatus ? withoutStatus(born) : born;
+  }
+
+  #read(object: ApiObject, kind: ResourceKind, options: WriteOptions): ApiObject {
+    return filled(kind, this.#known(object, kind, options));
+  }
+
+  /** The object without fields that its schema does not know. */
+  #known(object: ApiObject, kind: ResourceKind, options: WriteOptions): ApiObject {
+    if (!kind.schema) return object;
+    const unknown: string[] = [];
+    const known = pruned(object, kind.schema, unknown);
+    if (unknown.length > 0 && options.fieldValidation === 'Strict') {
+      const list = unknown.map((field) => `unknown field "${field}"`).join(', ');
+      throw badRequest(
+        `${kind.kind} in version "${kind.version}" cannot be handled as a ${kind.kind}: strict decoding error: ${list}`,
+      );
+    }
+    if (options.fieldValidation === 'Warn')
+      options.warnings.push(...unknown.map((field) => `unknown field "${field}"`));
+    return known as ApiObject;
+  }
+
+  /** Of an applied configuration, what the subresource is about. */
+  #part(kind: ResourceKind, wanted: ApiObject, subresource: string | undefined): ApiObject {
+    if (!kind.hasStatus) return wanted;
+    if (subresource !== 'status') return withoutStatus(wanted);
+    const { apiVersion, kind: name, metadata, status } = wanted;
+    const { namespace } = metadata;
+    const place = { name: metadata.name, ...(namespace ? { namespace } : {}) };
+    return { apiVersion, kind: name, metadata: place, ...(status === undefined ? {} : { status }) };
+  }
+
+  #change(place: Place, before: ApiObject, wanted: ApiObject, options: WriteOptions): ApiObject {
+    const read = this.#read(wanted, place.kind, options);
+    const after = this.#merged(place.kind, before, read, options.subresource);
+    return this.#save(
+      place,
+      before,
+      trackedUpdate(place.kind, before, after, this.#manager(options)),
+      options,
+    );
+  }
+
+  /** Status and the rest are written apart. */
+  #merged(
+    kind: ResourceKind,
+    before: ApiObject,
+    wanted: ApiObject,
+    subresource: string | undefined,
+  ): ApiObject {
+    if (!kind.hasStatus) return wanted;
+    const status = (from: ApiObject): object => (from.status === undefined ? {} : { status: from.status });
+    if (subresource !== 'status') return { ...withoutStatus(wanted), ...status(before) };
+    const { resourceVersion, managedFields } = wanted.metadata;
+    const metadata = {
+      ...before.metadata,
+      ...(resourceVersion ? { resourceVersion } : {}),
+      ...(managedFields ? { managedFields } : {}),
+    };
+    return { ...withoutStatus(before), metadata, ...status(wanted) };
+  }
+
+  #save(place: Place, before: ApiObject, after: ApiObject, options: WriteOptions): ApiObject {
+    const { kind, name } = place;
+    const {
+      uid,
+      creationTimestamp,
+      deletionTimestamp,
+      deletionGracePeriodSeconds,
+      resourceVersion,
+      generation,
+    } = before.metadata;
+    const wanted = after.metadata;
+    if (wanted.resourceVersion && wanted.resourceVersion !== resourceVersion) {
+      throw conflict(
+        kind,
+        name,
+        'the object has been modified; please apply your changes to the latest version and try again',
+      );
+    }
+    if (wanted.uid && wanted.uid !== uid)
+      throw conflict(
+        kind,
+        name,
+        `Precondition failed: UID in precondition: ${wanted.uid}, UID in object meta: ${uid ?? ''}`,
+      );
+    const kept = { uid, creationTimestamp, deletionTimestamp, deletionGracePeriodSeconds, generation };
+    const metadata = present({ ...without(wanted, 'resourceVersion'), ...kept }) as unknown as ApiMeta;
+    const next = { ...after, metadata };
+    const counted =
+      kind.counted && !isDeepStrictEqual(desired(before), desired(next))
+        ? { generation: (generation ?? 0) + 1 }
+        : {};
+    return this.#finish(kind, before, { ...next, metadata: { ...metadata, ...counted } }, options);
+  }
+
+  /** Asks admission, checks, and keeps. */
+  #finish(
+    kind: ResourceKind,
+    before: ApiObject | undefined,
+    wanted: ApiObject,
+    options: WriteOptions,
+  ): ApiObject {
+    const { store } = this.#deps;
+    if (!before) this.#checkPlace(kind, wanted);
+    const object = this.#admitted(true, kind, before, wanted, options);
+    const faults = [
+      ...metadataFaults(kind, object),
+      ...(kind.schema ? this.#schemas.faults(object, kind.schema) : []),
+    ];
+    if (faults.length > 0) throw invalid(kind, object.metadata.name, faults);
+    options.granted(object);
+    this.#admitted(false, kind, before, object, options);
+    if (before && isDeepStrictEqual(comparable(before), comparable(object))) return before;
+    if (options.dryRun)
+      return {
+        ...object,
+        metadata: {
+          ...object.metadata,
+          ...(before?.metadata.resourceVersion ? { resourceVersion: before.metadata.resourceVersion } : {}),
+        },
+      };
+    const released = before?.metadata.deletionTimestamp && (object.metadata.finalizers ?? []).length === 0;
+    if (released && kind.kind !== 'Namespace') return store.remove(resourceId(kind), object);
+    return store.put(resourceId(kind), object);
+  }
+
+  #checkPlace(kind: ResourceKind, { metadata }: ApiObject): void {
+    const { name, namespace } = metadata;
+    if (this.#deps.store.get(resourceId(kind), objectKey({ metadata }))) throw alreadyExists(kind, name);
+    if (namespace === undefined) return;
+    const home = this.#deps.store.get('/namespaces', namespace);
+    if (!home)
+      throw new Refusal(404, 'NotFound', `namespaces "${namespace}" not found`, {
+        name: namespace,
+        kind: 'namespaces',
+      });
+    if (home.metadata.deletionTimestamp)
+      throw forbidden(
+        kind,
+        name,
+        `unable to create new content in namespace ${namespace} because it is being terminated`,
+      );
+  }
+
+  #admitted(
+    changes: boolean,
+    kind: ResourceKind,
+    before: ApiObject | undefined,
+    wanted: ApiObject,
+    options: WriteOptions,
+  ): ApiObject {
+    let object = wanted;
+    for (const admission of this.#deps.admissions.filter((one) => one.changes === changes)) {
+      const answer = admission.review({
+        ...{
+          kind,
+          object,
+          previous: before,
+          user: options.user,
+          dryRun: options.dryRun,
+          subresource: options.subresource,
+        },
+        operation: before ? 'UPDATE' : 'CREATE',
+      });
+      if (!answer.allowed) {
+        const message = `admission webhook "${admission.name}" denied the request: ${answer.message}`;
+        throw new Refusal(answer.code, answer.reason, message);
+      }
+      options.warnings.push(...(answer.warnings ?? []));
+      object = answer.object ?? object;
+    }
+    return object;
+  }
+
+  #immutable({ kind, name }: Place, field: string, value: string): Refusal {
+    return invalid(kind, name, [
+      {
+        reason: 'FieldValueInvalid',
+        message: `Invalid value: ${JSON.stringify(value)}: field is immutable`,
+        field,
+      },
+    ]);
+  }
+}
+
+/** The object with what the server fills in. */
+function filled(kind: ResourceKind, object: ApiObject): ApiObject {
+  return kind.schema ? (defaulted(object, kind.schema) as ApiObject) : builtInDefaults(kind, object);
+}
+
+export function keyOf({ namespace, name }: Pick<Place, 'namespace' | 'name'>): string {
+  return namespace ? `${namespace}/${name}` : name;
+}
+
+function withoutStatus(object: ApiObject): ApiObject {
+  const copy: Record<string, unknown> = { ...object };
+  delete copy.status;
+  return copy as ApiObject;
+}
+
+/** What generations count: all but metadata and status. */
+function desired(object: ApiObject): Json {
+  return without(object, 'metadata', 'status');
+}
+
+/** The object without what every write changes. */
+function comparable(object: ApiObject): Json {
+  const metadata = without(object.metadata, 'resourceVersion', 'managedFields');
+  const owners = (object.metadata.managedFields ?? []).map((entry) => without(entry, 'time'));
+  return { ...object, metadata: { ...metadata, owners } };
+}
+
+function present(values: Json): Json {
+  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined));
+}
+
+const SUFFIX = 'bcdfghjklmnpqrstvwxz2456789';
+
+function suffix(): string {
+  return Array.from({ length: 5 }, () => SUFFIX[randomInt(SUFFIX.length)]).join('');
+}

@@ -1,0 +1,104 @@
+import type { ResourceKind } from './kind.ts';
+import { resourceName } from './kind.ts';
+
+/** One thing that is wrong with an object, as `details.causes` of a Status has it. */
+export interface Cause {
+  readonly reason: string;
+  readonly message: string;
+  readonly field: string;
+}
+
+export interface RefusalDetails {
+  readonly name?: string;
+  readonly group?: string;
+  readonly kind?: string;
+  readonly uid?: string;
+  readonly causes?: readonly Cause[];
+  readonly retryAfterSeconds?: number;
+}
+
+/** A request that is answered with a Status of failure. The words are Kubernetes' own where programs or people know them. */
+export class Refusal extends Error {
+  override readonly name = 'Refusal';
+  readonly code: number;
+  readonly reason: string;
+  readonly details: RefusalDetails | undefined;
+
+  constructor(code: number, reason: string, message: string, details?: RefusalDetails) {
+    super(message);
+    this.code = code;
+    this.reason = reason;
+    this.details = details;
+  }
+
+  get body(): object {
+    const { code, reason, message, details } = this;
+    return {
+      kind: 'Status',
+      apiVersion: 'v1',
+      metadata: {},
+      status: 'Failure',
+      message,
+      reason,
+      ...(details ? { details } : {}),
+      code,
+    };
+  }
+}
+
+export function badRequest(message: string): Refusal {
+  return new Refusal(400, 'BadRequest', message);
+}
+
+export function noSuchPath(): Refusal {
+  return new Refusal(404, 'NotFound', 'the server could not find the requested resource');
+}
+
+export function notFound(kind: ResourceKind, name: string): Refusal {
+  return new Refusal(404, 'NotFound', `${resourceName(kind)} "${name}" not found`, details(kind, name));
+}
+
+export function alreadyExists(kind: ResourceKind, name: string): Refusal {
+  return new Refusal(
+    409,
+    'AlreadyExists',
+    `${resourceName(kind)} "${name}" already exists`,
+    details(kind, name),
+  );
+}
+
+export function conflict(kind: ResourceKind, name: string, why: string): Refusal {
+  const message = `Operation cannot be fulfilled on ${resourceName(kind)} "${name}": ${why}`;
+  return new Refusal(409, 'Conflict', message, details(kind, name));
+}
+
+export function forbidden(kind: ResourceKind, name: string, why: string): Refusal {
+  const message = `${resourceName(kind)} ${name ? `"${name}" ` : ''}is forbidden: ${why}`;
+  return new Refusal(403, 'Forbidden', message, details(kind, name));
+}
+
+export function expired(message: string): Refusal {
+  return new Refusal(410, 'Expired', message);
+}
+
+export function methodNotAllowed(): Refusal {
+  const message = 'the server does not allow this method on the requested resource';
+  return new Refusal(405, 'MethodNotAllowed', message);
+}
+
+/** @param causes at least one */
+export function invalid(kind: ResourceKind, name: string, causes: readonly Cause[]): Refusal {
+  const texts = causes.map(({ field, message }) => `${field}: ${message}`);
+  const list = texts.length === 1 ? (texts[0] ?? '') : `[${texts.join(', ')}]`;
+  const title = kind.group === '' ? kind.kind : `${kind.kind}.${kind.group}`;
+  return new Refusal(422, 'Invalid', `${title} "${name}" is invalid: ${list}`, {
+    name,
+    group: kind.group,
+    kind: kind.kind,
+    causes,
+  });
+}
+
+function details(kind: ResourceKind, name: string): RefusalDetails {
+  return { ...(name ? { name } : {}), ...(kind.group ? { group: kind.group } : {}), kind: kind.plural };
+}

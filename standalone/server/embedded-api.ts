@@ -1,0 +1,131 @@
+import { readFileSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+import { parse } from 'yaml';
+
+import type { Clock } from '#kube/clock.ts';
+import type { ClusterConfig } from '#kube/cluster-config.ts';
+import type { Logger } from '#kube/log.ts';
+
+import { Authenticator } from '../api/access/authenticator.ts';
+import { Authorizer } from '../api/access/authorizer.ts';
+import { Tokens } from '../api/access/tokens.ts';
+import { ApiHandler } from '../api/api-handler.ts';
+import { ApiServer } from '../api/api-server.ts';
+import type { Admission } from '../api/change/admission.ts';
+import { Writer } from '../api/change/writer.ts';
+import { Kinds } from '../api/kinds.ts';
+import { Reviews } from '../api/review/reviews.ts';
+import { GarbageCollector } from '../controllers/garbage-collector.ts';
+import type { Journal } from '../store/journal.ts';
+import { ObjectStore } from '../store/object-store.ts';
+import type { ApiObject } from '../store/object.ts';
+import { SERVER_NAME, loadCredentials, servingPair } from './credentials.ts';
+import { seed } from './seed.ts';
+
+export interface EmbeddedApiOptions {
+  readonly journal: Journal;
+  /** 0 is any free one. */
+  readonly port: number;
+  /** Address to listen on. Anything but loopback shows the API to others; they still need a token. */
+  readonly host: string;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** Objects that must be there, made at the start where they are missing and put right where they differ. */
+  readonly objects?: readonly ApiObject[];
+}
+
+export interface EmbeddedApi {
+  readonly store: ObjectStore;
+  readonly kinds: Kinds;
+  readonly writer: Writer;
+  readonly port: number;
+  /** The way in for whoever runs the server. */
+  readonly admin: ClusterConfig & { readonly caPem: string; readonly adminToken: string };
+  /** Adds a webhook that runs in this process. */
+  admit(admission: Admission): void;
+  /** Idempotent. */
+  stop(): Promise<void>;
+}
+
+/** The namespaces every cluster has. */
+const NAMESPACES = ['default', 'kube-system'];
+
+/**
+ * A Kubernetes API server for the mesh's purposes, in this process.
+ *
+ * @throws Error with code EADDRINUSE when the port is taken
+ */
+export async function startEmbeddedApi(options: EmbeddedApiOptions): Promise<EmbeddedApi> {
+  const { journal, clock, log, port, host } = options;
+  const store = new ObjectStore(journal);
+  try {
+    const definitions = readDefinitions();
+    const kinds = new Kinds(definitions);
+    const credentials = await loadCredentials(store, clock);
+    const tokens = new Tokens(Buffer.from(credentials.tokenKey, 'base64'));
+    const authenticator = new Authenticator({ store, tokens, clock, adminToken: credentials.adminToken });
+    const authorizer = new Authorizer(store);
+    const admissions: Admission[] = [];
+    const writer = new Writer({ store, clock, admissions });
+    seed(
+      { store, kinds, writer, clock },
+      [...NAMESPACES.map(namespace), ...(options.objects ?? [])],
+      definitions,
+    );
+    const reviews = new Reviews({
+      store,
+      clock,
+      tokens,
+      authenticator,
+      authorizer,
+      issuer: 'https://kubernetes.default.svc',
+    });
+    const handler = new ApiHandler({ store, clock, writer, authorizer, reviews });
+    const tls = await servingPair(credentials, clock);
+    const server = new ApiServer({ store, kinds, clock, log, authenticator, authorizer, handler, tls });
+    const collector = new GarbageCollector({ store, kinds, writer });
+    const listening = await server.listen(port, host);
+    const { caPem, adminToken } = credentials;
+    const end = async (): Promise<void> => {
+      await server.close();
+      collector.stop();
+      store.close();
+    };
+    let ended: Promise<void> | undefined;
+    return {
+      ...{ store, kinds, writer, port: listening },
+      admin: {
+        server: `https://${dialled(host)}:${listening}`,
+        tlsServerName: SERVER_NAME,
+        caPem,
+        adminToken,
+        token: () => Promise.resolve(adminToken),
+      },
+      admit: (admission) => void admissions.push(admission),
+      stop: () => (ended ??= end()),
+    };
+  } catch (error) {
+    store.close();
+    throw error;
+  }
+}
+
+/** How this machine dials what listens there. */
+function dialled(host: string): string {
+  if (host === '0.0.0.0' || host === '::') return '127.0.0.1';
+  return host.includes(':') ? `[${host}]` : host;
+}
+
+function namespace(name: string): ApiObject {
+  return { apiVersion: 'v1', kind: 'Namespace', metadata: { name } };
+}
+
+/** The mesh's own definitions, as they are applied to clusters. */
+function readDefinitions(): readonly ApiObject[] {
+  const folder = fileURLToPath(new URL('../../crds', import.meta.url));
+  return readdirSync(folder)
+    .filter((name) => name.endsWith('.yaml'))
+    .map((name) => parse(readFileSync(join(folder, name), 'utf8')) as ApiObject);
+}

@@ -1,0 +1,71 @@
+import { randomUUID } from 'node:crypto';
+import { isDeepStrictEqual } from 'node:util';
+
+import { objectKey } from '#core/resource.ts';
+import type { Clock } from '#kube/clock.ts';
+
+import { MASTERS } from '../api/access/user.ts';
+import type { WriteOptions, Writer } from '../api/change/writer.ts';
+import type { Kinds } from '../api/kinds.ts';
+import type { ObjectStore } from '../store/object-store.ts';
+import type { ApiObject } from '../store/object.ts';
+
+const DEFINITIONS = 'apiextensions.k8s.io/customresourcedefinitions';
+
+/** How the server itself writes. */
+export const AS_SERVER: WriteOptions = {
+  user: { username: 'system:apiserver', groups: [MASTERS] },
+  fieldManager: 'mesh-dev',
+  subresource: undefined,
+  fieldValidation: 'Strict',
+  dryRun: false,
+  warnings: [],
+  granted: () => undefined,
+};
+
+/** Makes what must be there, and the definitions of the kinds as they are in this version. */
+export function seed(
+  {
+    store,
+    kinds,
+    writer,
+    clock,
+  }: { readonly store: ObjectStore; readonly kinds: Kinds; readonly writer: Writer; readonly clock: Clock },
+  objects: readonly ApiObject[],
+  definitions: readonly ApiObject[],
+): void {
+  for (const definition of definitions) keepDefinition(store, clock, definition);
+  for (const object of objects) {
+    const kind = kinds.all.find((one) => one.kind === object.kind);
+    if (!kind) throw new Error(`${object.kind} is no kind of this server`);
+    const { name, namespace } = object.metadata;
+    writer.apply({ kind, namespace, name }, object, { ...AS_SERVER, force: true });
+  }
+}
+
+function keepDefinition(store: ObjectStore, clock: Clock, definition: ApiObject): void {
+  const now = `${new Date(clock.now()).toISOString().slice(0, 19)}Z`;
+  const before = store.get(DEFINITIONS, objectKey(definition));
+  if (before && isDeepStrictEqual(before.spec, definition.spec)) return;
+  const conditions = ['NamesAccepted', 'Established'].map((type) => ({
+    type,
+    status: 'True',
+    reason: 'InThisVersion',
+    message: 'part of this version of mesh',
+    lastTransitionTime: now,
+  }));
+  store.put(DEFINITIONS, {
+    ...definition,
+    metadata: {
+      ...definition.metadata,
+      uid: before?.metadata.uid ?? randomUUID(),
+      generation: 1,
+      creationTimestamp: now,
+    },
+    status: {
+      conditions,
+      acceptedNames: (definition.spec as { names: object }).names,
+      storedVersions: ['v1alpha1'],
+    },
+  });
+}
