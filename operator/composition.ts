@@ -1,5 +1,8 @@
 import { randomBytes } from 'node:crypto';
 
+import { MESH_CONFIG_NAME, OPERATOR_SERVICE } from '#core/constants.ts';
+import type { MeshConfigStatus } from '#core/model/mesh-config.ts';
+import { namespaceName, serviceName } from '#core/names.ts';
 import type { KubeApi } from '#kube/api.ts';
 import type { Clock } from '#kube/clock.ts';
 import { LeaseElector } from '#kube/lease-elector.ts';
@@ -20,6 +23,7 @@ import { Leadership } from './leadership.ts';
 import type { OperatorMetrics } from './metrics.ts';
 import { createApp } from './server/app.ts';
 import type { Mount } from './server/app.ts';
+import { BUNDLE_PATH, BundleEndpoint, bundleRoute } from './server/bundle-endpoint.ts';
 import { HttpsListener } from './server/listener.ts';
 import { OperationsPort } from './server/operations-port.ts';
 import { ServingCertificate } from './server/serving-certificate.ts';
@@ -44,6 +48,8 @@ export interface OperatorDeps {
 export interface RunningOperator {
   readonly httpsPort: number;
   readonly httpPort: number;
+  /** Of the bundle endpoint, where it is open. */
+  readonly bundlePort?: number;
   readonly isLeader: () => boolean;
   /** Root certificates, PEM, that vouch for the HTTPS port. */
   readonly rootsPem: () => string;
@@ -54,7 +60,10 @@ export interface RunningOperator {
 /** How long requests may still take once the ports are closed. */
 const DRAIN_MS = 10_000;
 const LINGER_MS = 3_000;
-const PATHS = ['/healthz', '/readyz', '/metrics', '/inject', '/inject/by-namespace', '/validate', '/v1/sign'];
+const PATHS = [
+  ...['/healthz', '/readyz', '/metrics', '/inject', '/inject/by-namespace', '/validate', '/v1/sign'],
+  BUNDLE_PATH,
+];
 
 /**
  * Puts the control plane together and starts it. Every replica answers admission and signing; the one with the lease runs the controllers.
@@ -121,6 +130,7 @@ async function startServing(deps: Started, signal: AbortSignal): Promise<Running
     createApp({ log, metrics, server: 'https', paths: PATHS, mounts: mountsOf(parts) }),
   );
   const httpsPort = await https.listen(config.httpsPort);
+  const bundles = await openBundleEndpoint(parts, signal);
   const elector = elect(parts);
   operations.onScrape(() => {
     caches.measure();
@@ -137,7 +147,7 @@ async function startServing(deps: Started, signal: AbortSignal): Promise<Running
   const stop = async (): Promise<void> => {
     ready.add('process', () => 'this replica is going away');
     await Promise.all([elector.stop(), clock.sleep(deps.lingerMs ?? LINGER_MS)]);
-    await https.close(DRAIN_MS);
+    await Promise.all([https.close(DRAIN_MS), bundles?.close(DRAIN_MS)]);
     certificate.stop();
     authorityWatch.stop();
     await caches.stop();
@@ -150,6 +160,7 @@ async function startServing(deps: Started, signal: AbortSignal): Promise<Running
   return {
     httpsPort,
     httpPort,
+    ...(bundles ? { bundlePort: bundles.port } : {}),
     isLeader: () => elector.isLeader,
     rootsPem: () => authority.bundlePem,
     stop: () => (stopped ??= stop()),
@@ -175,7 +186,26 @@ function mountsOf(parts: Parts): readonly Mount[] {
     settings: () => settings.current,
   });
   const admission = parts.admission({ ...parts, log: log.child({ part: 'admission' }) });
-  return [operations.health, admission, (app) => app.use(signingRouter(signing))];
+  const bundle = bundleRoute(() => publishedStatus(parts));
+  return [operations.health, admission, bundle, (app) => app.use(signingRouter(signing))];
+}
+
+/** The bundle for others on a port of its own, where the chart asks for it. */
+async function openBundleEndpoint(parts: Parts, signal: AbortSignal): Promise<BundleEndpoint | undefined> {
+  const { config, authority } = parts;
+  const { bundlePort: port, meshNamespace } = config;
+  if (port === undefined) return undefined;
+  const who = { namespace: namespaceName(meshNamespace), service: serviceName(OPERATOR_SERVICE) };
+  const issue = () => authority.issueIdentity(who);
+  const onAuthorityChange = (listener: () => void) => authority.onChange(listener);
+  return BundleEndpoint.start(
+    { ...parts, port, issue, onAuthorityChange, status: () => publishedStatus(parts) },
+    signal,
+  );
+}
+
+function publishedStatus({ caches }: Pick<Parts, 'caches'>): MeshConfigStatus | undefined {
+  return caches.meshConfigs.get(MESH_CONFIG_NAME)?.status;
 }
 
 /** Competes for the lease, and runs the controllers while holding it. */

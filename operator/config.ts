@@ -32,7 +32,7 @@ const sidecarDefaultsSchema = z.strictObject({
 
 export type SidecarDefaults = z.infer<typeof sidecarDefaultsSchema>;
 
-const port = (fallback: number): z.ZodType<number> =>
+const port = <Fallback extends number | undefined>(fallback: Fallback): z.ZodType<number | Fallback> =>
   z
     .string()
     .regex(/^[0-9]{1,5}$/, 'write a port number from 0 to 65535')
@@ -71,6 +71,8 @@ const environmentSchema = z.object({
     .pipe(z.array(namespace)),
   MESH_HTTPS_PORT: port(8443),
   MESH_HTTP_PORT: port(8080),
+  /** Port of the SPIFFE bundle endpoint; without it there is none. */
+  MESH_BUNDLE_PORT: port(undefined),
 });
 
 export interface OperatorConfig {
@@ -85,6 +87,7 @@ export interface OperatorConfig {
   readonly excludedNamespaces: readonly string[];
   readonly httpsPort: number;
   readonly httpPort: number;
+  readonly bundlePort?: number;
 }
 
 /** Every fault of a process's settings, for people: one line each. */
@@ -127,6 +130,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): O
     excludedNamespaces: data.MESH_WEBHOOK_EXCLUDED_NAMESPACES,
     httpsPort: data.MESH_HTTPS_PORT,
     httpPort: data.MESH_HTTP_PORT,
+    ...(data.MESH_BUNDLE_PORT === undefined ? {} : { bundlePort: data.MESH_BUNDLE_PORT }),
   });
 }
 

@@ -35,7 +35,7 @@ export const METRICS = {
   httpRequests: {
     kind: 'counter',
     name: 'mesh_operator_http_requests_total',
-    help: 'HTTP requests answered, by server (https, http), path (known ones, else "other") and status code.',
+    help: 'HTTP requests answered, by server (https, http, bundle), path (known ones, else "other") and status code.',
     labels: ['server', 'path', 'code'],
   },
   reconciles: {
@@ -102,6 +102,12 @@ export const METRICS = {
     kind: 'gauge',
     name: 'mesh_operator_serving_certificate_expiry_timestamp_seconds',
     help: 'When the certificate of webhook and signing ends (Unix time).',
+    labels: [],
+  },
+  bundleCertificateExpiry: {
+    kind: 'gauge',
+    name: 'mesh_operator_bundle_certificate_expiry_timestamp_seconds',
+    help: 'When the certificate of the bundle endpoint ends (Unix time). Only where that is open.',
     labels: [],
   },
   authorityFault: {

@@ -170,6 +170,18 @@ describeHere(`the chart${reason}`, () => {
     });
   });
 
+  test('opens the bundle endpoint only when told so, on a Service of its own', () => {
+    expect(readConfig(operatorEnvironment(defaults)).bundlePort).toBeUndefined();
+    expect(defaults.some(({ metadata }) => metadata.name === 'mesh-bundle')).toBe(false);
+    const port = readConfig(operatorEnvironment(changed)).bundlePort;
+    const { containers } = find(changed, 'Deployment', 'mesh-operator').spec.template.spec;
+    expect(containers[0].ports).toContainEqual({ name: 'bundle', containerPort: port });
+    expect(find(changed, 'Service', 'mesh-bundle')).toMatchObject({
+      metadata: { annotations: { 'lb.example/internal': 'true' } },
+      spec: { type: 'LoadBalancer', ports: [{ port: 8443, targetPort: 'bundle' }] },
+    });
+  });
+
   test('keeps the resource definitions on uninstall only when told so', () => {
     const keeps = (manifests: readonly Manifest[]): unknown[] =>
       manifests

@@ -22,6 +22,10 @@ export const CHANGED_VALUES = {
     ca: { provider: 'step-ca', config: { address: 'https://ca.example', provisioner: 'mesh' } },
     federation: [{ trustDomain: 'partner.example', bundle: PARTNER_ROOT }],
   },
+  bundleEndpoint: {
+    enabled: true,
+    service: { type: 'LoadBalancer', port: 8443, annotations: { 'lb.example/internal': 'true' } },
+  },
   imageRegistry: 'registry.example/team/',
   imagePullSecrets: ['registry-credentials'],
   operator: {

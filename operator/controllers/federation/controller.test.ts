@@ -287,6 +287,15 @@ test('other conditions stay as they are, and a write that came between is not un
   ).toEqual(['Accepted', 'FederationReady']);
 });
 
+test('when an endpoint answered last is known while this operator leads, and no longer', async () => {
+  const known = async () =>
+    (await world.metrics.federationLastFetch.get()).values.map(({ labels }) => labels);
+  await begin([WEB]);
+  expect(await known()).toEqual([{ trust_domain: PARTNER }]);
+  await running.stop();
+  expect(await known()).toEqual([]);
+});
+
 test('our own bundle has a number, which grows when the roots change', async () => {
   await begin([]);
   const first = found().status?.ownBundle;

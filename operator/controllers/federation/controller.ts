@@ -65,7 +65,9 @@ export class FederationController implements ControllerDuty {
   }
 
   subscribe(add: (key: string) => void): readonly (() => void)[] {
-    return [this.#parts.meshConfigs.subscribe(() => add(MESH_CONFIG_NAME))];
+    const { meshConfigs, metrics } = this.#parts;
+    // Whoever leads no more must not look like one whose endpoints have been silent since.
+    return [meshConfigs.subscribe(() => add(MESH_CONFIG_NAME)), () => metrics.federationLastFetch.reset()];
   }
 
   keys(): Iterable<string> {
