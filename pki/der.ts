@@ -1,4 +1,4 @@
-/** The few lines of DER (X.690) that certificate requests need besides the library. */
+/** The few lines of DER (X.690) that certificates and requests for them need besides the library. */
 
 /** One DER value: tag, length, content. */
 export function der(tag: number, ...parts: readonly Uint8Array[]): Buffer {
@@ -30,14 +30,21 @@ export const TAG = {
   integer: 0x02,
   bitString: 0x03,
   octetString: 0x04,
+  null: 0x05,
   oid: 0x06,
+  utf8String: 0x0c,
+  utcTime: 0x17,
+  generalizedTime: 0x18,
   sequence: 0x30,
   set: 0x31,
   /** `[0]`, constructed: attributes of a certificate request. */
   context0: 0xa0,
   /** `[3]`, constructed: extensions of a certificate. */
   context3: 0xa3,
-  /** `[6]`, primitive: a URI in a GeneralName. */
+  /** `[0]`, primitive: the key in an authority key identifier. */
+  keyId: 0x80,
+  /** `[2]` and `[6]`, primitive: names in a GeneralName. */
+  dnsName: 0x82,
   uri: 0x86,
 } as const;
 

@@ -7,6 +7,8 @@ import * as x509 from '@peculiar/x509';
 import type { CaKeyType } from '#core/model/ca-settings.ts';
 import type { ServiceIdentity, SpiffeId, TrustDomain } from '#core/spiffe-id.ts';
 
+import { ALGORITHMS, extension, writeCertificate } from './certificate.ts';
+import { TAG, children, der } from './der.ts';
 import { caKeyType, readPrivateKey, sha256Hex, spkiDer } from './keys.ts';
 import type { KeyPair } from './keys.ts';
 import { pemBlock, toPem } from './pem.ts';
@@ -23,7 +25,23 @@ export const ROOT_LIFE_MS = 10 * 365 * 24 * 3600 * 1000;
 
 const CLIENT_AUTH = '1.3.6.1.5.5.7.3.2';
 const SERVER_AUTH = '1.3.6.1.5.5.7.3.1';
+const OIDS = { subjectAltName: '2.5.29.17', subjectKeyId: '2.5.29.14', authorityKeyId: '2.5.29.35' } as const;
 const usage = x509.KeyUsageFlags;
+
+/** What no leaf differs in, so that it is written once. */
+function usages(keyUsage: x509.KeyUsageFlags, extendedKeyUsage: readonly string[]): readonly Buffer[] {
+  return [
+    new x509.BasicConstraintsExtension(false, undefined, true),
+    new x509.KeyUsagesExtension(keyUsage, true),
+    new x509.ExtendedKeyUsageExtension([...extendedKeyUsage], false),
+  ].map(({ rawData }) => Buffer.from(rawData));
+}
+
+const LEAF_USAGES = usages(
+  usage.digitalSignature | usage.keyEncipherment | usage.dataEncipherment | usage.keyAgreement,
+  [CLIENT_AUTH, SERVER_AUTH],
+);
+const SERVING_USAGES = usages(usage.digitalSignature, [SERVER_AUTH]);
 
 /** Someone who can sign: an authority's certificate with its key, ready for use. */
 export interface Signer {
@@ -35,8 +53,20 @@ export interface Signer {
   readonly pathLength: number | undefined;
   /** What signs with `key`. */
   readonly crypto: webcrypto.Crypto;
+  /** Its name, DER. */
+  readonly name: Uint8Array;
+  /** What others call its key, hex. */
+  readonly keyId: string;
   /** Milliseconds since 1970. */
   readonly notAfter: number;
+}
+
+/** The subject as it stands there, since an issuer's name must be the same bytes (RFC 5280, 4.1.2.4). An authority's certificate has a version. */
+function subjectOf(certificate: Uint8Array): Uint8Array {
+  const [contents = new Uint8Array()] = children(TAG.sequence, certificate);
+  const [, , , , , subject] = children(TAG.sequence, contents);
+  if (!subject) throw new RangeError('the certificate has no subject');
+  return subject;
 }
 
 /** What is the same for every certificate that is made. Times in milliseconds since 1970. */
@@ -56,11 +86,11 @@ export async function readSigner(
   keyPem: string,
   crypto: webcrypto.Crypto = webcrypto,
 ): Promise<Signer> {
-  const der = pemBlock('CERTIFICATE', certificatePem);
+  const raw = pemBlock('CERTIFICATE', certificatePem);
   const keys = readPrivateKey(keyPem);
   let certificate: x509.X509Certificate;
   try {
-    certificate = new x509.X509Certificate(der);
+    certificate = new x509.X509Certificate(raw);
   } catch {
     throw new RangeError('the certificate cannot be read');
   }
@@ -72,12 +102,14 @@ export async function readSigner(
   const constraints = certificate.getExtension(x509.BasicConstraintsExtension);
   if (!constraints?.ca) throw new RangeError('the certificate is no authority (CA:TRUE is missing)');
   return {
-    certificatePem: toPem('CERTIFICATE', der),
+    certificatePem: toPem('CERTIFICATE', raw),
     certificate,
     key: await signingKey(keys, keyType, crypto),
     keyType,
     pathLength: constraints.pathLength,
     crypto,
+    name: subjectOf(raw),
+    keyId: keyIdOf(certificate),
     notAfter: certificate.notAfter.getTime(),
   };
 }
@@ -150,7 +182,7 @@ export async function issueCrossSigned(signer: Signer, rootPem: string, now: num
         new x509.KeyUsagesExtension(usage.digitalSignature | usage.keyCertSign | usage.cRLSign, true),
         ...(names ? [names] : []),
         new x509.SubjectKeyIdentifierExtension(keyIdOf(root), false),
-        new x509.AuthorityKeyIdentifierExtension(keyIdOf(signer.certificate), false),
+        new x509.AuthorityKeyIdentifierExtension(signer.keyId, false),
       ],
     },
     signer.crypto,
@@ -193,9 +225,8 @@ export async function issueLeaf(
 ): Promise<string> {
   return issue(signer, leaf, {
     subject: leafCommonName(leaf.who, leaf.trustDomain),
-    names: [{ type: 'url', value: leaf.spiffeId }],
-    keyUsage: usage.digitalSignature | usage.keyEncipherment | usage.dataEncipherment | usage.keyAgreement,
-    extendedKeyUsage: [CLIENT_AUTH, SERVER_AUTH],
+    names: [der(TAG.uri, Buffer.from(leaf.spiffeId, 'ascii'))],
+    usages: LEAF_USAGES,
   });
 }
 
@@ -206,45 +237,32 @@ export async function issueServing(
 ): Promise<string> {
   return issue(signer, serving, {
     subject: serving.dnsNames.find((name) => name.length <= 64) ?? 'mesh',
-    names: serving.dnsNames.map((value) => ({ type: 'dns', value })),
-    keyUsage: usage.digitalSignature,
-    extendedKeyUsage: [SERVER_AUTH],
+    names: serving.dnsNames.map((name) => der(TAG.dnsName, Buffer.from(name, 'ascii'))),
+    usages: SERVING_USAGES,
   });
 }
 
 interface Contents {
   readonly subject: string;
-  readonly names: x509.JsonGeneralNames;
-  readonly keyUsage: x509.KeyUsageFlags;
-  readonly extendedKeyUsage: readonly string[];
+  /** Each as a GeneralName, DER. */
+  readonly names: readonly Buffer[];
+  readonly usages: readonly Buffer[];
 }
 
 async function issue(
   signer: Signer,
   life: Life & { readonly spki: Uint8Array },
-  contents: Contents,
+  { subject, names, usages }: Contents,
 ): Promise<string> {
-  const certificate = await x509.X509CertificateGenerator.create(
-    {
-      ...times(life, signer.notAfter),
-      serialNumber: randomSerial(),
-      subject: commonName(contents.subject),
-      issuer: signer.certificate.subjectName,
-      publicKey: life.spki,
-      signingKey: signer.key,
-      signingAlgorithm: ALGORITHMS[signer.keyType],
-      extensions: [
-        new x509.BasicConstraintsExtension(false, undefined, true),
-        new x509.KeyUsagesExtension(contents.keyUsage, true),
-        new x509.ExtendedKeyUsageExtension([...contents.extendedKeyUsage], false),
-        new x509.SubjectAlternativeNameExtension(contents.names, false),
-        new x509.SubjectKeyIdentifierExtension(sha256Hex(life.spki), false),
-        new x509.AuthorityKeyIdentifierExtension(keyIdOf(signer.certificate), false),
-      ],
-    },
-    signer.crypto,
-  );
-  return pem(certificate);
+  const extensions = [
+    ...usages,
+    extension(OIDS.subjectAltName, der(TAG.sequence, ...names)),
+    extension(OIDS.subjectKeyId, der(TAG.octetString, Buffer.from(sha256Hex(life.spki), 'hex'))),
+    extension(OIDS.authorityKeyId, der(TAG.sequence, der(TAG.keyId, Buffer.from(signer.keyId, 'hex')))),
+  ];
+  const validity = times(life, signer.notAfter);
+  const fields = { ...validity, issuer: signer.name, commonName: subject, spki: life.spki, extensions };
+  return toPem('CERTIFICATE', await writeCertificate(fields, signer));
 }
 
 /**
@@ -284,14 +302,6 @@ function wholeSecond(ms: number): number {
 function randomSerial(): string {
   return randomBytes(16).toString('hex');
 }
-
-/** How each kind signs: with the hash of its own strength. */
-const ALGORITHMS = {
-  'ec-p256': { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' },
-  'ec-p384': { name: 'ECDSA', namedCurve: 'P-384', hash: 'SHA-384' },
-  'rsa-2048': { name: 'RSASSA-PKCS1-v1_5', hash: 'SHA-256' },
-  'rsa-4096': { name: 'RSASSA-PKCS1-v1_5', hash: 'SHA-256' },
-} as const satisfies Record<CaKeyType, object>;
 
 async function signingKey(
   keys: KeyPair,
