@@ -1,5 +1,6 @@
 import { LABELS } from '#core/constants.ts';
 import { meshSettings } from '#core/model/mesh-settings.ts';
+import type { MeshSettings } from '#core/model/mesh-settings.ts';
 import type { MeshService } from '#core/model/mesh-service.ts';
 import { FakeClock } from '#kube/clock.fake.ts';
 import { FakeLog } from '#kube/log.fake.ts';
@@ -37,10 +38,15 @@ export interface Attempt {
   readonly body?: string | Uint8Array;
 }
 
+export interface SigningWorldOptions {
+  readonly clock?: FakeClock;
+  readonly settings?: MeshSettings;
+}
+
 /** An operator's signing in memory: an API server with pods, tokens and MeshServices, and an authority. */
 export class SigningWorld {
   readonly store = new StoreApi();
-  readonly clock = new FakeClock(Date.now());
+  readonly clock: FakeClock;
   readonly log = new FakeLog();
   readonly events = new FakeEvents();
   readonly metrics = createMetrics();
@@ -48,9 +54,9 @@ export class SigningWorld {
   readonly authority: Authority;
   service: SigningService;
 
-  private constructor() {
-    const settings = meshSettings({});
-    const { store, clock, log } = this;
+  private constructor({ clock = new FakeClock(Date.now()), settings = meshSettings({}) }: SigningWorldOptions) {
+    this.clock = clock;
+    const { store, log } = this;
     const provider = new BuiltinProvider({
       api: store.api,
       clock,
@@ -64,8 +70,8 @@ export class SigningWorld {
   }
 
   /** With pod shop/web-1 (ServiceAccount and service web), its token "web-token", and MeshServices web and db. */
-  static async create(): Promise<SigningWorld> {
-    const world = new SigningWorld();
+  static async create(options: SigningWorldOptions = {}): Promise<SigningWorld> {
+    const world = new SigningWorld(options);
     await world.authority.start();
     world.putPod('web-1', 'web-uid', { service: 'web', serviceAccount: 'web' });
     world.tokens.set('web-token', boundToken('web', 'web-1', 'web-uid'));
