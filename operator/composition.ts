@@ -9,6 +9,8 @@ import { LeaseElector } from '#kube/lease-elector.ts';
 import type { Logger } from '#kube/log.ts';
 
 import type { AdmissionParts } from './admission.ts';
+import type { AuditFile } from './audit/audit-file.ts';
+import { startAuditFile } from './audit/open.ts';
 import { lookAround, servingNames, startAuthority } from './bootstrap.ts';
 import type { Surroundings } from './bootstrap.ts';
 import { AuthorityWatch } from './ca/authority-watch.ts';
@@ -123,6 +125,7 @@ async function startServing(deps: Started, signal: AbortSignal): Promise<Running
     slots,
     authorityWatch,
     caches,
+    audit: startAuditFile({ config, clock, log, metrics }),
     events: new EventRecorder({ ...deps, metrics, podName: config.podName }),
   };
   const https = listenerWith(
@@ -152,6 +155,7 @@ async function startServing(deps: Started, signal: AbortSignal): Promise<Running
     authorityWatch.stop();
     await caches.stop();
     await parts.events.flush();
+    await parts.audit?.close();
     await authority.stop();
     await operations.close(DRAIN_MS);
     log.info({}, 'the operator has ended');
@@ -174,6 +178,7 @@ type Parts = Started &
     readonly slots: RootSlots;
     readonly authorityWatch: AuthorityWatch;
     readonly caches: Caches;
+    readonly audit: AuditFile | undefined;
     readonly events: EventRecorder;
   };
 
@@ -184,6 +189,7 @@ function mountsOf(parts: Parts): readonly Mount[] {
     ...{ api, clock, events, metrics, authority, meshNamespace: config.meshNamespace },
     log: log.child({ part: 'signing' }),
     settings: () => settings.current,
+    file: parts.audit,
   });
   const admission = parts.admission({ ...parts, log: log.child({ part: 'admission' }) });
   const bundle = bundleRoute(() => publishedStatus(parts));

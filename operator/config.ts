@@ -69,6 +69,8 @@ const environmentSchema = z.object({
     .optional()
     .transform((text) => splitList(text ?? ''))
     .pipe(z.array(namespace)),
+  /** Folder for this replica's audit file; none is kept where it is not set. */
+  MESH_AUDIT_DIR: z.string().max(4096).startsWith('/', 'write an absolute path').optional(),
   MESH_HTTPS_PORT: port(8443),
   MESH_HTTP_PORT: port(8080),
   /** Port of the SPIFFE bundle endpoint; without it there is none. */
@@ -85,6 +87,7 @@ export interface OperatorConfig {
   readonly logLevel: (typeof LOG_LEVELS)[number];
   readonly ownerClusterRole?: string;
   readonly excludedNamespaces: readonly string[];
+  readonly auditDir?: string;
   readonly httpsPort: number;
   readonly httpPort: number;
   readonly bundlePort?: number;
@@ -128,6 +131,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): O
     logLevel: data.MESH_LOG_LEVEL ?? 'info',
     ...(data.MESH_OWNER_CLUSTERROLE ? { ownerClusterRole: data.MESH_OWNER_CLUSTERROLE } : {}),
     excludedNamespaces: data.MESH_WEBHOOK_EXCLUDED_NAMESPACES,
+    ...(data.MESH_AUDIT_DIR ? { auditDir: data.MESH_AUDIT_DIR } : {}),
     httpsPort: data.MESH_HTTPS_PORT,
     httpPort: data.MESH_HTTP_PORT,
     ...(data.MESH_BUNDLE_PORT === undefined ? {} : { bundlePort: data.MESH_BUNDLE_PORT }),

@@ -11,6 +11,7 @@ import { webhookRouter } from '#webhook/router.ts';
 import packageJson from '../package.json' with { type: 'json' };
 import { clusterView, injectionSettings, webhookMetrics } from './admission.ts';
 import type { AdmissionParts } from './admission.ts';
+import { runAudit } from './audit/verify.ts';
 import { authorityFaults } from './ca/authority-check.ts';
 import { startOperator } from './composition.ts';
 import { ConfigError, readConfig } from './config.ts';
@@ -18,13 +19,14 @@ import type { OperatorConfig } from './config.ts';
 import type { Mount } from './server/app.ts';
 import { runUninstall } from './uninstall/main.ts';
 
-/** The control plane's process: `run` (or nothing) runs it, `version` says which one it is, `uninstall` is for the chart's hook. */
+/** The control plane's process: `run` (or nothing) runs it, `version` says which one it is, `audit verify` looks at audit files, `uninstall` is for the chart's hook. */
 async function main(args: readonly string[]): Promise<number> {
   if (args[0] === 'version') {
     process.stdout.write(`mesh operator ${packageJson.version}, Node.js ${process.version}\n`);
     return 0;
   }
   if (args[0] === 'uninstall') return runUninstall(process.env);
+  if (args[0] === 'audit') return runAudit(args.slice(1), (text) => void process.stdout.write(text));
   let config: OperatorConfig;
   try {
     config = readConfig(process.env);

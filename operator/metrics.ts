@@ -128,6 +128,18 @@ export const METRICS = {
     help: 'When the bundle endpoint of a foreign trust domain answered last (Unix time).',
     labels: ['trust_domain'],
   },
+  auditLines: {
+    kind: 'counter',
+    name: 'mesh_audit_lines_total',
+    help: 'Lines of the audit file, by result: written; left-out (refusals beyond ten a second); lost (the disk could not take them).',
+    labels: ['result'],
+  },
+  auditFault: {
+    kind: 'gauge',
+    name: 'mesh_operator_audit_fault',
+    help: '1 while the audit file cannot be written. Signing goes on. 0 where none is kept.',
+    labels: [],
+  },
   rootExpiry: {
     kind: 'gauge',
     name: 'mesh_root_expiry_timestamp_seconds',

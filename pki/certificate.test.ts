@@ -58,7 +58,8 @@ test('the issuer’s name is the very bytes of its certificate, whatever kinds o
     const subject = '/C=DE/O=Ex\u00e4mple/CN=Offline Root';
     openssl.run(
       ...['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '9'],
-      ...['-utf8', '-subj', subject, '-keyout', 'root.key', '-out', 'root.pem'],
+      ...['-utf8', '-subj', subject, '-addext', 'keyUsage=critical,keyCertSign'],
+      ...['-keyout', 'root.key', '-out', 'root.pem'],
     );
     const signer = await readSigner(openssl.read('root.pem').toString(), openssl.read('root.key').toString());
     const spki = spkiDer((await generateKeys()).publicKey);

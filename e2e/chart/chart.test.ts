@@ -182,6 +182,24 @@ describeHere(`the chart${reason}`, () => {
     });
   });
 
+  test('gives the operator a place for its audit file only where one is wanted: a claim, or a folder that goes with the pod', async () => {
+    const place = (manifests: readonly Manifest[]): unknown => {
+      const { spec } = find(manifests, 'Deployment', 'mesh-operator').spec.template;
+      const [{ volumeMounts }] = spec.containers as [{ volumeMounts: { name: string; mountPath: string }[] }];
+      const volumes = spec.volumes as { name: string }[];
+      const mount = volumeMounts.find(({ name }) => name === 'audit');
+      return [mount?.mountPath, volumes.find(({ name }) => name === 'audit')];
+    };
+    const folder = '/var/lib/mesh/audit';
+    expect(place(defaults)).toEqual([undefined, undefined]);
+    expect(readConfig(operatorEnvironment(defaults)).auditDir).toBeUndefined();
+    const claim = { persistentVolumeClaim: { claimName: 'mesh-audit' } };
+    expect(place(changed)).toEqual([folder, { name: 'audit', ...claim }]);
+    expect(readConfig(operatorEnvironment(changed)).auditDir).toBe(folder);
+    const values = { operator: { audit: { enabled: true } } };
+    expect(place(await render(helm, { values }))).toEqual([folder, { name: 'audit', emptyDir: {} }]);
+  });
+
   test('keeps the resource definitions on uninstall only when told so', () => {
     const keeps = (manifests: readonly Manifest[]): unknown[] =>
       manifests

@@ -32,6 +32,7 @@ export const CHANGED_VALUES = {
     image: { repository: 'control', tag: '9.9', digest: '', pullPolicy: 'Always' },
     replicas: 3,
     logLevel: 'debug',
+    audit: { enabled: true, existingClaim: 'mesh-audit' },
     resources: { requests: { cpu: '100m', memory: '100Mi' }, limits: { cpu: '2', memory: '300Mi' } },
     priorityClassName: 'system-cluster-critical',
     nodeSelector: { disk: 'fast' },

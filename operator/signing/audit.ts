@@ -2,6 +2,7 @@ import type { ServiceIdentity } from '#core/spiffe-id.ts';
 import type { Logger } from '#kube/log.ts';
 import type { Pod } from '#kube/types.ts';
 
+import type { AuditFile } from '../audit/audit-file.ts';
 import { rfc3339 } from '../rfc3339.ts';
 import type { IssuedLeaf } from '../ca/authority.ts';
 import type { Events } from '../events.ts';
@@ -14,6 +15,8 @@ export interface AuditParts {
   readonly log: Logger;
   readonly events: Events;
   readonly metrics: Pick<OperatorMetrics, 'signingRequests' | 'signingSeconds'>;
+  /** Keeps the same once more, where that is wanted. */
+  readonly file?: Pick<AuditFile, 'record'> | undefined;
 }
 
 /** What is known of a request so far; grows as the checks go on. */
@@ -37,10 +40,12 @@ export class SigningAudit {
   }
 
   issued(trace: RequestTrace, leaf: IssuedLeaf, seconds: number): void {
-    const { log, events, metrics } = this.#parts;
+    const { log, events, metrics, file } = this.#parts;
     const { serial, sha256, spiffeId } = leaf;
     const notAfter = rfc3339(leaf.notAfter);
-    log.info({ ...fields(trace), spiffeId, serial, sha256, notAfter }, 'certificate issued');
+    const line = { ...fields(trace), spiffeId, serial, sha256, notAfter };
+    log.info(line, 'certificate issued');
+    file?.record({ event: 'issued', ...line });
     metrics.signingRequests.inc({ result: 'issued', reason: 'ok' });
     metrics.signingSeconds.observe({ result: 'issued' }, seconds);
     const detail =
@@ -58,7 +63,7 @@ export class SigningAudit {
   }
 
   refused(trace: RequestTrace, refusal: Refusal, seconds: number, error?: unknown): void {
-    const { log, events, metrics } = this.#parts;
+    const { log, events, metrics, file } = this.#parts;
     const code = REASONS[refusal.reason];
     const result = code === 'failed' || refusal.reason === 'api-unavailable' ? 'failed' : 'refused';
     metrics.signingRequests.inc({ result, reason: refusal.reason });
@@ -69,6 +74,11 @@ export class SigningAudit {
       detail: refusal.message,
       ...(error ? { err: error } : {}),
     };
+    if (code !== 'too-many')
+      file?.record(
+        { event: 'refused', ...fields(trace), reason: refusal.reason, detail: refusal.message },
+        true,
+      );
     // Whoever asks too often must not be able to fill the log as well.
     if (code === 'too-many') log.debug(line, 'certificate refused');
     else if (result === 'failed') log.error(line, 'certificate could not be issued');

@@ -54,7 +54,10 @@ export class SigningWorld {
   readonly authority: Authority;
   service: SigningService;
 
-  private constructor({ clock = new FakeClock(Date.now()), settings = meshSettings({}) }: SigningWorldOptions) {
+  private constructor({
+    clock = new FakeClock(Date.now()),
+    settings = meshSettings({}),
+  }: SigningWorldOptions) {
     this.clock = clock;
     const { store, log } = this;
     const provider = new BuiltinProvider({
