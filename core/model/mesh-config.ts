@@ -116,8 +116,10 @@ export interface RotationStatus {
   readonly to?: string;
   /** The new root as the old one signed it, PEM: with it, who believes only the old one believes leaves of the new one. */
   readonly crossSigned?: string;
-  /** When the next phase begins, at the earliest. */
+  /** When the next phase begins at the latest: what must have ended has ended then. */
   readonly until?: string;
+  /** When it may begin, once every sidecar says that it is ready for it. */
+  readonly earliest?: string;
   /** What happens, for people. */
   readonly message: string;
 }

@@ -128,7 +128,10 @@ const rotation = z.object({
     .describe(
       'The new root as the old one signed it, PEM. Comes with every certificate that the new root signs.',
     ),
-  until: time.exactOptional().describe('When the next phase begins, at the earliest.'),
+  until: time.exactOptional().describe('When the next phase begins at the latest.'),
+  earliest: time
+    .exactOptional()
+    .describe('When the next phase begins, if every sidecar says by then that it is ready.'),
   message: z.string().describe('What happens.'),
 } satisfies Fields<RotationStatus>);
 

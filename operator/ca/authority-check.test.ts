@@ -94,7 +94,7 @@ describe('the next root that somebody has put there', () => {
     [
       'a root of another trust domain',
       async () => {
-        const pki = await TestPki.create({ trustDomain: 'other.example' as typeof TRUST_DOMAIN });
+        const pki = await TestPki.create({ trustDomain: 'other.example' });
         return { 'root.crt': pki.rootPem, 'root.key': pki.rootKeyPem };
       },
       /is for "URI:spiffe:\/\/other.example", but the mesh's trust domain is cluster.local/,

@@ -6,12 +6,15 @@ import type { Logger } from '#kube/log.ts';
 import type { OwnerReference } from '#core/resource.ts';
 import { namespaceName, serviceName } from '#core/names.ts';
 import { OPERATOR_SERVICE } from '#core/constants.ts';
+import type { Svid } from '#pki/svid.ts';
 
 import type { AuthorityWatch } from '../ca/authority-watch.ts';
 import type { Authority } from '../ca/authority.ts';
 import type { RootSlots } from '../ca/root-slots.ts';
 import { RootSuccession } from '../ca/succession.ts';
 import type { Caches } from '../caches.ts';
+import { askSidecar } from '../control/control-client.ts';
+import type { ControlCommand, ControlTarget } from '../control/control-client.ts';
 import type { OperatorConfig } from '../config.ts';
 import { Controller } from '../controller.ts';
 import type { ControllerDuty } from '../controller.ts';
@@ -22,12 +25,11 @@ import { StatusWriter } from '../status-writer.ts';
 import { WebhookPatience } from '../webhook-patience.ts';
 import { AccessController } from './access/controller.ts';
 import { CaRotationController } from './ca-rotation/controller.ts';
+import { Survey } from './ca-rotation/survey.ts';
 import { httpsBundleSource } from './federation/bundle-source.ts';
 import { FederationController } from './federation/controller.ts';
 import { IntentionController } from './intention/controller.ts';
 import { JobFinisherController } from './job-finisher/controller.ts';
-import { tellToFinish } from './job-finisher/finish-client.ts';
-import type { FinishTarget } from './job-finisher/finish-client.ts';
 import { MeshConfigController } from './mesh-config/controller.ts';
 import { MeshServiceController } from './mesh-service/controller.ts';
 import { MissedInjectionController } from './missed-injection/controller.ts';
@@ -55,6 +57,7 @@ export function createControllers(deps: ControllersDeps): readonly Controller[] 
   const { config, api, clock, log, metrics, events, caches, settings, authority, owner } = deps;
   const { meshNamespace, excludedNamespaces } = config;
   const { scope } = settings;
+  const ask = asking(deps);
   const duties: readonly ControllerDuty[] = [
     new MeshConfigController({
       ...{ api, events, clock, scope, owner },
@@ -104,12 +107,13 @@ export function createControllers(deps: ControllersDeps): readonly Controller[] 
       ...{ scope, metrics },
       log: log.child({ controller: 'job-finisher' }),
       pods: caches.pods,
-      tell: (target) => tell(deps, target),
+      tell: async (target) => void (await ask('finish')(target)),
     }),
     new CaRotationController({
       ...{ api, clock, events, authority },
       log: log.child({ controller: 'ca-rotation' }),
       meshConfigs: caches.meshConfigs,
+      survey: new Survey({ scope, pods: caches.pods, ask: ask('trust') }),
       succession: new RootSuccession({
         ...{ api, clock, scope, authority, owner, slots: deps.slots },
         namespace: meshNamespace,
@@ -129,11 +133,23 @@ export function createControllers(deps: ControllersDeps): readonly Controller[] 
   return [...duties, ...missed].map((duty) => new Controller(duty, { clock, log, metrics, patience }));
 }
 
-/** Finished Jobs with ordinary sidecars are few; an identity for each call costs less than keeping one fresh. */
-async function tell({ authority, config }: ControllersDeps, target: FinishTarget): Promise<void> {
+/** Asks sidecars as the operator's own identity, which is made when it is needed and kept for a while. */
+function asking({ authority, config, clock }: ControllersDeps) {
   const who = { namespace: namespaceName(config.meshNamespace), service: serviceName(OPERATOR_SERVICE) };
-  const identity = await authority.issueIdentity(who, FINISH_IDENTITY_TTL_MS);
-  await tellToFinish(target, { identity, bundle: authority.bundle });
+  let identity: Promise<Svid> | undefined;
+  let renewAt = 0;
+  const current = (): Promise<Svid> => {
+    if (!identity || clock.now() >= renewAt) {
+      identity = authority.issueIdentity(who, CONTROL_IDENTITY_TTL_MS);
+      identity.catch(() => (identity = undefined));
+      renewAt = clock.now() + CONTROL_IDENTITY_TTL_MS / 2;
+    }
+    return identity;
+  };
+  authority.onChange(() => (identity = undefined));
+  return (command: ControlCommand) =>
+    async (target: ControlTarget): Promise<object> =>
+      askSidecar(target, command, { identity: await current(), bundle: authority.bundle });
 }
 
-const FINISH_IDENTITY_TTL_MS = 10 * 60_000;
+const CONTROL_IDENTITY_TTL_MS = 10 * 60_000;

@@ -1,5 +1,6 @@
 import type { Clock, Timer } from '#kube/clock.ts';
 
+import type { AdmittedPeer } from './admit.ts';
 import type { Refusal } from './refusal.ts';
 
 /** A connection that was let through and carries bytes. */
@@ -10,6 +11,8 @@ export interface OpenConnection {
   cut(why: Refusal): void;
   /** When its peer's certificate runs out, milliseconds since the epoch; it is reviewed then. May move. */
   readonly expiresAt?: () => number;
+  /** Who is on its other end; absent where nobody has proven that. */
+  readonly peer?: AdmittedPeer | undefined;
 }
 
 /** Reviewing thousands of connections must not stop the bytes of those that stay: a pause after each so many. */
@@ -34,6 +37,11 @@ export class ConnectionRegistry {
 
   get size(): number {
     return this.#open.size;
+  }
+
+  /** The other ends of what is open; one that has several connections may come as often. */
+  *peers(): Iterable<AdmittedPeer> {
+    for (const { peer } of this.#open) if (peer) yield peer;
   }
 
   add(connection: OpenConnection): void {

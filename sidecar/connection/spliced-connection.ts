@@ -2,6 +2,7 @@ import type { Clock } from '#kube/clock.ts';
 
 import type { ConnectionLabels, DataPlaneMetrics } from '../seams/data-plane-metrics.ts';
 
+import type { AdmittedPeer } from './admit.ts';
 import type { Leg } from './leg.ts';
 import type { Refusal } from './refusal.ts';
 import type { ConnectionRegistry, OpenConnection } from './registry.ts';
@@ -14,6 +15,8 @@ export interface SplicedConnectionOptions {
   readonly server: Leg;
   readonly labels: ConnectionLabels;
   readonly parties: Parties;
+  /** Who is on the other end; absent outside the mesh. */
+  readonly peer?: AdmittedPeer;
   /** Why it is allowed no longer; see {@link OpenConnection}. */
   readonly review: (now: number) => Refusal | undefined;
   /** When it must be looked at again; may change. */
@@ -52,6 +55,10 @@ export class SplicedConnection implements OpenConnection {
       onEnd: (end) => this.#ended(end),
       ...(carried ? { carried } : {}),
     });
+  }
+
+  get peer(): AdmittedPeer | undefined {
+    return this.#options.peer;
   }
 
   expiresAt(): number {

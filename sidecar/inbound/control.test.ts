@@ -2,16 +2,24 @@ import { FakeMesh } from '../testing/data-plane.fake.ts';
 import { eventually } from '../testing/eventually.fake.ts';
 import { RawPeer } from '../testing/raw-peer.fake.ts';
 import { ALPN_CONTROL } from '../transport/alpn.ts';
+import type { TrustReport } from '../trust/leaning.ts';
 
 const OPERATOR = { namespace: 'mesh', service: 'mesh-operator' };
 
 let mesh: FakeMesh;
 let finished: number;
+let report: TrustReport | undefined;
 beforeEach(async () => {
   mesh = await FakeMesh.start({ pods: 0, settings: { headerMs: 300, lingerMs: 200 } });
   finished = 0;
   await mesh.addPod({
-    inbound: { control: { operator: mesh.pki.spiffeId(OPERATOR), finish: () => void finished++ } },
+    inbound: {
+      control: {
+        operator: mesh.pki.spiffeId(OPERATOR),
+        finish: () => void finished++,
+        trust: () => Promise.resolve(report),
+      },
+    },
   });
 });
 afterEach(() => mesh.stop());
@@ -27,6 +35,20 @@ test('the operator can tell the sidecar to finish', async () => {
   await eventually(() => peer.received.toString() === '{"ok":true}\n');
   expect(finished).toBe(1);
   await eventually(() => mesh.db.inbound.accepted === 0);
+});
+
+test('the operator can ask which roots the sidecar leans on', async () => {
+  report = { roots: ['aa', 'bb'], leans: ['aa'] };
+  const peer = await operator();
+  peer.tls!.write('{"command":"trust"}\n');
+  await eventually(() => peer.received.toString() === '{"ok":true,"roots":["aa","bb"],"leans":["aa"]}\n');
+});
+
+test('a sidecar that does not know says so', async () => {
+  report = undefined;
+  const peer = await operator();
+  peer.tls!.write('{"command":"trust"}\n');
+  await eventually(() => peer.received.toString() === '{"ok":false}\n');
 });
 
 test('nobody else can, however much the rules allow', async () => {

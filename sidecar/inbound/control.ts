@@ -7,6 +7,7 @@ import type { AdmittedPeer } from '../connection/admit.ts';
 import type { SocketLeg } from '../connection/leg.ts';
 import { Refusal } from '../connection/refusal.ts';
 import type { DataPlaneSettings } from '../connection/settings.ts';
+import type { TrustReport } from '../trust/leaning.ts';
 
 /** What the operator may ask of a sidecar. */
 export interface ControlHandler {
@@ -14,6 +15,8 @@ export interface ControlHandler {
   readonly operator: SpiffeId;
   /** Every other container of the pod has ended: the sidecar shall end too. Called once per command; the answer is sent afterwards. */
   finish(): Promise<void> | void;
+  /** Which roots this sidecar believes and leans on; undefined where it does not know, as one process of several. */
+  trust(): Promise<TrustReport | undefined>;
 }
 
 const MAX_LINE_BYTES = 1024;
@@ -33,13 +36,25 @@ export async function serveControl(
     throw new Refusal('not-the-operator', 'only the operator may send commands to a sidecar');
   }
   const command = commandOf(await readLine(leg.stream, deps.clock, deps.settings.headerMs));
-  if (command !== 'finish')
-    throw new Refusal('bad-header', 'the operator sent a command that this version does not know');
-  await handler.finish();
+  const answer = await answerTo(command, handler);
   const timer = deps.clock.setTimeout(() => leg.reset(), deps.settings.lingerMs);
   leg.stream.once('close', () => timer.cancel());
-  leg.stream.end('{"ok":true}\n');
+  leg.stream.end(`${JSON.stringify(answer)}\n`);
   leg.stream.resume();
+}
+
+async function answerTo(command: unknown, handler: ControlHandler): Promise<object> {
+  switch (command) {
+    case 'finish':
+      await handler.finish();
+      return { ok: true };
+    case 'trust': {
+      const report = await handler.trust();
+      return report ? { ok: true, ...report } : { ok: false };
+    }
+    default:
+      throw new Refusal('bad-header', 'the operator sent a command that this version does not know');
+  }
 }
 
 function commandOf(line: string): unknown {

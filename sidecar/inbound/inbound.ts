@@ -4,6 +4,7 @@ import { PORTS } from '#core/constants.ts';
 import type { Clock } from '#kube/clock.ts';
 import type { Logger } from '#kube/log.ts';
 
+import type { AdmittedPeer } from '../connection/admit.ts';
 import { admit } from '../connection/admit.ts';
 import { drain } from '../connection/drain.ts';
 import type { DrainOptions } from '../connection/drain.ts';
@@ -102,6 +103,12 @@ export class Inbound {
   /** Tunnels that other sidecars opened here. */
   get tunnels(): number {
     return this.#tunnels.open;
+  }
+
+  /** The other ends of all that is open. */
+  *peers(): Iterable<AdmittedPeer> {
+    yield* this.#registry.peers();
+    yield* this.#tunnels.peers();
   }
 
   /** Accepted connections, let through or not. */

@@ -180,6 +180,7 @@ export class StreamServer {
     this.#start(leg, app, {
       parties: this.#parties(peer.id, port),
       labels: { direction: 'inbound', security: 'mtls', peer: peer.id },
+      peer,
       review: (now) =>
         this.#deps.gatekeeper.fault(peer, port, now, reviewTime(peer, now, this.#deps.settings)),
       expiresAt: () => expiryOf(peer, this.#deps.settings),

@@ -56,6 +56,7 @@ export class TunnelServer {
     const proof = tunnelProof(tls);
     let questions = MAX_QUESTIONS;
     const tunnel: OpenConnection = {
+      peer,
       expiresAt: () => expiryOf(peer, settings) + AFTER_STREAMS_MS,
       review: (now) => this.#review(peer, now),
       cut: (why) => session.close(resetReasonFor(why.reason), why.message),
@@ -83,6 +84,11 @@ export class TunnelServer {
     metrics.tunnelOpened('inbound');
     session.start();
     if (this.#leaving) session.goAway('draining', 'this pod is shutting down');
+  }
+
+  /** Whose tunnels they are. */
+  peers(): Iterable<AdmittedPeer> {
+    return this.#tunnels.peers();
   }
 
   /** Asks of every tunnel whether its peer is believed still. */

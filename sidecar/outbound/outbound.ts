@@ -10,6 +10,7 @@ import type { DrainOptions } from '../connection/drain.ts';
 import { resetSocket } from '../connection/reset.ts';
 import { Listener } from '../connection/listener.ts';
 import { Refusal } from '../connection/refusal.ts';
+import type { AdmittedPeer } from '../connection/admit.ts';
 import { ConnectionRegistry } from '../connection/registry.ts';
 import { Reporter } from '../connection/reporter.ts';
 import type { DataPlaneSettings } from '../connection/settings.ts';
@@ -90,6 +91,11 @@ export class Outbound {
   /** Connections that carry bytes. */
   get open(): number {
     return this.#registry.size;
+  }
+
+  /** The other ends of all that is open to services of the mesh. */
+  peers(): Iterable<AdmittedPeer> {
+    return this.#registry.peers();
   }
 
   /** Accepted connections, led anywhere or not yet. */

@@ -141,6 +141,7 @@ export class StreamClient {
           carried: { bytes: early.bytes, ended: early.ended },
           parties: call.parties,
           labels: { direction: 'outbound', security: 'mtls', peer: stream.peer.id },
+          peer: stream.peer,
           review: (now) => this.#review(stream.peer, now),
           expiresAt: () => expiryOf(stream.peer, this.#deps.settings),
           onEnd: () => {

@@ -35,6 +35,8 @@ import type { OriginalDestination } from '../original-destination/original-desti
 import { Outbound } from '../outbound/outbound.ts';
 import { PolicyWatch } from '../policy/policy-watch.ts';
 import type { Siblings } from '../seams/siblings.ts';
+import { trustReport } from '../trust/leaning.ts';
+import type { TrustReport } from '../trust/leaning.ts';
 import { Trust } from '../trust/trust.ts';
 import { TunnelTransport } from '../tunnel/tunnel-transport.ts';
 import { WindowBudget } from '../tunnel/window-budget.ts';
@@ -293,7 +295,17 @@ export class Sidecar implements Readiness {
         return serviceSpiffeId(trust.current()?.settings ?? before, who);
       },
       finish: onFinish,
+      trust: () => this.#trustReport(),
     };
+  }
+
+  /** With siblings this process sees only its own connections. */
+  async #trustReport(): Promise<TrustReport | undefined> {
+    const snapshot = this.identity.current();
+    const settings = this.trust.current()?.settings;
+    if (!snapshot || !settings || this.#options.siblings) return undefined;
+    const peers = [...this.inbound.peers(), ...this.outbound.peers()];
+    return trustReport(snapshot, settings.trustDomain, peers, this.#options.clock.now());
   }
 
   #openUpstreams(): void {

@@ -7,6 +7,7 @@ import { issueRoot } from '#pki/profile.ts';
 import { caSecret } from '../../ca/builtin-state.ts';
 import { SCOPE } from '../controllers.fake.ts';
 import { RotationWorld, beliefFault } from './rotation-world.fake.ts';
+import type { SurveyResult } from './survey.ts';
 
 let world: RotationWorld;
 let old: string;
@@ -64,6 +65,44 @@ test('a rotation: everybody believes everybody all the time, also who hears of n
     expect(await replica.authority.fault()).toBeUndefined();
     expect(beliefFault(world.bundle, await replica.sign(), world.clock.now())).toBeUndefined();
   }
+});
+
+describe('when sidecars say what they lean on', () => {
+  /** How long the rotation took, in ms. */
+  async function rotate(survey: () => Promise<SurveyResult>): Promise<number> {
+    world.survey = survey;
+    const replica = await world.replica();
+    const begun = world.clock.now();
+    await world.ask('june');
+    await world.settle(() => [replica]);
+    expect(world.status.lastRotation?.result).toBe('Completed');
+    return world.clock.now() - begun;
+  }
+
+  test('a rotation is over as soon as nobody leans on the old root', async () => {
+    const took = await rotate(() =>
+      Promise.resolve({
+        asked: 1,
+        silent: [],
+        answers: [{ pod: 'shop/a', roots: ids(), leans: [active()] }],
+      }),
+    );
+    // Two or three seconds of publishing, and the shortest drain.
+    expect(took).toBeGreaterThanOrEqual(17_000);
+    expect(took).toBeLessThan(25_000);
+  });
+
+  test('one that leans on it, or says nothing, makes it wait until its certificate has ended', async () => {
+    for (const silent of [[], ['shop/a']]) {
+      const took = await rotate(() =>
+        Promise.resolve({ asked: 1, silent, answers: [{ pod: 'shop/b', roots: ids(), leans: ids() }] }),
+      );
+      expect(took).toBeGreaterThanOrEqual(75_000);
+      await world.base.end();
+      world = await RotationWorld.make();
+      old = world.status.roots![0]!.id;
+    }
+  });
 });
 
 test('the operator dies after every single step: a new one goes on, and there is one new root', async () => {

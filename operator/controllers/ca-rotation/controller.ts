@@ -24,14 +24,17 @@ import type { ControllerDuty } from '../../controller.ts';
 import type { Events } from '../../events.ts';
 import { rfc3339, rfc3339Up } from '../../rfc3339.ts';
 import type { StatusPatch } from '../../status-writer.ts';
-import { drainedAt, leavesAfter, nextStep, publishedFor } from './plan.ts';
+import { SHORTEST_DRAIN_MS, drainedAt, leavesAfter, nextStep, publishedFor } from './plan.ts';
 import type { RotationStep } from './plan.ts';
+import { hindrance } from './survey.ts';
+import type { Survey } from './survey.ts';
 
 export interface CaRotationControllerParts {
   readonly api: KubeApi;
   readonly meshConfigs: ObjectCache<MeshConfig>;
   readonly authority: Pick<Authority, 'activeRoot' | 'choice' | 'onChange'>;
   readonly succession: RootSuccession;
+  readonly survey: Pick<Survey, 'run'>;
   readonly events: Events;
   readonly clock: Clock;
   readonly log: Logger;
@@ -41,6 +44,8 @@ type Patch = StatusPatch<MeshConfigStatus>;
 
 /** Waits longer than this are looked at again in between, so that a clock that was put right is noticed. */
 const LONGEST_WAIT_MS = 3_600_000;
+/** How soon to ask sidecars again that were not ready. */
+const ASK_AGAIN_MS = 5_000;
 /** How soon to look again where the authority has not yet done what is published. */
 const NOT_FOLLOWED_MS = 200;
 
@@ -51,6 +56,7 @@ const NOT_FOLLOWED_MS = 200;
 export class CaRotationController implements ControllerDuty {
   readonly name = 'ca-rotation';
   readonly #parts: CaRotationControllerParts;
+  #waitsFor: string | undefined;
 
   constructor(parts: CaRotationControllerParts) {
     this.#parts = parts;
@@ -76,20 +82,22 @@ export class CaRotationController implements ControllerDuty {
     if (active?.id !== published.id) return { requeueAfterMs: NOT_FOLLOWED_MS };
     const settings = caSettings(config.spec);
     const leaves = this.#leaves(config);
-    const current = config.status.authority ?? authority.choice;
-    const step = nextStep({ now: clock.now(), settings, status: config.status, active, authority: current });
+    const { status } = config;
+    const current = status.authority ?? authority.choice;
+    const planned = nextStep({ now: clock.now(), settings, status, active, authority: current });
+    const step = await this.#asked(config, planned);
     if (step.do === 'wait') {
       if (leaves) await this.#write(config, { leaves });
       return waitUntil(step.until, clock.now());
     }
-    const situation: Situation = { config, settings, current, leaves: leaves ?? config.status.leaves };
+    const situation: Situation = { config, settings, current, leaves: leaves ?? status.leaves };
     const done = await this.#carryOut(step, situation, signal);
     const patch = { ...(leaves ? { leaves } : {}), ...done };
     if (await this.#write(config, patch)) this.#tell(config, patch);
   }
 
   async #carryOut(
-    step: Exclude<RotationStep, { do: 'wait' }>,
+    step: Exclude<RotationStep, { do: 'wait' | 'ask' }>,
     situation: Situation,
     signal: AbortSignal,
   ): Promise<Patch> {
@@ -129,6 +137,26 @@ export class CaRotationController implements ControllerDuty {
     }
   }
 
+  /** Nobody is asked while there is nothing to gain: the next phase may begin only now. */
+  async #asked(config: MeshConfig, step: RotationStep): Promise<Exclude<RotationStep, { do: 'ask' }>> {
+    if (step.do !== 'ask') return step;
+    const { then, until } = step;
+    const { survey, clock, log } = this.#parts;
+    const roots = rootsOf(config);
+    const leaving = then === 'retire' ? roots.find(({ active }) => !active)?.id : undefined;
+    const wanted = then === 'retire' ? roots.filter(({ active }) => active) : roots;
+    const found = await survey.run();
+    const waitsFor = hindrance(
+      found,
+      wanted.map(({ id }) => id),
+      leaving,
+    );
+    if (waitsFor === undefined) return { do: then };
+    if (waitsFor !== this.#waitsFor) log.info({ until: rfc3339(until) }, `the rotation waits: ${waitsFor}`);
+    this.#waitsFor = waitsFor;
+    return { do: 'wait', until: Math.min(until, clock.now() + ASK_AGAIN_MS) };
+  }
+
   #begin(step: Extract<RotationStep, { do: 'begin' }>, { settings }: Situation): Patch {
     const { authority } = this.#parts;
     const rotation: RotationStatus = {
@@ -166,7 +194,10 @@ export class CaRotationController implements ControllerDuty {
         ...(isEndorsed ? { crossSigned: crossSignedPem } : {}),
         phase: 'Published',
         until,
-        message: `both roots are believed; the old one signs until ${until}${isEndorsed ? '' : ', since nobody has signed the new one and everybody must have heard of it'}`,
+        ...(isEndorsed ? {} : { earliest: rfc3339Up(clock.now() + publishedFor(ttl)) }),
+        message: isEndorsed
+          ? `both roots are believed; the old one signs until ${until}`
+          : `both roots are believed; the old one, which cannot sign the new one, signs until every sidecar has heard of that, ${until} at the latest`,
       },
     };
   }
@@ -206,7 +237,8 @@ export class CaRotationController implements ControllerDuty {
   }
 
   #switched({ config, leaves }: Situation, { to = '' }: { readonly to: string | undefined }): Patch {
-    const until = rfc3339Up(drainedAt(this.#parts.clock.now(), leafTtlMs(config), leaves));
+    const now = this.#parts.clock.now();
+    const until = rfc3339Up(drainedAt(now, leafTtlMs(config), leaves));
     const rotation = config.status!.rotation!;
     const who =
       to === rotation.to ? 'the new root signs; the old one' : 'the old root signs again; the new one';
@@ -216,7 +248,8 @@ export class CaRotationController implements ControllerDuty {
         ...rotation,
         phase: 'Draining',
         until,
-        message: `${who} is believed until ${until}, when everything it signed has ended`,
+        earliest: rfc3339Up(now + SHORTEST_DRAIN_MS),
+        message: `${who} is believed until no sidecar leans on it, ${until} at the latest, when everything it signed has ended`,
       },
     };
   }
@@ -268,6 +301,7 @@ export class CaRotationController implements ControllerDuty {
         ...rotation,
         phase: 'Draining',
         until: rfc3339Up(this.#parts.clock.now()),
+        earliest: rfc3339Up(this.#parts.clock.now()),
         message: 'the new root signs, and nothing else is believed',
       },
     };

@@ -121,6 +121,26 @@ describe('during a rotation', () => {
       { rotation: draining, signs: 'new' },
       { do: 'wait', until: NOW + DAY },
     ],
+    [
+      'sidecars are asked once it may end sooner',
+      { rotation: { ...draining, earliest: at(0) }, signs: 'new' },
+      { do: 'ask', then: 'retire', until: NOW + DAY },
+    ],
+    [
+      'not before',
+      { rotation: { ...draining, earliest: at(7) }, signs: 'new' },
+      { do: 'wait', until: NOW + 7 },
+    ],
+    [
+      'nor when it is over in any case',
+      { rotation: { ...draining, earliest: at(-7), until: at(0) }, signs: 'new' },
+      { do: 'retire' },
+    ],
+    [
+      'before the new one signs, too, where the old one could not sign it',
+      { rotation: { until: at(DAY), earliest: at(0) } },
+      { do: 'ask', then: 'switch' },
+    ],
     ['then the old one goes', { rotation: { ...draining, until: at(-1) }, signs: 'new' }, { do: 'retire' }],
     ['another kind of key waits', { rotation: draining, keyType: 'rsa-2048' }, { do: 'wait' }],
     ['a second request is refused', { rotation: draining, ask: 'graceful' }, { do: 'refuse' }],

@@ -23,6 +23,8 @@ export interface RotationFacts {
 export type RotationStep =
   /** Nothing, until the moment given (milliseconds since 1970), if one is. */
   | { readonly do: 'wait'; readonly until?: number }
+  /** Ask every sidecar whether it is ready for the next phase; if so, that one begins, else wait and ask again. */
+  | { readonly do: 'ask'; readonly then: 'switch' | 'retire'; readonly until: number }
   | {
       readonly do: 'begin';
       readonly reason: RotationReason;
@@ -80,14 +82,16 @@ function changed({ settings, active, authority }: RotationFacts): 'Provider' | '
 function underWay(facts: RotationFacts, asked: RotationRequest | undefined): RotationStep {
   const { now, settings, status } = facts;
   if (asked) return answered(facts, asked);
-  const { phase, until, reason, authority } = status.rotation!;
+  const { phase, until, earliest, reason, authority } = status.rotation!;
   const otherwise =
     reason === 'Provider' && authority !== undefined && !sameAuthority(authority, settings.authority);
   if (otherwise && phase !== 'Draining') return { do: 'abandon' };
   if (phase === 'Preparing') return { do: 'publish' };
-  const at = until === undefined ? now : Date.parse(until);
-  if (now < at) return { do: 'wait', until: at };
-  return phase === 'Published' ? { do: 'switch' } : { do: 'retire' };
+  const next = phase === 'Published' ? 'switch' : 'retire';
+  const latest = until === undefined ? now : Date.parse(until);
+  if (now >= latest) return { do: next };
+  const at = earliest === undefined ? latest : Date.parse(earliest);
+  return now < at ? { do: 'wait', until: at } : { do: 'ask', then: next, until: latest };
 }
 
 /** What becomes of a request that comes while a rotation is under way. */
@@ -109,6 +113,9 @@ function noWayBack(roots: number, newOneSigns: boolean): string | undefined {
 export function publishedFor(leafTtlMs: number): number {
   return Math.min(60_000, Math.max(2_000, leafTtlMs * 0.05));
 }
+
+/** Both roots are believed this long after the other one began to sign, whatever sidecars say: for replicas that heard late of it. */
+export const SHORTEST_DRAIN_MS = 15_000;
 
 /** What a drain adds to the longest life of a leaf: for clocks that are apart, and replicas that heard late of the switch. */
 const DRAIN_MARGIN_MS = 15_000;

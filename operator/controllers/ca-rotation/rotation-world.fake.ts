@@ -19,6 +19,7 @@ import { FakeCache } from '../../cache.fake.ts';
 import { Settings } from '../../settings.ts';
 import { ControllerWorld, SCOPE } from '../controllers.fake.ts';
 import { CaRotationController } from './controller.ts';
+import type { SurveyResult } from './survey.ts';
 
 const WHO = { namespace: namespaceName('shop'), service: serviceName('web') };
 const LOOKS = 40;
@@ -57,6 +58,7 @@ export class Replica {
     this.controller = new CaRotationController({
       ...{ api, clock, events, log, authority: this.authority },
       meshConfigs: this.cache,
+      survey: { run: () => world.survey() },
       succession: new RootSuccession({
         ...{ api, clock, slots, authority: this.authority, scope: SCOPE },
         namespace: 'mesh',
@@ -87,6 +89,9 @@ export class RotationWorld {
   readonly base: ControllerWorld;
   /** What a new replica starts with. */
   spec: MeshConfigSpec;
+  /** What sidecars say; one is silent, so that a rotation takes as long as it may, unless a test says otherwise. */
+  survey: () => Promise<SurveyResult> = () =>
+    Promise.resolve({ asked: 1, silent: ['shop/web-1'], answers: [] });
   /** Puts other authorities among the places. */
   slots: (builtin: RootSlots) => RootSlots = (builtin) => builtin;
 

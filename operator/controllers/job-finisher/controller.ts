@@ -7,15 +7,15 @@ import type { Requeue } from '#kube/work-queue.ts';
 
 import type { ObjectCache } from '../../cache.ts';
 import type { ControllerDuty } from '../../controller.ts';
+import type { ControlTarget } from '../../control/control-client.ts';
 import type { OperatorMetrics } from '../../metrics.ts';
 import { finishedWork } from './decide.ts';
-import type { FinishTarget } from './finish-client.ts';
 
 export interface JobFinisherParts {
   /** Injected pods. */
   readonly pods: ObjectCache<Pod>;
   /** Tells a sidecar to end; throws when it could not be told. */
-  readonly tell: (target: FinishTarget) => Promise<void>;
+  readonly tell: (target: ControlTarget) => Promise<void>;
   readonly scope: IdentityScope;
   readonly log: Logger;
   readonly metrics: Pick<OperatorMetrics, 'jobsFinished'>;

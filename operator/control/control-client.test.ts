@@ -7,7 +7,7 @@ import type { Svid } from '#pki/svid.ts';
 import { TestPki } from '#pki/test-pki.fake.ts';
 import { secureContextOptions } from '#pki/tls-options.ts';
 
-import { tellToFinish } from './finish-client.ts';
+import { askSidecar } from './control-client.ts';
 
 const OPERATOR = { namespace: 'mesh', service: 'mesh-operator' };
 const JOB = { namespace: 'shop', service: 'report' };
@@ -49,9 +49,10 @@ describe('telling a sidecar that its pod’s work is done', () => {
     return (server.address() as AddressInfo).port;
   }
 
-  const tell = (port: number, timeoutMs?: number): Promise<void> =>
-    tellToFinish(
+  const tell = (port: number, timeoutMs?: number): Promise<object> =>
+    askSidecar(
       { ip: '127.0.0.1', port, spiffeId: pki.spiffeId(JOB) },
+      'finish',
       { identity, bundle: pki.bundle },
       timeoutMs,
     );
@@ -69,9 +70,9 @@ describe('telling a sidecar that its pod’s work is done', () => {
   });
 
   test.each<[string, (socket: TLSSocket) => void, RegExp]>([
-    ['a refusal', (socket) => socket.end('{"ok":false}\n'), /refused to finish/],
+    ['a refusal', (socket) => socket.end('{"ok":false}\n'), /said no/],
     ['no JSON', (socket) => socket.end('hello\n'), /no JSON/],
-    ['an endless answer', (socket) => socket.write('x'.repeat(5000)), /too long/],
+    ['an endless answer', (socket) => socket.write('x'.repeat(20_000)), /too long/],
     ['a closed connection', (socket) => socket.end(), /without an answer/],
     ['silence', () => undefined, /no answer within 300 ms/],
   ])('%s is a failure', async (_name, answer, message) => {

@@ -11,7 +11,8 @@ import type { TrustBundle } from '#pki/trust-bundle.ts';
 /** The protocol by which the operator speaks to sidecars. */
 export const CONTROL_ALPN = 'mesh-control/1';
 
-export interface FinishTarget {
+/** A sidecar. */
+export interface ControlTarget {
   readonly ip: string;
   /** Default {@link PORTS}.inbound; tests use another. */
   readonly port?: number;
@@ -19,25 +20,30 @@ export interface FinishTarget {
   readonly spiffeId: SpiffeId;
 }
 
-export interface FinishCredentials {
+export interface ControlCredentials {
   /** The operator's own identity. */
   readonly identity: Svid;
   readonly bundle: TrustBundle;
 }
 
-const MAX_ANSWER_BYTES = 1024;
+const MAX_ANSWER_BYTES = 16_384;
+
+/** What a sidecar may be asked. */
+export type ControlCommand = 'finish' | 'trust';
 
 /**
- * Tells a sidecar that its pod's work is done. Resolves when the sidecar says that it will end.
+ * Asks one thing of a sidecar.
  *
  * @param timeoutMs for everything together
- * @throws Error saying what went wrong: no connection, the wrong peer, no answer
+ * @returns its answer, of which only `ok` was looked at
+ * @throws Error saying what went wrong: no connection, the wrong peer, no answer, or one that says no
  */
-export async function tellToFinish(
-  target: FinishTarget,
-  { identity, bundle }: FinishCredentials,
+export async function askSidecar(
+  target: ControlTarget,
+  command: ControlCommand,
+  { identity, bundle }: ControlCredentials,
   timeoutMs = 5_000,
-): Promise<void> {
+): Promise<object> {
   const socket = connect({
     ...secureContextOptions(identity, bundle),
     host: target.ip,
@@ -49,8 +55,8 @@ export async function tellToFinish(
   try {
     await untilSecure(socket);
     checkPeer(socket, target.spiffeId);
-    socket.write('{"command":"finish"}\n');
-    checkAnswer(await firstLine(socket));
+    socket.write(`${JSON.stringify({ command })}\n`);
+    return checkAnswer(await firstLine(socket));
   } finally {
     clearTimeout(timer);
     socket.destroy();
@@ -91,12 +97,13 @@ function firstLine(socket: TLSSocket): Promise<string> {
   });
 }
 
-function checkAnswer(line: string): void {
+function checkAnswer(line: string): object {
   let answer: unknown;
   try {
     answer = JSON.parse(line);
   } catch {
     throw new Error('the answer is no JSON');
   }
-  if ((answer as { ok?: unknown } | null)?.ok !== true) throw new Error('the sidecar refused to finish');
+  if ((answer as { ok?: unknown } | null)?.ok !== true) throw new Error('the sidecar said no');
+  return answer as object;
 }

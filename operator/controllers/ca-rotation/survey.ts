@@ -1,0 +1,108 @@
+import * as z from 'zod';
+
+import { namespaceName, serviceName } from '#core/names.ts';
+import { serviceSpiffeId } from '#core/spiffe-id.ts';
+import type { IdentityScope } from '#core/spiffe-id.ts';
+import type { Pod } from '#kube/types.ts';
+
+import type { ObjectCache } from '../../cache.ts';
+import type { ControlTarget } from '../../control/control-client.ts';
+import { isTerminal, podService } from '../../resources/pod.ts';
+
+/** What every sidecar says about roots, asked of each of them: whether the next phase of a rotation would cut anybody off. */
+export interface SurveyParts {
+  /** Injected pods. */
+  readonly pods: ObjectCache<Pod>;
+  readonly scope: IdentityScope;
+  /** Asks a sidecar for its trust; throws when it does not answer. */
+  readonly ask: (target: ControlTarget) => Promise<object>;
+}
+
+/** Sidecars by what they said, as `namespace/pod`. Roots by id. */
+export interface SurveyResult {
+  readonly asked: number;
+  /** No answer, or one that cannot be read. */
+  readonly silent: readonly string[];
+  readonly answers: readonly SidecarAnswer[];
+}
+
+export interface SidecarAnswer {
+  readonly pod: string;
+  readonly roots: readonly string[];
+  readonly leans: readonly string[];
+}
+
+/** Roots of one mesh are few; what comes from a pod is bounded. */
+const ids = z.array(z.string().regex(/^[0-9a-f]{64}$/)).max(32);
+const answerSchema = z.object({ roots: ids, leans: ids });
+/** Sidecars that are asked at the same time. */
+const AT_ONCE = 32;
+
+export class Survey {
+  readonly #parts: SurveyParts;
+
+  constructor(parts: SurveyParts) {
+    this.#parts = parts;
+  }
+
+  /** Asks every sidecar once. Never rejects: who does not answer is among the silent. */
+  async run(): Promise<SurveyResult> {
+    const targets = [...this.#parts.pods.all()].flatMap((pod) => this.#target(pod) ?? []);
+    const queue = targets.values();
+    const answers: SidecarAnswer[] = [];
+    const silent: string[] = [];
+    const worker = async (): Promise<void> => {
+      for (const { pod, target } of queue) {
+        const read = answerSchema.safeParse(await this.#parts.ask(target).catch(() => undefined));
+        if (read.success) answers.push({ pod, ...read.data });
+        else silent.push(pod);
+      }
+    };
+    await Promise.all(Array.from({ length: Math.min(AT_ONCE, targets.length) }, worker));
+    return { asked: targets.length, silent: silent.sort(), answers };
+  }
+
+  /** A pod without an address has no certificate yet, and reads the roots before it asks for one. */
+  #target(pod: Pod): { readonly pod: string; readonly target: ControlTarget } | undefined {
+    const { namespace = '', name } = pod.metadata;
+    const service = podService(pod);
+    const ip = pod.status?.podIP;
+    if (!service || !ip || isTerminal(pod)) return undefined;
+    const who = { namespace: namespaceName(namespace), service: serviceName(service) };
+    const spiffeId = serviceSpiffeId(this.#parts.scope, who);
+    return { pod: `${namespace}/${name}`, target: { ip, spiffeId } };
+  }
+}
+
+/**
+ * Who stands in the way of a rotation's next phase, as a sentence's end; undefined when nobody does. Pure.
+ *
+ * @param wanted roots that everybody must believe
+ * @param leaving a root on which nobody may lean
+ */
+export function hindrance(
+  { asked, silent, answers }: SurveyResult,
+  wanted: readonly string[],
+  leaving: string | undefined,
+): string | undefined {
+  const unaware = answers.filter(({ roots }) => wanted.some((id) => !roots.includes(id)));
+  const leaning = answers.filter(({ leans }) => leaving !== undefined && leans.includes(leaving));
+  const parts = [
+    some(silent, 'did not answer'),
+    some(names(unaware), 'have not heard of the new root'),
+    some(names(leaning), 'still lean on the other root'),
+  ].filter((part) => part !== undefined);
+  return parts.length > 0 ? `of ${asked} sidecars ${parts.join(', ')}` : undefined;
+}
+
+const SHOWN = 3;
+
+function some(pods: readonly string[], what: string): string | undefined {
+  if (pods.length === 0) return undefined;
+  const shown = pods.slice(0, SHOWN).join(', ');
+  return `${pods.length} ${what} (${shown}${pods.length > SHOWN ? ', …' : ''})`;
+}
+
+function names(answers: readonly SidecarAnswer[]): readonly string[] {
+  return answers.map(({ pod }) => pod).sort();
+}
