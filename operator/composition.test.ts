@@ -20,7 +20,10 @@ import {
   VALIDATING_WEBHOOKS,
 } from '#kube/types.ts';
 import type { Pod } from '#kube/types.ts';
+import { TestPki } from '#pki/test-pki.fake.ts';
 
+import { rootStatus } from './ca/authority.ts';
+import { caSecret } from './ca/builtin-state.ts';
 import { startOperator } from './composition.ts';
 import type { RunningOperator } from './composition.ts';
 import { readConfig } from './config.ts';
@@ -314,6 +317,35 @@ describe('the operator, whole, against an API server', () => {
     });
     expect(found.spec).toMatchObject({ trustDomain: 'corp.example', datacenter: 'eu' });
     expect(found.status?.conditions?.[0]).toMatchObject({ type: 'Accepted', status: 'False' });
+  });
+
+  test('everything has ended while no operator ran: two start, and the mesh is well again by itself', async () => {
+    const year = 365 * 24 * 3600 * 1000;
+    const ended = await TestPki.create({ now: Date.now() - 11 * year });
+    const { rootPem: certificatePem, rootKeyPem: keyPem } = ended;
+    fake.put(SECRETS, caSecret('mesh', { certificatePem, keyPem }, undefined));
+    fake.put(MESH_CONFIGS, {
+      metadata: { name: 'mesh', generation: 1 },
+      spec: {},
+      status: { roots: [{ ...rootStatus(certificatePem), active: true }] },
+    });
+    const operators = await Promise.all([start(), start({ POD_NAME: 'mesh-operator-b' })]);
+    for (const operator of operators) {
+      expect(await post(operator, '/inject')).toEqual({ status: 200, body: { mounted: true } });
+      const { status } = await fetch(`http://127.0.0.1:${operator.httpPort}/readyz`);
+      expect(status).toBe(200);
+    }
+    const { status } = fake.find(MESH_CONFIGS, { name: 'mesh' })!;
+    expect(status?.roots?.map(({ active }) => active)).toEqual([false, true]);
+    expect(status?.rotation).toMatchObject({ phase: 'Draining', reason: 'Ended' });
+    const lines = log.lines.map(({ message }) => message);
+    expect(lines).toContain('the certificate authority is in trouble');
+    expect(lines).toContain('the old root had ended; the new one signs from now on');
+    await eventually(() => {
+      const [hook] = fake.find(MUTATING_WEBHOOKS, { name: 'mesh' })?.webhooks ?? [];
+      const bundle = Buffer.from(hook?.clientConfig.caBundle ?? '', 'base64').toString();
+      return bundle === operators[0].rootsPem();
+    });
   });
 
   test('a broken authority stops the start with a sentence', async () => {

@@ -114,9 +114,6 @@ async function startServing(deps: Started, signal: AbortSignal): Promise<Running
     issue: () => authority.issueServing(servingNames(config.meshNamespace)),
   });
   signal.addEventListener('abort', () => certificate.stop());
-  await certificate.start();
-  authority.onChange(() => certificate.renew());
-
   const parts = {
     ...deps,
     ...surroundings,
@@ -128,13 +125,20 @@ async function startServing(deps: Started, signal: AbortSignal): Promise<Running
     audit: startAuditFile({ config, clock, log, metrics }),
     events: new EventRecorder({ ...deps, metrics, podName: config.podName }),
   };
+  const elector = electorOf(parts);
+  signal.addEventListener('abort', () => void elector.stop());
+  // A root that has ended signs nothing, not even our own certificate: the leader must replace it first.
+  if ((authority.activeRoot?.notAfter ?? Infinity) <= clock.now()) elector.start();
+  authority.onChange(() => certificate.renew());
+  ready.add('start', () => 'waits for its serving certificate');
+  await certificate.start();
   const https = listenerWith(
     certificate,
     createApp({ log, metrics, server: 'https', paths: PATHS, mounts: mountsOf(parts) }),
   );
   const httpsPort = await https.listen(config.httpsPort);
   const bundles = await openBundleEndpoint(parts, signal);
-  const elector = elect(parts);
+  elector.start();
   operations.onScrape(() => {
     caches.measure();
     measureRoots(metrics, authority);
@@ -214,8 +218,8 @@ function publishedStatus({ caches }: Pick<Parts, 'caches'>): MeshConfigStatus | 
   return caches.meshConfigs.get(MESH_CONFIG_NAME)?.status;
 }
 
-/** Competes for the lease, and runs the controllers while holding it. */
-function elect(parts: Parts): LeaseElector {
+/** Competes for the lease once it is started, and runs the controllers while holding it. */
+function electorOf(parts: Parts): LeaseElector {
   const { api, clock, log, metrics, caches, config, operations } = parts;
   const leadership = new Leadership({
     metrics,
@@ -223,14 +227,12 @@ function elect(parts: Parts): LeaseElector {
     create: () => createControllers(parts),
   });
   operations.onScrape(() => leadership.measure());
-  const elector = new LeaseElector({
+  return new LeaseElector({
     ...{ api, clock, log, name: LEASE_NAME, namespace: config.meshNamespace },
     identity: `${config.podName}_${randomBytes(4).toString('hex')}`,
     onStarted: (term) => leadership.lead(term),
     onLost: parts.onLostLease,
   });
-  elector.start();
-  return elector;
 }
 
 function listenerWith(certificate: ServingCertificate, app: ReturnType<typeof createApp>): HttpsListener {

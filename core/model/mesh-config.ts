@@ -101,7 +101,7 @@ export interface RootStatus {
   readonly notAfter: string;
 }
 
-export type RotationReason = 'Requested' | 'Age' | 'KeyType' | 'Provider';
+export type RotationReason = 'Requested' | 'Age' | 'KeyType' | 'Provider' | 'Ended';
 
 /** A rotation of the root that is under way. Times are RFC 3339. */
 export interface RotationStatus {

@@ -117,7 +117,7 @@ const rotation = z.object({
     .describe(
       'Preparing: the new root is being made. Published: both are believed and the old one signs. Draining: the other one signs, until what the first signed has ended.',
     ),
-  reason: z.enum(['Requested', 'Age', 'KeyType', 'Provider']).describe('Why it began.'),
+  reason: z.enum(['Requested', 'Age', 'KeyType', 'Provider', 'Ended']).describe('Why it began.'),
   forced: z.boolean().exactOptional().describe('Whether the old root was dropped at once.'),
   authority: authority.exactOptional().describe('Who shall sign.'),
   from: z.string().describe('Id of the old root.'),

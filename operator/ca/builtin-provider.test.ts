@@ -4,7 +4,7 @@ import { FakeClock } from '#kube/clock.fake.ts';
 import { KubeConnectionError, KubeError } from '#kube/errors.ts';
 import { FakeLog } from '#kube/log.fake.ts';
 import type { Secret } from '#kube/types.ts';
-import { generateKeys, privateKeyPem } from '#pki/keys.ts';
+import { generateKeys, privateKeyPem, spkiDer } from '#pki/keys.ts';
 import { TestPki } from '#pki/test-pki.fake.ts';
 
 import { BuiltinProvider } from './builtin-provider.ts';
@@ -144,14 +144,6 @@ describe('the builtin provider', () => {
       },
       "the mesh's trust domain is cluster.local",
     ],
-    [
-      'holds a root that has ended',
-      async (_pki, now) => {
-        const old = await TestPki.create({ now: now - 11 * 365 * 24 * 3600 * 1000 });
-        return { 'root.crt': old.rootPem, 'root.key': old.rootKeyPem };
-      },
-      'root.crt ended on',
-    ],
   ])('refuses to start, and makes no new root, when the Secret %s', async (_what, data, message) => {
     put(await data(await TestPki.create(), clock.now()));
     const before = store.objects.get(KEY);
@@ -164,6 +156,18 @@ describe('the builtin provider', () => {
     expect((error as Error).message).toContain('Restore it from a backup');
     expect(store.objects.get(KEY)).toBe(before);
     expect(store.calls.some((call) => call.startsWith('create'))).toBe(false);
+  });
+
+  it('starts with a root that has ended, says so, and signs nothing', async () => {
+    const old = await TestPki.create({ now: clock.now() - 11 * 365 * 24 * 3600 * 1000 });
+    put({ 'root.crt': old.rootPem, 'root.key': old.rootKeyPem });
+    const started = provider();
+    await started.start();
+    expect(await started.fault()).toContain('the root certificate has ended, on ');
+    const keys = await generateKeys();
+    const key = { spki: spkiDer(keys.publicKey), csrPem: '' };
+    const request = { kind: 'serving', ...key, ttlMs: 60_000, dnsNames: ['mesh-operator'] } as const;
+    await expect(started.sign(request)).rejects.toThrow('the signer has ended');
   });
 
   it('refuses to make a new root when the Secret is gone but workloads believe its root', async () => {

@@ -10,7 +10,8 @@ import type { Secret } from '#kube/types.ts';
 import { generateAuthorityKeys, privateKeyPem } from '#pki/keys.ts';
 import { ROOT_LIFE_MS, issueCrossSigned, issueLeaf, issueRoot, issueServing } from '#pki/profile.ts';
 
-import { CA_SECRET_NAME, caSecret, readCaSecret } from './builtin-state.ts';
+import { rfc3339 } from '../rfc3339.ts';
+import { CA_SECRET_NAME, brokenSecret, caSecret, readCaSecret } from './builtin-state.ts';
 import type { StoredAuthority } from './builtin-state.ts';
 import { CaStateError } from './provider.ts';
 import type { CaProvider, CaRoot, CertificateRequest, SignedCertificate } from './provider.ts';
@@ -83,7 +84,10 @@ export class BuiltinProvider implements CaProvider {
     const secret = await this.#get().catch((error: unknown) => {
       if (!isNotFound(error)) throw error;
     });
-    if (secret) await readCaSecret(secret, trustDomain, clock.now());
+    if (!secret) return;
+    const { signer } = await readCaSecret(secret, trustDomain, clock.now());
+    if (signer.notAfter <= clock.now())
+      throw brokenSecret(secret, `root.crt ended on ${rfc3339(signer.notAfter)}`);
   }
 
   async sign(request: CertificateRequest, signal?: AbortSignal): Promise<SignedCertificate> {
@@ -101,8 +105,6 @@ export class BuiltinProvider implements CaProvider {
   async fault(): Promise<string | undefined> {
     if (!this.#stored) return 'the certificate authority is not ready yet';
     const { namespace, trustDomain, clock, log } = this.#parts;
-    if (clock.now() > this.#stored.signer.notAfter)
-      return `the ${this.#stored.intermediatesPem === '' ? 'root' : 'intermediate'} certificate has ended`;
     let secret: Secret;
     try {
       secret = await this.#get();
@@ -110,11 +112,11 @@ export class BuiltinProvider implements CaProvider {
       // An API server that is away takes nothing from us: the key is in memory.
       return isNotFound(error)
         ? `Secret ${namespace}/${this.#secretName} is gone; restore it before the operator restarts`
-        : undefined;
+        : this.#endFault();
     }
     try {
       const stored = await readCaSecret(secret, trustDomain, clock.now());
-      if (stored.signer.certificatePem === this.#stored.signer.certificatePem) return undefined;
+      if (stored.signer.certificatePem === this.#stored.signer.certificatePem) return this.#endFault();
       if (stored.rootPem === this.#stored.rootPem) {
         // Another intermediate under the same root: whoever believes one believes the other.
         log.info(
@@ -128,6 +130,13 @@ export class BuiltinProvider implements CaProvider {
     } catch (error) {
       return (error as Error).message;
     }
+  }
+
+  #endFault(): string | undefined {
+    const { signer, intermediatesPem } = this.#ready();
+    if (this.#parts.clock.now() <= signer.notAfter) return undefined;
+    const what = intermediatesPem === '' ? 'root' : 'intermediate';
+    return `the ${what} certificate has ended, on ${rfc3339(signer.notAfter)}, and no other has taken its place yet`;
   }
 
   /** Below it comes the new root, and below that may come an intermediate: two authorities before the leaf. */

@@ -62,7 +62,8 @@ function emptySecret(namespace: string, owner: OwnerReference | undefined, name:
 }
 
 /**
- * Reads the authority's Secret, with nothing taken on trust.
+ * Reads the authority's Secret, with nothing taken on trust. A root with its key that has ended is read like any other: it signs
+ * nothing any more, and a rotation replaces it.
  *
  * @param now milliseconds since 1970
  * @throws CaStateError that says what is wrong and what to do; no message quotes a key.
@@ -72,24 +73,28 @@ export async function readCaSecret(
   domain: TrustDomain,
   now: number,
 ): Promise<StoredAuthority> {
-  const where = `Secret ${secret.metadata.namespace ?? ''}/${secret.metadata.name}`;
   try {
     return secret.data?.[INTERMEDIATE] === undefined
-      ? await readRoot(secret, domain, now)
+      ? await readRoot(secret, domain)
       : await readIntermediate(secret, domain, now);
   } catch (error) {
-    const why = (error as Error).message;
-    throw new CaStateError(
-      secret.metadata.name === NEXT_CA_SECRET_NAME
-        ? `${where}, which holds the next root, is broken: ${why}. Put it right, or delete it: then one is made`
-        : `the mesh's certificate authority cannot start: ${where} is broken: ${why}. ` +
-            'Restore it from a backup. Only if none exists: delete it and the MeshConfig, restart the operator, which then makes ' +
-            'a new root, and restart every meshed pod.',
-    );
+    throw brokenSecret(secret, (error as Error).message);
   }
 }
 
-async function readRoot(secret: Secret, domain: TrustDomain, now: number): Promise<StoredAuthority> {
+/** What is told when a Secret of the authority cannot be used. */
+export function brokenSecret({ metadata }: Secret, why: string): CaStateError {
+  const where = `Secret ${metadata.namespace ?? ''}/${metadata.name}`;
+  return new CaStateError(
+    metadata.name === NEXT_CA_SECRET_NAME
+      ? `${where}, which holds the next root, is broken: ${why}. Put it right, or delete it: then one is made`
+      : `the mesh's certificate authority cannot start: ${where} is broken: ${why}. ` +
+          'Restore it from a backup. Only if none exists: delete it and the MeshConfig, restart the operator, which then makes ' +
+          'a new root, and restart every meshed pod.',
+  );
+}
+
+async function readRoot(secret: Secret, domain: TrustDomain): Promise<StoredAuthority> {
   const signer = await readSigner(text(secret, CERTIFICATE), text(secret, KEY));
   const [root] = readCertificates(signer.certificatePem);
   const name = `URI:spiffe://${domain}`;
@@ -98,7 +103,7 @@ async function readRoot(secret: Secret, domain: TrustDomain, now: number): Promi
       `${CERTIFICATE} is for ${JSON.stringify(root!.subjectAltName ?? '')}, but the mesh's trust domain is ${domain}`,
     );
   }
-  checkRoot(root!, now);
+  checkRoot(root!);
   return { rootPem: signer.certificatePem, signer, intermediatesPem: '' };
 }
 
@@ -110,7 +115,8 @@ async function readIntermediate(secret: Secret, domain: TrustDomain, now: number
     );
   const [root, ...more] = readCertificates(text(secret, CERTIFICATE));
   if (!root || more.length > 0) throw new RangeError(`${CERTIFICATE} is no single certificate`);
-  checkRoot(root, now);
+  checkRoot(root);
+  if (now > Date.parse(root.validTo)) throw new RangeError(`${CERTIFICATE} ended on ${root.validTo}`);
   const chain = readCertificates(text(secret, INTERMEDIATE));
   const [first, ...between] = chain;
   if (!first) throw new RangeError(`${INTERMEDIATE} has no certificate`);
@@ -122,10 +128,9 @@ async function readIntermediate(secret: Secret, domain: TrustDomain, now: number
   return { rootPem, signer, intermediatesPem: certificatesPem(chain) };
 }
 
-function checkRoot(root: X509Certificate, now: number): void {
+function checkRoot(root: X509Certificate): void {
   if (!root.ca) throw new RangeError(`${CERTIFICATE} is no authority (CA:TRUE is missing)`);
   if (!isSelfSigned(root)) throw new RangeError(`${CERTIFICATE} is not signed by its own key`);
-  if (now > Date.parse(root.validTo)) throw new RangeError(`${CERTIFICATE} ended on ${root.validTo}`);
 }
 
 const FIELDS = [CERTIFICATE, KEY, INTERMEDIATE, INTERMEDIATE_KEY];

@@ -66,21 +66,43 @@ export class RootSuccession {
    * Makes the next root, or finds the one that is there, and has the old one sign it.
    *
    * @param choice whose root it is
-   * @throws CaStateError when the one that is there is of another kind than wanted: it would be replaced again at once.
+   * @param wanted.repair the old root has ended, so a next one that has ended too is made anew
+   * @throws CaStateError when the one that is there has ended or is of another kind than wanted: it would be replaced again at once.
    *   Error when its authority cannot be reached
    */
-  async prepare(choice: AuthorityChoice, wanted: Pick<CaSettings, 'keyType'>): Promise<CaRoot> {
+  async prepare(
+    choice: AuthorityChoice,
+    wanted: Pick<CaSettings, 'keyType'> & { readonly repair?: boolean },
+  ): Promise<CaRoot> {
     settingsOf(choice);
     const provider = this.#parts.slots.next(choice, true);
     try {
       await provider.start(AbortSignal.timeout(READY_MS));
       const found = (await provider.roots()).find(({ active }) => active);
       if (!found) throw new Error('the next root has no certificate');
+      if (this.#hasEnded(found)) {
+        if (!wanted.repair || choice.provider !== 'builtin')
+          throw new CaStateError(this.#endedText(found, choice));
+        await this.#remove(NEXT_CA_SECRET_NAME);
+        return await this.prepare(choice, wanted);
+      }
       this.#checkKind(found, wanted);
       return found;
     } finally {
       await provider.stop();
     }
+  }
+
+  #hasEnded({ pem }: CaRoot): boolean {
+    return Date.parse(rootStatus(pem).notAfter) <= this.#parts.clock.now();
+  }
+
+  #endedText({ pem }: CaRoot, { provider }: AuthorityChoice): string {
+    const where =
+      provider === 'builtin' ? `in Secret ${this.#parts.namespace}/${NEXT_CA_SECRET_NAME}` : `of ${provider}`;
+    const remedy =
+      provider === 'builtin' ? 'delete that Secret, or put another root into it' : 'make another one there';
+    return `the root ${where} ended on ${rootStatus(pem).notAfter}: ${remedy}`;
   }
 
   #checkKind({ pem, replaceable }: CaRoot, wanted: Pick<CaSettings, 'keyType'>): void {

@@ -212,6 +212,32 @@ describe('the serving certificate', () => {
     serving.stop();
   });
 
+  test('the first one is tried for again as soon as the root has changed, and an overtaken try changes nothing', async () => {
+    const clock = new FakeClock();
+    const tries: { resolve: (pair: ServingPair) => void; reject: (error: Error) => void }[] = [];
+    const serving = certificate(
+      () => new Promise<ServingPair>((resolve, reject) => tries.push({ resolve, reject })),
+      clock,
+    );
+    const started = serving.start();
+    serving.renew();
+    tries[0]!.reject(new Error('the signer has ended'));
+    await clock.advance(5_000);
+    expect(tries).toHaveLength(2);
+    tries[1]!.resolve(pair(clock));
+    await started;
+    expect(serving.fault()).toBeUndefined();
+    serving.renew();
+    serving.renew();
+    const last = { ...pair(clock), certChainPem: 'last' };
+    tries[3]!.resolve(last);
+    tries[2]!.resolve(pair(clock));
+    await clock.advance(1);
+    expect(serving.pair).toBe(last);
+    expect(clock.pendingTimers).toBe(1);
+    serving.stop();
+  });
+
   test('the start waits for the first one, and ends when told to', async () => {
     const clock = new FakeClock();
     const serving = certificate(() => Promise.reject(new Error('no')), clock);

@@ -37,6 +37,8 @@ export class ServingCertificate {
   #retryMs = FIRST_RETRY_MS;
   #stopped = false;
   #stopWaiting: () => void = () => undefined;
+  /** Counts tries, so that one which was overtaken changes nothing. */
+  #turn = 0;
 
   constructor(deps: ServingCertificateDeps) {
     this.#deps = deps;
@@ -70,9 +72,9 @@ export class ServingCertificate {
     return now < this.#pair.notBefore ? 'it is not valid yet; is the clock of this node right?' : undefined;
   }
 
-  /** Makes a new pair now: the root has changed. */
+  /** Makes a new pair now, or tries again to make the first: the root has changed. */
   renew(): void {
-    if (this.#pair && !this.#stopped) void this.#renew();
+    if (!this.#stopped) void this.#renew();
   }
 
   stop(): void {
@@ -84,8 +86,10 @@ export class ServingCertificate {
   async #renew(): Promise<void> {
     const { issue, log, metrics } = this.#deps;
     this.#timer?.cancel();
+    const turn = ++this.#turn;
     try {
       const pair = await issue();
+      if (turn !== this.#turn) return;
       this.#pair = pair;
       this.#retryMs = FIRST_RETRY_MS;
       metrics.servingCertificateExpiry.set(Math.floor(pair.notAfter / 1000));
@@ -93,9 +97,12 @@ export class ServingCertificate {
       log.info({ notAfter: new Date(pair.notAfter).toISOString() }, 'serving certificate renewed');
       this.#schedule(this.#renewalDelay(pair));
     } catch (err) {
+      if (turn !== this.#turn) return;
       log.error(
         { err, retryMs: this.#retryMs },
-        'the serving certificate could not be renewed; the old one stays in use',
+        this.#pair
+          ? 'the serving certificate could not be renewed; the old one stays in use'
+          : 'there is no serving certificate yet; neither injection nor signing works before there is one',
       );
       this.#schedule(this.#retryMs);
       this.#retryMs = Math.min(this.#retryMs * 2, LONGEST_RETRY_MS);

@@ -246,6 +246,26 @@ test('a new active root brings a new certificate at once; peers may still show t
   await until(() => identity.state().issued === 2, 'a certificate of the new root');
 });
 
+test('everything has ended, leaf, root and operator: new roots from the API server bring a new certificate by themselves', async () => {
+  const { operator, identity, trust } = await setUp({ ttlMs: 1_000 });
+  const old = operator.pki;
+  identity.start();
+  await until(() => identity.current() !== undefined, 'a certificate');
+  await operator.stop();
+  await until(() => !identity.state().valid, 'the end');
+  const ended = await TestPki.create({ now: Date.now() - 11 * 365 * 24 * 3_600_000 });
+  trust.set(meshConfigOf([ended], ended));
+  expect(identity.state().valid).toBe(false);
+  operator.pki = await TestPki.create();
+  operator.ttlMs = 3_600_000;
+  await operator.listen();
+  trust.set(meshConfigOf([ended, operator.pki], operator.pki));
+  const since = Date.now();
+  await until(() => identity.state().valid, 'a certificate of the new root');
+  expect(Date.now() - since).toBeLessThan(3_000);
+  expect(identity.current()?.svid.certChainPem).not.toContain(old.rootPem);
+}, 20_000);
+
 test('a status write that changes nothing causes no work', async () => {
   const { operator, identity, trust } = await setUp();
   identity.start();

@@ -107,13 +107,13 @@ export class CaRotationController implements ControllerDuty {
       case 'begin':
         return this.#begin(step, situation);
       case 'publish':
-        return this.#published(situation, signal);
+        return this.#published(situation, step.repair === true, signal);
       case 'switch':
         return this.#switched(situation, { to: config.status?.rotation?.to });
       case 'switch-back':
         return {
           ...this.#switched(situation, { to: config.status?.rotation?.from }),
-          handledRequest: step.request.id,
+          ...handled(step.request),
         };
       case 'retire':
         return this.#retired(situation);
@@ -170,24 +170,26 @@ export class CaRotationController implements ControllerDuty {
           ? `a new ${settings.keyType} root is being made`
           : `${settings.authority.provider} is asked for its root`,
     };
-    return { rotation, ...(step.request ? { handledRequest: step.request.id } : {}) };
+    return { rotation, ...handled(step.request) };
   }
 
-  async #published(situation: Situation, signal: AbortSignal): Promise<Patch> {
+  async #published(situation: Situation, repair: boolean, signal: AbortSignal): Promise<Patch> {
     const { clock } = this.#parts;
     const { config, leaves } = situation;
     const begun = config.status!.rotation!;
-    const found = await this.#prepared(situation, signal);
+    const found = await this.#prepared(situation, repair, signal);
     if (found.root.id === begun.from) return this.#sameRoot(situation);
     const { root, crossSignedPem } = found;
     if (begun.forced) return this.#only(root.id, [root], { ...begun, to: root.id });
+    const roots = [...rootsOf(config).filter(({ id }) => id !== root.id), root];
+    if (repair) return this.#repaired(situation, roots, { ...begun, to: root.id });
     const ttl = leafTtlMs(config);
     const isEndorsed = crossSignedPem !== '';
     const until = rfc3339Up(
       isEndorsed ? clock.now() + publishedFor(ttl) : drainedAt(clock.now(), ttl, leaves),
     );
     return {
-      roots: [...rootsOf(config).filter(({ id }) => id !== root.id), root],
+      roots,
       rotation: {
         ...begun,
         to: root.id,
@@ -202,14 +204,29 @@ export class CaRotationController implements ControllerDuty {
     };
   }
 
-  async #prepared({ config, settings, current }: Situation, signal: AbortSignal): Promise<NextRoot> {
+  /** Both are published and the new one signs, in one step. */
+  #repaired(situation: Situation, roots: readonly RootOf[], rotation: RotationStatus): Patch {
+    const config = { ...situation.config, status: { ...situation.config.status, roots, rotation } };
+    const done = this.#switched({ ...situation, config }, rotation);
+    const message = 'the old root had ended; the new one signs from now on';
+    return { ...done, rotation: { ...done.rotation!, message } };
+  }
+
+  async #prepared(
+    { config, settings, current }: Situation,
+    repair: boolean,
+    signal: AbortSignal,
+  ): Promise<NextRoot> {
     const { succession } = this.#parts;
     const rotation = config.status!.rotation!;
     try {
-      const root = await succession.prepare(rotation.authority ?? current, settings);
+      const root = await succession.prepare(rotation.authority ?? current, {
+        ...settings,
+        repair,
+      });
       const isNew = rootStatus(root.pem).id !== rotation.from;
-      // Whoever must drop the old root at once has no use for its signature, and it may be away.
-      if (isNew && !rotation.forced) return await succession.endorse(root, signal);
+      // Whoever must drop the old root at once has no use for its signature, and it may be away; one that has ended signs nothing.
+      if (isNew && !rotation.forced && !repair) return await succession.endorse(root, signal);
       return { root: rootStatus(root.pem), crossSignedPem: '' };
     } catch (error) {
       const message = `the new root cannot be made: ${(error as Error).message}`;
@@ -236,7 +253,7 @@ export class CaRotationController implements ControllerDuty {
     };
   }
 
-  #switched({ config, leaves }: Situation, { to = '' }: { readonly to: string | undefined }): Patch {
+  #switched({ config, leaves }: Situation, { to = '' }: { readonly to?: string | undefined }): Patch {
     const now = this.#parts.clock.now();
     const until = rfc3339Up(drainedAt(now, leafTtlMs(config), leaves));
     const rotation = config.status!.rotation!;
@@ -380,6 +397,10 @@ function overwriting(before: AuthorityChoice | undefined, after: AuthorityChoice
   const gone = Object.keys(before?.config ?? {}).map((key) => [key, null]);
   const config = { ...(Object.fromEntries(gone) as Record<string, null>), ...after.config };
   return { ...after, config: after.config ? config : null };
+}
+
+function handled(request: RotationRequest | undefined): Patch {
+  return request ? { handledRequest: request.id } : {};
 }
 
 function short(rootId = ''): string {

@@ -31,8 +31,11 @@ export type RotationStep =
       readonly forced: boolean;
       readonly request?: RotationRequest;
     }
-  /** Make the new root and have it believed; a forced one is the only one from then on. */
-  | { readonly do: 'publish' }
+  /**
+   * Make the new root and have it believed; a forced one is the only one from then on. `repair`: the old one has ended, so the new
+   * one signs at once.
+   */
+  | { readonly do: 'publish'; readonly repair?: true }
   /** Let the new root sign. */
   | { readonly do: 'switch' }
   /** Take away the root that signs no longer. */
@@ -40,7 +43,7 @@ export type RotationStep =
   /** The new root has signed nothing yet: as if there had been none. */
   | { readonly do: 'abandon'; readonly request?: RotationRequest }
   /** Let the old root sign again. */
-  | { readonly do: 'switch-back'; readonly request: RotationRequest }
+  | { readonly do: 'switch-back'; readonly request?: RotationRequest }
   /** Go on with what is under way, but drop the old root at once. */
   | { readonly do: 'force'; readonly request: RotationRequest }
   | { readonly do: 'rehearse'; readonly request: RotationRequest }
@@ -55,7 +58,30 @@ export function nextStep(facts: RotationFacts): RotationStep {
   const { settings, status } = facts;
   const { request } = settings;
   const asked = request && request.id !== status.handledRequest ? request : undefined;
-  return status.rotation ? underWay(facts, asked) : atRest(facts, asked);
+  const step = facts.active.notAfter <= facts.now ? repair(facts, asked) : undefined;
+  return step ?? (status.rotation ? underWay(facts, asked) : atRest(facts, asked));
+}
+
+/**
+ * The root that signs has ended: with it every leaf that it signed, and the operator's own certificate. Nobody is waited for, and
+ * nothing that still lives is dropped: another root that has not ended stays believed until what it signed has ended.
+ *
+ * @returns undefined where nothing can be done here: the root is looked after elsewhere
+ */
+function repair(facts: RotationFacts, asked: RotationRequest | undefined): RotationStep | undefined {
+  const { now, status, active, settings, authority } = facts;
+  const { rotation, roots = [] } = status;
+  const forced = asked?.mode === 'forced';
+  if (!rotation) {
+    if (!active.replaceable && sameAuthority(settings.authority, authority)) return undefined;
+    const request = forced || asked?.mode === 'graceful' ? { request: asked } : {};
+    return { do: 'begin', reason: 'Ended', forced, ...request };
+  }
+  if (forced) return { do: 'force', request: asked };
+  if (rotation.phase === 'Preparing') return { do: 'publish', repair: true };
+  const another = roots.some(({ id, notAfter }) => id !== active.id && Date.parse(notAfter) > now);
+  if (rotation.phase === 'Published') return another ? { do: 'switch' } : { do: 'abandon' };
+  return another && active.id === rotation.to ? { do: 'switch-back' } : { do: 'retire' };
 }
 
 function atRest(facts: RotationFacts, asked: RotationRequest | undefined): RotationStep {
@@ -80,7 +106,7 @@ function changed({ settings, active, authority }: RotationFacts): 'Provider' | '
 }
 
 function underWay(facts: RotationFacts, asked: RotationRequest | undefined): RotationStep {
-  const { now, settings, status } = facts;
+  const { now, settings, status, active } = facts;
   if (asked) return answered(facts, asked);
   const { phase, until, earliest, reason, authority } = status.rotation!;
   const otherwise =
@@ -91,7 +117,8 @@ function underWay(facts: RotationFacts, asked: RotationRequest | undefined): Rot
   const latest = until === undefined ? now : Date.parse(until);
   if (now >= latest) return { do: next };
   const at = earliest === undefined ? latest : Date.parse(earliest);
-  return now < at ? { do: 'wait', until: at } : { do: 'ask', then: next, until: latest };
+  if (now < at) return { do: 'wait', until: Math.min(at, active.notAfter) };
+  return { do: 'ask', then: next, until: latest };
 }
 
 /** What becomes of a request that comes while a rotation is under way. */
