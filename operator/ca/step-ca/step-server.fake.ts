@@ -1,5 +1,6 @@
 import { createPublicKey } from 'node:crypto';
 import { createServer } from 'node:net';
+import { join } from 'node:path';
 import type { AddressInfo } from 'node:net';
 import { once } from 'node:events';
 
@@ -38,35 +39,17 @@ export class StepCaServer {
   /** @param template of the provisioner; without one, step-ca's own */
   static async start(template: string | undefined, claims: object = {}): Promise<StepCaServer> {
     const process = new ServerProcess();
-    const { root, intermediate, key } = authorityFiles();
-    const keys = await generateKeys();
-    const jwk = createPublicKey(keys.publicKey.export({ format: 'pem', type: 'spki' })).export({
-      format: 'jwk',
-    });
     const port = await freePort();
-    const config = {
-      root: process.file('root.pem', root),
-      crt: process.file('intermediate.pem', intermediate),
-      key: process.file('intermediate.key', key),
+    const { files, caPem, provisionerKeyPem } = await stepCaFiles({
+      folder: process.dir,
       address: `127.0.0.1:${port}`,
-      dnsNames: ['step-ca.test'],
-      authority: {
-        provisioners: [
-          {
-            type: 'JWK',
-            name: PROVISIONER,
-            key: { ...jwk, kid: thumbprint(jwk), use: 'sig', alg: 'ES256' },
-            claims: { maxTLSCertDuration: '8760h', disableSmallstepExtensions: true, ...claims },
-            ...(template === undefined ? {} : { options: { x509: { template } } }),
-          },
-        ],
-      },
-    };
-    const server = new StepCaServer({
-      ...{ process, port, caPem: root },
-      config: process.file('ca.json', JSON.stringify(config)),
-      provisionerKeyPem: privateKeyPem(keys.privateKey),
+      dnsName: 'step-ca.test',
+      template,
+      claims,
     });
+    for (const [name, content] of Object.entries(files)) process.file(name, content);
+    const config = join(process.dir, CONFIG_FILE);
+    const server = new StepCaServer({ process, port, caPem, config, provisionerKeyPem });
     await server.resume();
     return server;
   }
@@ -98,6 +81,66 @@ export class StepCaServer {
   async remove(): Promise<void> {
     await this.#process.remove();
   }
+}
+
+export interface StepCaFiles {
+  /** By name, within the folder. */
+  readonly files: Readonly<Record<string, string>>;
+  readonly caPem: string;
+  /** What the operator signs its requests with. */
+  readonly provisionerKeyPem: string;
+}
+
+/** The file to start step-ca with. */
+export const CONFIG_FILE = 'ca.json';
+
+/**
+ * Everything a new step-ca needs: a root, an intermediate, a provisioner `mesh`, and no database.
+ *
+ * @param folder where the files will be
+ * @param address it listens on, `host:port`
+ */
+export async function stepCaFiles(wanted: {
+  readonly folder: string;
+  readonly address: string;
+  readonly dnsName: string;
+  readonly template: string | undefined;
+  readonly claims: object;
+}): Promise<StepCaFiles> {
+  const { folder, address, dnsName, template, claims } = wanted;
+  const { root, intermediate, key } = authorityFiles();
+  const keys = await generateKeys();
+  const jwk = createPublicKey(keys.publicKey.export({ format: 'pem', type: 'spki' })).export({
+    format: 'jwk',
+  });
+  const config = {
+    root: join(folder, 'root.pem'),
+    crt: join(folder, 'intermediate.pem'),
+    key: join(folder, 'intermediate.key'),
+    address,
+    dnsNames: [dnsName],
+    authority: {
+      provisioners: [
+        {
+          type: 'JWK',
+          name: PROVISIONER,
+          key: { ...jwk, kid: thumbprint(jwk), use: 'sig', alg: 'ES256' },
+          claims: { maxTLSCertDuration: '8760h', disableSmallstepExtensions: true, ...claims },
+          ...(template === undefined ? {} : { options: { x509: { template } } }),
+        },
+      ],
+    },
+  };
+  return {
+    files: {
+      'root.pem': root,
+      'intermediate.pem': intermediate,
+      'intermediate.key': key,
+      [CONFIG_FILE]: JSON.stringify(config),
+    },
+    caPem: root,
+    provisionerKeyPem: privateKeyPem(keys.privateKey),
+  };
 }
 
 function authorityFiles(): { root: string; intermediate: string; key: string } {

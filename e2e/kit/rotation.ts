@@ -1,0 +1,125 @@
+import { Background } from './background.ts';
+import { patchMeshConfigStatus, timedPatch } from './client.ts';
+import { eventually } from './eventually.ts';
+import { apply, exec, getJson, kubectl } from './kubectl.ts';
+import { MESH_NAMESPACE, TUNNEL } from './mesh.ts';
+import { readyPod } from './pods.ts';
+import type { PodRef } from './kubectl.ts';
+import { helloServer, idleClient, intention, namespace } from './workload.ts';
+
+/** Life of certificates in these tests. */
+export const LEAF_TTL = '20s';
+
+/** As much of the MeshConfig's status as the tests read. */
+export interface MeshStatus {
+  readonly roots: readonly { readonly id: string; readonly active: boolean; readonly pem: string }[];
+  readonly authority?: { readonly provider: string };
+  readonly rotation?: { readonly phase: string; readonly message: string };
+  readonly lastRotation?: { readonly result: string; readonly mode: string; readonly message: string };
+  readonly handledRequest?: string;
+  readonly leaves?: { readonly ttl: string };
+}
+
+export type MeshedPod = Awaited<ReturnType<typeof readyPod>>;
+
+export async function meshStatus(): Promise<MeshStatus> {
+  return (await getJson<{ status: MeshStatus }>(['meshconfig', 'mesh']))!.status;
+}
+
+export async function activeRoot(): Promise<string> {
+  return (await meshStatus()).roots.find(({ active }) => active)!.id;
+}
+
+/** Changes `spec.ca` of the MeshConfig. */
+export function changeCa(ca: object): Promise<unknown> {
+  return timedPatch('MeshConfig', '', 'mesh', { spec: { ca } });
+}
+
+/** Names another authority; settings of the one before are taken away, which a merge patch would keep. */
+export async function chooseAuthority(ca: {
+  readonly provider: string;
+  readonly config?: Readonly<Record<string, string>>;
+}): Promise<unknown> {
+  const now = await getJson<{ spec: { ca?: { config?: object } } }>(['meshconfig', 'mesh']);
+  const gone = Object.fromEntries(Object.keys(now?.spec.ca?.config ?? {}).map((key) => [key, null]));
+  return changeCa({ provider: ca.provider, config: ca.config ? { ...gone, ...ca.config } : null });
+}
+
+export async function reaches(pod: PodRef, url = 'http://db:8080/'): Promise<true | undefined> {
+  return (await exec(pod, ['curl', '-sf', '-m', '3', url])).code === 0 ? true : undefined;
+}
+
+/** Two pods `db`, one `web` that may call them, and certificates that live {@link LEAF_TTL}. */
+export async function shortLivedScene(ns: string): Promise<MeshedPod> {
+  await apply(
+    namespace(ns),
+    ...helloServer({ namespace: ns, name: 'db', replicas: 2 }),
+    ...idleClient({ namespace: ns, name: 'web' }),
+    intention({ namespace: ns, source: 'web', destination: 'db', action: 'allow' }),
+  );
+  const first = await readyPod(ns, 'web');
+  await eventually('web reaches db', () => reaches(first));
+  await timedPatch('MeshConfig', '', 'mesh', { spec: { leafTTL: LEAF_TTL } });
+  await kubectl(['rollout', 'restart', 'deployment/db', 'deployment/web', '-n', ns]);
+  for (const name of ['db', 'web'])
+    await kubectl(['rollout', 'status', `deployment/${name}`, '-n', ns, '--timeout=120s'], {
+      timeoutMs: 130_000,
+    });
+  // Leaves of before live a day, and a drain would wait for them. Nobody has one any more, which only we can know.
+  await eventually('the longer life of before is remembered', async () =>
+    (await meshStatus()).leaves?.ttl === LEAF_TTL ? true : undefined,
+  );
+  await patchMeshConfigStatus({ leaves: { ttl: LEAF_TTL, until: new Date().toISOString() } });
+  return readyPod(ns, 'web');
+}
+
+/**
+ * Sends twenty requests a second on new connections, and, where connections outlive certificates, two hundred on ten that are kept,
+ * while something happens; not one may fail.
+ */
+export async function underLoad(from: PodRef, what: () => Promise<void>): Promise<void> {
+  const load = (...args: readonly string[]): Background =>
+    new Background(from, ['node', '/toolbox/load.mjs', 'http://db:8080/', ...args]);
+  const loads = [load('20'), ...(TUNNEL ? [load('200', '0', '10')] : [])];
+  try {
+    for (const program of loads) await program.event('started');
+    await what();
+    for (const program of loads) {
+      program.write('stop\n');
+      expect(await program.event('summary')).toMatchObject({ failures: [], failed: 0 });
+    }
+  } finally {
+    for (const program of loads) program.stop();
+  }
+}
+
+/** Waits until another root than `before` is the only one. */
+export function replaced(before: string, timeoutMs = 180_000): Promise<MeshStatus> {
+  return eventually(
+    `root ${before.slice(0, 12)} is replaced`,
+    async () => {
+      const now = await meshStatus();
+      const isDone = !now.rotation && now.roots.length === 1 && now.roots[0]?.id !== before;
+      return isDone ? now : undefined;
+    },
+    { timeoutMs, everyMs: 1000 },
+  );
+}
+
+/** The operator that carries the rotation, without a chance to say goodbye. The other one takes over when its lease has run out. */
+export async function killLeader(): Promise<void> {
+  const lease = await getJson<{ spec: { holderIdentity: string } }>([
+    'lease',
+    'mesh-operator',
+    '-n',
+    MESH_NAMESPACE,
+  ]);
+  const [pod] = lease!.spec.holderIdentity.split('_');
+  await killOperators([pod!]);
+}
+
+/** @param pods names, or a selector: arguments of `kubectl delete pod` */
+export async function killOperators(pods: readonly string[]): Promise<void> {
+  const how = ['--grace-period=0', '--force', '--wait=false'];
+  await kubectl(['delete', 'pod', ...pods, '-n', MESH_NAMESPACE, ...how]);
+}
