@@ -116,6 +116,7 @@ describe('the operator, whole, against an API server', () => {
     expect(config.status?.conditions).toMatchObject([
       { type: 'Accepted', status: 'True' },
       { type: 'AuthorityReady', status: 'True' },
+      { type: 'CertificatesFresh', status: 'True' },
     ]);
 
     const root = fake.find(SECRETS, { name: 'mesh-ca', namespace: 'mesh' })?.data?.['root.crt'];

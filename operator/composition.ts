@@ -1,12 +1,13 @@
 import { randomBytes } from 'node:crypto';
 
 import { MESH_CONFIG_NAME, OPERATOR_SERVICE } from '#core/constants.ts';
-import type { MeshConfigStatus } from '#core/model/mesh-config.ts';
 import { namespaceName, serviceName } from '#core/names.ts';
+import type { MeshConfigStatus } from '#core/model/mesh-config.ts';
 import type { KubeApi } from '#kube/api.ts';
 import type { Clock } from '#kube/clock.ts';
 import { LeaseElector } from '#kube/lease-elector.ts';
 import type { Logger } from '#kube/log.ts';
+import { validity } from '#pki/svid.ts';
 
 import type { AdmissionParts } from './admission.ts';
 import type { AuditFile } from './audit/audit-file.ts';
@@ -15,6 +16,8 @@ import { lookAround, servingNames, startAuthority } from './bootstrap.ts';
 import type { Surroundings } from './bootstrap.ts';
 import { AuthorityWatch } from './ca/authority-watch.ts';
 import type { Authority } from './ca/authority.ts';
+import type { WatchedCertificate } from './ca/expiry.ts';
+import { shortId, watchedCertificates } from './ca/watched.ts';
 import type { RootSlots } from './ca/root-slots.ts';
 import { Caches } from './caches.ts';
 import type { OperatorConfig } from './config.ts';
@@ -122,6 +125,8 @@ async function startServing(deps: Started, signal: AbortSignal): Promise<Running
     slots,
     authorityWatch,
     caches,
+    certificates: (rotation: MeshConfigStatus['rotation']) =>
+      watchedCertificates(authority, certificate.pair, rotation),
     audit: startAuditFile({ config, clock, log, metrics }),
     events: new EventRecorder({ ...deps, metrics, podName: config.podName }),
   };
@@ -141,7 +146,7 @@ async function startServing(deps: Started, signal: AbortSignal): Promise<Running
   elector.start();
   operations.onScrape(() => {
     caches.measure();
-    measureRoots(metrics, authority);
+    measureAuthority(metrics, authority);
   });
   ready.add('start', () => undefined);
   ready.add('caches', () => caches.fault());
@@ -182,6 +187,7 @@ type Parts = Started &
     readonly slots: RootSlots;
     readonly authorityWatch: AuthorityWatch;
     readonly caches: Caches;
+    readonly certificates: (rotation: MeshConfigStatus['rotation']) => readonly WatchedCertificate[];
     readonly audit: AuditFile | undefined;
     readonly events: EventRecorder;
   };
@@ -242,7 +248,13 @@ function listenerWith(certificate: ServingCertificate, app: ReturnType<typeof cr
   return listener;
 }
 
-function measureRoots(metrics: Pick<OperatorMetrics, 'rootExpiry'>, authority: Authority): void {
+function measureAuthority(
+  metrics: Pick<OperatorMetrics, 'rootExpiry' | 'intermediateExpiry'>,
+  authority: Authority,
+): void {
+  metrics.intermediateExpiry.reset();
+  for (const one of authority.intermediates)
+    metrics.intermediateExpiry.set({ intermediate: shortId(one) }, validity(one).notAfter / 1000);
   metrics.rootExpiry.reset();
   for (const { id, active, notAfter } of authority.roots()) {
     metrics.rootExpiry.set({ root: id.slice(0, 12), active: String(active) }, Date.parse(notAfter) / 1000);

@@ -140,6 +140,12 @@ export const METRICS = {
     help: '1 while the audit file cannot be written. Signing goes on. 0 where none is kept.',
     labels: [],
   },
+  intermediateExpiry: {
+    kind: 'gauge',
+    name: 'mesh_intermediate_expiry_timestamp_seconds',
+    help: 'When each intermediate certificate ends over which certificates are signed (Unix time), by the first 12 digits of its SHA-256. None where the root itself signs.',
+    labels: ['intermediate'],
+  },
   rootExpiry: {
     kind: 'gauge',
     name: 'mesh_root_expiry_timestamp_seconds',

@@ -1,3 +1,5 @@
+import type { X509Certificate } from 'node:crypto';
+
 import { CA_DEFAULTS } from '#core/model/ca-settings.ts';
 import type { AuthorityChoice, CaKeyType } from '#core/model/ca-settings.ts';
 import type { MeshConfigStatus, RootStatus } from '#core/model/mesh-config.ts';
@@ -92,6 +94,7 @@ export class Authority {
   #roots: readonly RootStatus[] = [];
   #replaceable = false;
   #bundle = new TrustBundle(new Map());
+  #intermediates: readonly X509Certificate[] = [];
   #lost: string | undefined;
   #following: Promise<void> = Promise.resolve();
   #again: Timer | undefined;
@@ -166,6 +169,11 @@ export class Authority {
   /** Whose root it is that signs. */
   get choice(): AuthorityChoice {
     return this.#signing.slot.choice;
+  }
+
+  /** What stands between the root that signs and what was signed last; empty where the root itself signs. */
+  get intermediates(): readonly X509Certificate[] {
+    return this.#intermediates;
   }
 
   /** {@link roots} as PEM. */
@@ -337,6 +345,7 @@ export class Authority {
       throw new Error(
         `the ${provider.name} authority made a certificate that must not be handed out: ${fault}`,
       );
+    this.#intermediates = readCertificates(made.intermediatesPem);
     return signed;
   }
 }

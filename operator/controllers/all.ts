@@ -31,6 +31,7 @@ import { FederationController } from './federation/controller.ts';
 import { IntentionController } from './intention/controller.ts';
 import { JobFinisherController } from './job-finisher/controller.ts';
 import { MeshConfigController } from './mesh-config/controller.ts';
+import type { MeshConfigControllerParts } from './mesh-config/controller.ts';
 import { MeshServiceController } from './mesh-service/controller.ts';
 import { MissedInjectionController } from './missed-injection/controller.ts';
 import { SYSTEM_NAMESPACES } from './missed-injection/decide.ts';
@@ -49,6 +50,8 @@ export interface ControllersDeps {
   readonly authority: Authority;
   readonly slots: RootSlots;
   readonly authorityWatch: Pick<AuthorityWatch, 'fault' | 'onChange'>;
+  readonly certificates: MeshConfigControllerParts['certificates'];
+  readonly audit: MeshConfigControllerParts['audit'];
   readonly owner: OwnerReference | undefined;
 }
 
@@ -67,6 +70,8 @@ export function createControllers(deps: ControllersDeps): readonly Controller[] 
       given: config.meshConfig,
       authority,
       authorityWatch: deps.authorityWatch,
+      certificates: deps.certificates,
+      audit: deps.audit,
     }),
     new WebhookRegistrationController({
       ...{ api, meshNamespace, excludedNamespaces, owner },

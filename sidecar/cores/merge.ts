@@ -20,6 +20,7 @@ export const GAUGE_RULES: Readonly<Record<string, Rule>> = {
   mesh_ready: 'least',
   mesh_certificate_valid: 'least',
   mesh_certificate_not_after_seconds: 'least',
+  mesh_certificate_not_before_seconds: 'least',
   mesh_last_sync_seconds: 'least',
   mesh_trust_roots: 'least',
   mesh_policy_rules: 'least',

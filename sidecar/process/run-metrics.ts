@@ -30,6 +30,9 @@ export function processFamilies(sources: MetricSources): readonly Family[] {
     gauge('mesh_certificate_not_after_seconds', 'When the certificate ends, in seconds since 1970.', () =>
       seconds(identity.state().svid?.notAfter),
     ),
+    gauge('mesh_certificate_not_before_seconds', 'When the certificate begins, in seconds since 1970.', () =>
+      seconds(identity.state().svid?.notBefore),
+    ),
     counter(
       'mesh_certificates_issued_total',
       'Certificates obtained since the start.',

@@ -1,6 +1,7 @@
 import type { MeshConfig } from '#core/model/mesh-config.ts';
 import { MESH_CONFIGS } from '#kube/types.ts';
 
+import type { WatchedCertificate } from '../../ca/expiry.ts';
 import { FakeCache } from '../../cache.fake.ts';
 import { StatusWriter } from '../../status-writer.ts';
 import { ControllerWorld, SCOPE } from '../controllers.fake.ts';
@@ -17,11 +18,13 @@ afterEach(() => world.end());
 describe('the mesh config controller', () => {
   let meshConfigs: FakeCache<MeshConfig>;
   let authority: FakeAuthorityWatch;
+  let certificates: WatchedCertificate[];
   const find = (): MeshConfig | undefined => world.fake.find(MESH_CONFIGS, { name: 'mesh' });
 
   beforeEach(() => {
     meshConfigs = new FakeCache();
     authority = new FakeAuthorityWatch();
+    certificates = [];
   });
 
   const duty = (given: MeshConfig['spec'] = { leafTTL: '1h' }): MeshConfigController =>
@@ -37,10 +40,46 @@ describe('the mesh config controller', () => {
         roots: () => [{ id: 'r', pem: 'PEM', active: true, notAfter: '2036-01-01T00:00:00Z' }],
       },
       authorityWatch: authority,
+      certificates: () => certificates,
+      audit: undefined,
     });
 
   const condition = (type: string): string | undefined =>
     find()?.status?.conditions?.find((one) => one.type === type)?.status;
+
+  test('a certificate near its end is a condition at once, and an Event once for each threshold, whoever leads', async () => {
+    const day = 86_400_000;
+    const notAfter = world.clock.now() + 31 * day;
+    certificates = [{ name: 'the root', notBefore: notAfter - 100 * day, notAfter, remedy: 'replace it' }];
+    const pass = async (days: number): Promise<void> => {
+      world.clock.jump(days * day);
+      await world.clock.advance(60_000);
+      world.sync(MESH_CONFIGS, meshConfigs);
+    };
+    const first = await world.run(duty());
+    expect(condition('CertificatesFresh')).toBe('True');
+    await pass(2);
+    await first.idle();
+    expect(condition('CertificatesFresh')).toBe('False');
+    await first.stop();
+    world.sync(MESH_CONFIGS, meshConfigs);
+    const second = await world.run(duty());
+    for (const days of [0, 20, 0, 20, 0]) {
+      await pass(days);
+      await second.idle();
+    }
+    const told = world.events.told.filter(({ type }) => type === 'Warning');
+    expect(told.map(({ reason }) => reason)).toEqual([
+      'CertificateEndsSoon',
+      'CertificateEndsSoon',
+      'CertificateEnded',
+    ]);
+    expect(find()?.status?.conditions?.find(({ type }) => type === 'CertificatesFresh')).toMatchObject({
+      status: 'False',
+      reason: 'Ended',
+      message: expect.stringMatching(/^the root ended on .*: replace it$/),
+    });
+  });
 
   test('what users change stays until the chart’s values change', async () => {
     const controller = await world.run(duty());

@@ -7,9 +7,13 @@ import type { KubeApi } from '#kube/api.ts';
 import type { Clock } from '#kube/clock.ts';
 import type { Logger } from '#kube/log.ts';
 import { MESH_CONFIGS } from '#kube/types.ts';
+import type { Requeue } from '#kube/work-queue.ts';
 
+import type { AuditFile } from '../../audit/audit-file.ts';
 import type { AuthorityWatch } from '../../ca/authority-watch.ts';
 import type { Authority } from '../../ca/authority.ts';
+import { endings } from '../../ca/expiry.ts';
+import type { Ending, WatchedCertificate } from '../../ca/expiry.ts';
 import type { ObjectCache } from '../../cache.ts';
 import { mergeConditions } from '../../conditions.ts';
 import { FIELD_MANAGER } from '../../constants.ts';
@@ -18,7 +22,9 @@ import type { Events } from '../../events.ts';
 import type { StatusWriter } from '../../status-writer.ts';
 import { faultText } from '../fault-text.ts';
 import {
+  CERTIFICATES_FRESH,
   VALUES_ANNOTATION,
+  certificateConditions,
   meshConfigConditions,
   meshConfigToApply,
   scopeFaults,
@@ -39,12 +45,20 @@ export interface MeshConfigControllerParts {
   readonly scope: IdentityScope;
   readonly authority: Pick<Authority, 'roots' | 'choice'>;
   readonly authorityWatch: Pick<AuthorityWatch, 'fault' | 'onChange'>;
+  /** What may come near its end. */
+  readonly certificates: (rotation: MeshConfigStatus['rotation']) => readonly WatchedCertificate[];
+  /** This replica's audit file, where one is kept. */
+  readonly audit: Pick<AuditFile, 'fault'> | undefined;
   readonly owner: OwnerReference | undefined;
 }
 
+/** Certificates come near their end without any object changing. */
+const LOOK_EVERY_MS = 60_000;
+
 /**
  * Brings the chart's values into the MeshConfig whenever they change (what users change afterwards stays), makes it again when it
- * is deleted, holds trust domain and datacenter to what identities carry, and publishes the roots.
+ * is deleted, holds trust domain and datacenter to what identities carry, publishes the roots, and says what comes near
+ * its end.
  */
 export class MeshConfigController implements ControllerDuty {
   readonly name = 'mesh-config';
@@ -64,7 +78,7 @@ export class MeshConfigController implements ControllerDuty {
     return [MESH_CONFIG_NAME];
   }
 
-  async reconcile(): Promise<void> {
+  async reconcile(): Promise<Requeue> {
     const { meshConfigs, status, clock, authority, authorityWatch, scope } = this.#parts;
     const cached = meshConfigs.get(MESH_CONFIG_NAME);
     const { spec, refused } = this.#wanted();
@@ -74,9 +88,14 @@ export class MeshConfigController implements ControllerDuty {
     const { generation } = config.metadata;
     const current = status.current(config);
     const faults = [...meshConfigFaults(config).map(faultText), ...refused];
+    const ending = endings(this.#parts.certificates(current?.rotation), clock.now());
+    this.#warn(config, current, ending);
     const conditions = mergeConditions(
       current?.conditions,
-      meshConfigConditions(faults, authorityWatch.fault),
+      [
+        ...meshConfigConditions(faults, authorityWatch.fault),
+        ...certificateConditions(ending, this.#parts.audit),
+      ],
       generation,
       clock.now(),
     );
@@ -87,6 +106,19 @@ export class MeshConfigController implements ControllerDuty {
       conditions,
       ...(generation === undefined ? {} : { observedGeneration: generation }),
     });
+    return { requeueAfterMs: LOOK_EVERY_MS };
+  }
+
+  /** Once for each certificate and threshold, by whichever operator leads: what was told stands in the condition. */
+  #warn(config: MeshConfig, current: MeshConfigStatus | undefined, ending: readonly Ending[]): void {
+    const { log, events } = this.#parts;
+    const before = current?.conditions?.find(({ type }) => type === CERTIFICATES_FRESH)?.message ?? '';
+    const about = { apiVersion: 'mesh.dev/v1alpha1', kind: 'MeshConfig', metadata: config.metadata };
+    for (const { hasEnded, sentence } of ending.filter((one) => !before.includes(one.sentence))) {
+      log[hasEnded ? 'error' : 'warn']({ sentence }, 'a certificate comes near its end');
+      const reason = hasEnded ? 'CertificateEnded' : 'CertificateEndsSoon';
+      events.emit({ about, type: 'Warning', reason, message: sentence });
+    }
   }
 
   /** Trust domain and datacenter are written out even where the chart leaves them to their defaults: they are a decision for good. */

@@ -6,6 +6,7 @@ import { MESH_DEFAULTS } from '#core/model/mesh-settings.ts';
 import type { IdentityScope } from '#core/spiffe-id.ts';
 import type { OwnerReference } from '#core/resource.ts';
 
+import type { Ending } from '../../ca/expiry.ts';
 import { isFalse, isTrue } from '../../conditions.ts';
 import type { ConditionState } from '../../conditions.ts';
 
@@ -91,4 +92,34 @@ export function meshConfigConditions(
       ? isTrue('AuthorityReady', 'Signs', 'certificates are signed')
       : isFalse('AuthorityReady', 'Broken', authorityFault),
   ];
+}
+
+/** The condition's type. */
+export const CERTIFICATES_FRESH = 'CertificatesFresh';
+
+/**
+ * The conditions about certificates that come near their end, and about the audit file where one is kept. Pure.
+ *
+ * @param ending with less than 30 % of their life left
+ */
+export function certificateConditions(
+  ending: readonly Ending[],
+  audit: { readonly fault: string | undefined } | undefined,
+): readonly ConditionState[] {
+  const sentences = ending.map(({ sentence }) => sentence).join('; ');
+  const reason = ending.some(({ hasEnded }) => hasEnded) ? 'Ended' : 'EndsSoon';
+  const fresh =
+    ending.length > 0
+      ? isFalse(CERTIFICATES_FRESH, reason, sentences)
+      : isTrue(
+          CERTIFICATES_FRESH,
+          'Fresh',
+          "root, intermediates and the leading operator's own certificate have 30 % of their life left, or are being replaced",
+        );
+  if (!audit) return [fresh];
+  const kept =
+    audit.fault === undefined
+      ? isTrue('AuditKept', 'Written', 'the leading operator writes its audit file')
+      : isFalse('AuditKept', 'NotWritten', `${audit.fault}; certificates are signed all the same`);
+  return [fresh, kept];
 }
