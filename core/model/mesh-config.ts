@@ -141,6 +141,8 @@ export interface MeshConfigStatus {
   readonly lastRotation?: RotationOutcome;
   /** The last `spec.ca.rotation.request` that was taken up. */
   readonly handledRequest?: string;
+  /** Settings that were rehearsed or given up, as a fingerprint: by themselves they begin nothing. */
+  readonly held?: string;
   /** The longest life that leaves which exist may have. Kept, because leafTTL may have been longer before. */
   readonly leaves?: { readonly ttl: string; readonly until: string };
   /** What was fetched of foreign trust domains that have a bundle endpoint. */

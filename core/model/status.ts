@@ -182,6 +182,12 @@ export const meshConfigStatusSchema = z
       .string()
       .exactOptional()
       .describe('The last spec.ca.rotation.request that was taken up.'),
+    held: z
+      .string()
+      .exactOptional()
+      .describe(
+        'A fingerprint of settings that were rehearsed or given up; they begin no rotation by themselves.',
+      ),
     leaves: leaves.exactOptional().describe('How long certificates live that were signed so far.'),
     federation: z
       .array(federated)

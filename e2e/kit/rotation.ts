@@ -42,7 +42,11 @@ export async function chooseAuthority(ca: {
 }): Promise<unknown> {
   const now = await getJson<{ spec: { ca?: { config?: object } } }>(['meshconfig', 'mesh']);
   const gone = Object.fromEntries(Object.keys(now?.spec.ca?.config ?? {}).map((key) => [key, null]));
-  return changeCa({ provider: ca.provider, config: ca.config ? { ...gone, ...ca.config } : null });
+  return changeCa({
+    provider: ca.provider,
+    keyType: null,
+    config: ca.config ? { ...gone, ...ca.config } : null,
+  });
 }
 
 export async function reaches(pod: PodRef, url = 'http://db:8080/'): Promise<true | undefined> {

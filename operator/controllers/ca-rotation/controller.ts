@@ -24,7 +24,7 @@ import type { ControllerDuty } from '../../controller.ts';
 import type { Events } from '../../events.ts';
 import { rfc3339, rfc3339Up } from '../../rfc3339.ts';
 import type { StatusPatch } from '../../status-writer.ts';
-import { SHORTEST_DRAIN_MS, drainedAt, leavesAfter, nextStep, publishedFor } from './plan.ts';
+import { SHORTEST_DRAIN_MS, drainedAt, fingerprint, leavesAfter, nextStep, publishedFor } from './plan.ts';
 import type { RotationStep } from './plan.ts';
 import { hindrance } from './survey.ts';
 import type { Survey } from './survey.ts';
@@ -92,7 +92,7 @@ export class CaRotationController implements ControllerDuty {
     }
     const situation: Situation = { config, settings, current, leaves: leaves ?? status.leaves };
     const done = await this.#carryOut(step, situation, signal);
-    const patch = { ...(leaves ? { leaves } : {}), ...done };
+    const patch = { ...(leaves ? { leaves } : {}), ...done, ...held(step, settings) };
     if (await this.#write(config, patch)) this.#tell(config, patch);
   }
 
@@ -376,6 +376,13 @@ interface Situation {
   /** Whose root signs, or signed before this rotation. */
   readonly current: AuthorityChoice;
   readonly leaves: MeshConfigStatus['leaves'];
+}
+
+/** See {@link MeshConfigStatus.held}. */
+function held(step: RotationStep, settings: CaSettings): Pick<Patch, 'held'> {
+  if (step.do === 'begin') return { held: null };
+  const mode = 'request' in step ? step.request?.mode : undefined;
+  return mode === 'rehearse' || mode === 'abort' ? { held: fingerprint(settings) } : {};
 }
 
 function nextAuthority({ config, current }: Situation): AuthorityChoice {

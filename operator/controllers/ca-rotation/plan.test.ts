@@ -2,7 +2,7 @@ import type { CaProviderName } from '#core/model/ca-providers.ts';
 import type { CaSettings, RotationMode } from '#core/model/ca-settings.ts';
 import type { RootStatus, RotationStatus } from '#core/model/mesh-config.ts';
 
-import { drainedAt, leavesAfter, nextStep, publishedFor } from './plan.ts';
+import { drainedAt, fingerprint, leavesAfter, nextStep, publishedFor } from './plan.ts';
 import type { RotationFacts } from './plan.ts';
 
 const NOW = Date.parse('2026-06-01T00:00:00Z');
@@ -17,6 +17,7 @@ const root = (id: string, active: boolean): RootStatus => ({
 function facts(more: {
   readonly ask?: RotationMode;
   readonly wants?: CaProviderName;
+  readonly held?: boolean;
   readonly replaceable?: boolean;
   readonly handled?: boolean;
   readonly keyType?: CaSettings['keyType'];
@@ -26,18 +27,20 @@ function facts(more: {
   readonly roots?: readonly string[];
 }): RotationFacts {
   const { ask, rotation, signs = 'old' } = more;
+  const settings = {
+    authority: { provider: more.wants ?? 'builtin' },
+    keyType: more.keyType ?? 'ec-p256',
+    rootTtlMs: 100 * DAY,
+    request: ask && { id: 'r1', mode: ask },
+  } as const;
   return {
     now: NOW,
     authority: { provider: 'builtin' },
-    settings: {
-      authority: { provider: more.wants ?? 'builtin' },
-      keyType: more.keyType ?? 'ec-p256',
-      rootTtlMs: 100 * DAY,
-      request: ask && { id: 'r1', mode: ask },
-    },
+    settings,
     status: {
       roots: (more.roots ?? (rotation ? ['old', 'new'] : ['old'])).map((id) => root(id, id === signs)),
       ...(more.handled ? { handledRequest: 'r1' } : {}),
+      ...(more.held ? { held: fingerprint(settings) } : {}),
       ...(rotation
         ? {
             rotation: {
@@ -77,16 +80,16 @@ describe('without a rotation', () => {
     ['there is nothing to go back from', { ask: 'abort' }, { do: 'refuse', why: 'no rotation is under way' }],
     ['a request is done once', { ask: 'graceful', handled: true }, { do: 'wait' }],
     ['another provider takes over', { wants: 'vault' }, { do: 'begin', reason: 'Provider', forced: false }],
-    ['not while somebody rehearses it', { wants: 'vault', ask: 'rehearse', handled: true }, { do: 'wait' }],
-    ['nor after it was given up', { wants: 'vault', ask: 'abort', handled: true }, { do: 'wait' }],
-    ['nor a kind of key then', { keyType: 'rsa-2048', ask: 'abort', handled: true }, { do: 'wait' }],
+    ['not when it was only rehearsed, or given up', { wants: 'vault', held: true }, { do: 'wait' }],
+    ['until somebody asks for it', { wants: 'vault', held: true, ask: 'graceful' }, { do: 'begin' }],
+    ['nor a kind of key then', { keyType: 'rsa-2048', held: true }, { do: 'wait' }],
     [
       'a root whose key is elsewhere is left to those who have it',
       { age: 99, replaceable: false, keyType: 'rsa-2048' },
       { do: 'wait' },
     ],
-    ['given up, an old root waits longer', { age: 80, ask: 'abort', handled: true }, { do: 'wait' }],
-    ['but not for ever', { age: 85, ask: 'abort', handled: true }, { do: 'begin', reason: 'Age' }],
+    ['given up, an old root waits longer', { age: 80, held: true }, { do: 'wait' }],
+    ['but not for ever', { age: 85, held: true }, { do: 'begin', reason: 'Age' }],
   ])('%s', (_what, given, step) => {
     expect(nextStep(facts(given))).toMatchObject(step);
   });

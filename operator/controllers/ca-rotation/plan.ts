@@ -1,4 +1,6 @@
-import { sameAuthority } from '#core/model/ca-settings.ts';
+import { createHash } from 'node:crypto';
+
+import { authorityKey, sameAuthority } from '#core/model/ca-settings.ts';
 import type { AuthorityChoice, CaSettings, RotationRequest } from '#core/model/ca-settings.ts';
 import type { MeshConfigStatus, RotationReason } from '#core/model/mesh-config.ts';
 
@@ -14,7 +16,7 @@ export interface RotationFacts {
   /** Milliseconds since 1970. */
   readonly now: number;
   readonly settings: CaSettings;
-  readonly status: Pick<MeshConfigStatus, 'roots' | 'rotation' | 'handledRequest'>;
+  readonly status: Pick<MeshConfigStatus, 'roots' | 'rotation' | 'handledRequest' | 'held'>;
   readonly active: ActiveRoot;
   /** Whose root signs, or signed before the rotation that is under way. */
   readonly authority: AuthorityChoice;
@@ -51,7 +53,7 @@ export type RotationStep =
 
 /** The part of its life after which a root is replaced. */
 const AGED = 0.7;
-/** The same where somebody has said "abort", and has not said since that it may be. */
+/** The same where somebody has given a rotation up, and has not asked for one since. */
 const AGED_ALL_THE_SAME = 0.85;
 
 export function nextStep(facts: RotationFacts): RotationStep {
@@ -85,18 +87,26 @@ function repair(facts: RotationFacts, asked: RotationRequest | undefined): Rotat
 }
 
 function atRest(facts: RotationFacts, asked: RotationRequest | undefined): RotationStep {
-  const { now, settings, active } = facts;
+  const { now, settings, status, active } = facts;
   if (asked?.mode === 'rehearse') return { do: 'rehearse', request: asked };
   if (asked?.mode === 'abort') return { do: 'refuse', request: asked, why: 'no rotation is under way' };
   if (asked) return { do: 'begin', reason: 'Requested', forced: asked.mode === 'forced', request: asked };
   // Who rehearses wants to see first, and who gave up does not want it begun again at once.
-  const { mode } = settings.request ?? {};
-  const reason = mode === 'rehearse' || mode === 'abort' ? undefined : changed(facts);
+  const isHeld = status.held === fingerprint(settings);
+  const reason = isHeld ? undefined : changed(facts);
   if (reason) return { do: 'begin', reason, forced: false };
   if (!active.replaceable) return { do: 'wait' };
-  const part = mode === 'abort' ? AGED_ALL_THE_SAME : AGED;
+  const part = isHeld ? AGED_ALL_THE_SAME : AGED;
   const aged = active.notBefore + (active.notAfter - active.notBefore) * part;
   return now >= aged ? { do: 'begin', reason: 'Age', forced: false } : { do: 'wait', until: aged };
+}
+
+/** The same for the same wishes. */
+export function fingerprint({ authority, keyType }: CaSettings): string {
+  return createHash('sha256')
+    .update(`${authorityKey(authority)} ${keyType}`)
+    .digest('hex')
+    .slice(0, 16);
 }
 
 /** What the settings want otherwise than it is. */

@@ -197,6 +197,10 @@ test('a rehearsal of a change of provider asks that provider, changes nothing, a
     message: 'a rotation would fail: the key holder is away',
   });
   expect([active(), world.status.rotation, world.secrets]).toEqual([before, undefined, ['mesh-ca']]);
+  // Other settings than those that were rehearsed are meant.
+  await world.patch({ spec: { ca: (vault('signs') as { ca: object }).ca } });
+  await world.settle(() => [replica], everybodyBelieves);
+  expect(world.status.authority?.provider).toBe('vault');
 });
 
 describe('under an offline root', () => {
