@@ -1,7 +1,14 @@
-import { STEP_CA, VAULT, buildProgram } from '../operator/ca/go-programs.fake.ts';
+import {
+  GHOSTUNNEL,
+  SPIRE_AGENT,
+  SPIRE_SERVER,
+  STEP_CA,
+  VAULT,
+  buildProgram,
+} from '../operator/ca/go-programs.fake.ts';
 
-/** Builds the real authorities that the providers' tests run against, once, into the user's cache: minutes of processor time, and the network. */
-for (const program of [STEP_CA, VAULT]) {
+/** Builds the real authorities, and the programs of other trust domains, that tests run against, once, into the user's cache: minutes of processor time, and the network. */
+for (const program of [STEP_CA, VAULT, SPIRE_SERVER, SPIRE_AGENT, GHOSTUNNEL]) {
   const what = `${program.name} ${program.version}`;
   process.stdout.write(`${what}: `);
   try {

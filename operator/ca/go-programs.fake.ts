@@ -56,6 +56,49 @@ export const STEP_CA: GoProgram = {
   },
 };
 
+export const SPIRE_SERVER = spire('spire-server');
+export const SPIRE_AGENT = spire('spire-agent');
+
+/** A release of a library replaces one that some copies of the checksum database do not have; only MySQL in Google's cloud uses it. */
+function spire(name: 'spire-server' | 'spire-agent'): GoProgram {
+  return {
+    name,
+    version: '1.13.3',
+    source: {
+      goMod: `module spire-build
+
+go 1.25.0
+
+require github.com/spiffe/spire v1.13.3
+
+replace github.com/GoogleCloudPlatform/cloudsql-proxy => github.com/GoogleCloudPlatform/cloudsql-proxy v1.37.8
+`,
+      package: `github.com/spiffe/spire/cmd/${name}`,
+    },
+  };
+}
+
+/**
+ * What \`go install\` would build, pinned. The sandbox library is a release because the unreleased version that ghostunnel names is
+ * missing from some copies of the checksum database.
+ */
+export const GHOSTUNNEL: GoProgram = {
+  name: 'ghostunnel',
+  version: '1.8.4',
+  source: {
+    goMod: `module ghostunnel-build
+
+go 1.23
+
+require (
+	github.com/ghostunnel/ghostunnel v1.8.4
+	github.com/landlock-lsm/go-landlock v0.11.0
+)
+`,
+    package: 'github.com/ghostunnel/ghostunnel',
+  },
+};
+
 const run = promisify(execFile);
 const LONGEST_BUILD_MS = 3600_000;
 

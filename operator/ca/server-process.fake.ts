@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -18,15 +18,29 @@ export class ServerProcess {
     return path;
   }
 
+  /** What a file of the folder holds. */
+  read(name: string): string {
+    return readFileSync(join(this.dir, name), 'utf8');
+  }
+
   /** All it has written. */
   get output(): string {
     return this.#output;
   }
 
   /** Starts the program, and waits until what it writes matches. */
-  async start(program: string, args: readonly string[], ready: RegExp): Promise<RegExpExecArray> {
+  async start(
+    program: string,
+    args: readonly string[],
+    ready: RegExp,
+    env: Readonly<Record<string, string>> = {},
+  ): Promise<RegExpExecArray> {
     this.#output = '';
-    const child = spawn(program, args, { cwd: this.dir, stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(program, args, {
+      cwd: this.dir,
+      env: { ...process.env, ...env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
     this.#child = child;
     return new Promise((resolve, reject) => {
       const take = (chunk: Buffer): void => {
