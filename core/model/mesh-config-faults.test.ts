@@ -201,6 +201,10 @@ describe('a MeshConfig', () => {
     expect(meshConfigWarnings({ leafTTL: '59m' })[0]).toContain('is short');
     expect(meshConfigWarnings({ leafTTL: '1h' })).toEqual([]);
     expect(meshConfigWarnings({ defaultAction: 'allow' })[0]).toContain('open to every service');
+    expect(meshConfigWarnings({ defaultAction: 'allow', federation: [foreign] })[1]).toContain(
+      'every caller of "partner.example" is let in',
+    );
+    expect(meshConfigWarnings({ federation: [foreign] })).toEqual([]);
   });
 
   it('never makes the check fail, whatever it is', () => {

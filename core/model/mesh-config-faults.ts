@@ -43,7 +43,11 @@ export function meshConfigFaults(config: RawMeshConfig, old?: RawMeshConfig): re
 }
 
 /** What is allowed and yet probably not meant. */
-export function meshConfigWarnings({ leafTTL, defaultAction }: MeshConfigSpec): readonly string[] {
+export function meshConfigWarnings({
+  leafTTL,
+  defaultAction,
+  federation = [],
+}: MeshConfigSpec): readonly string[] {
   const ttl = parseDuration(leafTTL ?? MESH_DEFAULTS.leafTTL) ?? 0;
   return [
     ...(ttl < SHORT_LEAF_MS
@@ -52,7 +56,13 @@ export function meshConfigWarnings({ leafTTL, defaultAction }: MeshConfigSpec): 
         ]
       : []),
     ...(defaultAction === 'allow'
-      ? ['spec.defaultAction "allow": what no intention is about is open to every service of the mesh']
+      ? [
+          'spec.defaultAction "allow": what no intention is about is open to every service of the mesh',
+          ...federation.map(
+            ({ trustDomain }) =>
+              `spec.federation: with defaultAction "allow" every caller of ${quoted(trustDomain)} is let in where no intention denies it`,
+          ),
+        ]
       : []),
   ];
 }

@@ -1,4 +1,5 @@
-import { GHOSTUNNEL_VERSION, ghostunnelProgram } from '../machine/ghostunnel.ts';
+import { GHOSTUNNEL, buildProgram } from '#operator/ca/go-programs.fake.ts';
+
 import { keyFiles } from '../machine/key-files.ts';
 import type { KeyFiles } from '../machine/key-files.ts';
 import type { MakeProxy } from './proxy.ts';
@@ -6,7 +7,7 @@ import { startPair } from './start-pair.ts';
 
 /** ghostunnel checks SPIFFE IDs as ours do. Go chooses the cipher itself, and takes AES-128-GCM where processors have AES. */
 export const makeGhostunnel: MakeProxy = async (house) => {
-  const program = await ghostunnelProgram(house.cache);
+  const program = await buildProgram(GHOSTUNNEL);
   const { client, server } = house.certificates;
   const [clientFiles, serverFiles] = [keyFiles(house, client), keyFiles(house, server)];
   const command = (side: string, files: KeyFiles, args: readonly string[]) => ({
@@ -23,7 +24,7 @@ export const makeGhostunnel: MakeProxy = async (house) => {
   return {
     name: 'ghostunnel',
     kind: 'peer',
-    version: GHOSTUNNEL_VERSION,
+    version: GHOSTUNNEL.version,
     threads: 'GOMAXPROCS=1',
     start: (options) =>
       startPair(
