@@ -42,6 +42,9 @@ describe('the SPIFFE ID of a peer', () => {
       { uri: 'spiffe://cluster.local/x, URI:spiffe://cluster.local/y' },
       'characters',
     ],
+    // As the X.509 library numbers them: keyCertSign or cRLSign besides digitalSignature.
+    ['a key that may sign certificates', { keyUsage: 32 | 1 }, 'may sign certificates'],
+    ['a key that may sign lists of certificates', { keyUsage: 64 | 1 }, 'may sign certificates'],
     ['a quote', { uri: 'spiffe://cluster.local/"x' }, 'characters'],
     [
       'a URI hidden in a DNS name',
