@@ -11,6 +11,9 @@ export type Endpoint = EndpointSlice['endpoints'][number];
 /** The label that names the Service an EndpointSlice belongs to. */
 export const SERVICE_NAME_LABEL = 'kubernetes.io/service-name';
 
+/** The port, by its name in a slice, of sidecars that do not listen on the usual one: those of processes outside of pods. */
+export const SIDECAR_PORT_NAME = 'mesh-sidecar';
+
 /** What servers before 1.21 send. */
 interface BetaEndpoint extends Omit<Endpoint, 'deprecatedTopology'> {
   readonly topology?: Readonly<Record<string, string>>;

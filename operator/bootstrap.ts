@@ -85,7 +85,7 @@ export async function startAuthority(
     ...{ api, clock, log, owner },
     namespace: config.meshNamespace,
     trustDomain: settings.scope.trustDomain,
-    servingNames: servingNames(config.meshNamespace),
+    servingNames: servingNames(config),
     newRoot: () => settings.ca,
   };
   const choice = (await status())?.authority ?? caSettings(spec).authority;
@@ -103,9 +103,12 @@ export async function startAuthority(
 }
 
 /** The names the operator's Service is reached by. */
-export function servingNames(meshNamespace: string): readonly string[] {
+export function servingNames({
+  meshNamespace,
+  extraServingNames = [],
+}: Pick<OperatorConfig, 'meshNamespace' | 'extraServingNames'>): readonly string[] {
   const base = `${OPERATOR_SERVICE}.${meshNamespace}`;
-  return [OPERATOR_SERVICE, base, `${base}.svc`, `${base}.svc.cluster.local`];
+  return [OPERATOR_SERVICE, base, `${base}.svc`, `${base}.svc.cluster.local`, ...extraServingNames];
 }
 
 async function readMeshConfig(api: KubeApi): Promise<MeshConfig | undefined> {

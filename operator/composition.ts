@@ -83,7 +83,7 @@ export async function startOperator(
   const { config, log } = deps;
   const operations = new OperationsPort({ log, processMetrics: deps.processMetrics ?? true, paths: PATHS });
   operations.ready.add('start', () => 'waits for the API server');
-  const httpPort = await operations.listen(config.httpPort);
+  const httpPort = await operations.listen(config.httpPort, config.listenHost);
   try {
     return await startServing({ ...deps, operations, httpPort }, signal);
   } catch (error) {
@@ -114,7 +114,7 @@ async function startServing(deps: Started, signal: AbortSignal): Promise<Running
   caches.start();
   const certificate = new ServingCertificate({
     ...{ clock, log, metrics, random: Math.random },
-    issue: () => authority.issueServing(servingNames(config.meshNamespace)),
+    issue: () => authority.issueServing(servingNames(config)),
   });
   signal.addEventListener('abort', () => certificate.stop());
   const parts = {
@@ -141,7 +141,7 @@ async function startServing(deps: Started, signal: AbortSignal): Promise<Running
     certificate,
     createApp({ log, metrics, server: 'https', paths: PATHS, mounts: mountsOf(parts) }),
   );
-  const httpsPort = await https.listen(config.httpsPort);
+  const httpsPort = await https.listen(config.httpsPort, config.listenHost);
   const bundles = await openBundleEndpoint(parts, signal);
   elector.start();
   operations.onScrape(() => {

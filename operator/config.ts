@@ -91,6 +91,10 @@ export interface OperatorConfig {
   readonly httpsPort: number;
   readonly httpPort: number;
   readonly bundlePort?: number;
+  /** The address to listen on; every one of the machine's when absent. */
+  readonly listenHost?: string;
+  /** Names of the HTTPS port besides those of the operator's Service. */
+  readonly extraServingNames?: readonly string[];
 }
 
 /** Every fault of a process's settings, for people: one line each. */

@@ -49,8 +49,8 @@ export class OperationsPort {
   }
 
   /** @returns the port it listens on. */
-  listen(port: number): Promise<number> {
-    return this.#listener.listen(port);
+  listen(port: number, host?: string): Promise<number> {
+    return this.#listener.listen(port, host);
   }
 
   close(deadlineMs: number): Promise<void> {

@@ -136,9 +136,9 @@ export class Balancer {
 }
 
 function same(one: Endpoint, other: Endpoint): boolean {
-  return one.address === other.address && one.port === other.port;
+  return one.address === other.address && one.port === other.port && one.peerPort === other.peerPort;
 }
 
-function keyOf(target: Target, { address, port }: Endpoint): string {
-  return `${target.spiffeId} ${address} ${port}`;
+function keyOf(target: Target, { address, port, peerPort }: Endpoint): string {
+  return `${target.spiffeId} ${address} ${port} ${peerPort ?? ''}`;
 }

@@ -120,7 +120,11 @@ function collect(
   for (const slice of slices) {
     const number = 'number' in port ? port.number : slice.ports.get(port.name);
     if (number === undefined) continue;
-    for (const address of pods(slice)) found.set(address, { address, port: number });
+    const { peerPort } = slice;
+    for (const address of pods(slice)) {
+      const endpoint = { address, port: number, ...(peerPort === undefined ? {} : { peerPort }) };
+      found.set(`${address} ${peerPort ?? ''}`, endpoint);
+    }
   }
   return [...found.values()];
 }

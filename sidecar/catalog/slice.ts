@@ -1,5 +1,5 @@
 import type { Endpoint, EndpointSlice } from '#kube/endpoint-slices.ts';
-import { SERVICE_NAME_LABEL, endpointSlices } from '#kube/endpoint-slices.ts';
+import { SERVICE_NAME_LABEL, SIDECAR_PORT_NAME, endpointSlices } from '#kube/endpoint-slices.ts';
 
 import { canonicalAddress } from './catalog-entry.ts';
 
@@ -11,6 +11,8 @@ export interface Slice {
   readonly ipv6: boolean;
   /** Port numbers inside the pods, by name of the Service's port (empty for a nameless one). */
   readonly ports: ReadonlyMap<string, number>;
+  /** Port of the sidecars there, where it is not the usual one. */
+  readonly peerPort?: number;
   /** Pods that take new connections. */
   readonly ready: readonly string[];
   /** Pods that are shutting down and still serve. */
@@ -25,6 +27,8 @@ export const SLICES = endpointSlices({ endpointSliceVersion: 'v1' });
 /** The compact form of an EndpointSlice. */
 export function compactSlice(slice: EndpointSlice): Slice {
   const pods: Record<PodState | 'all', string[]> = { ready: [], leaving: [], away: [], all: [] };
+  const ports = portNumbers(slice);
+  const peerPort = ports.get(SIDECAR_PORT_NAME);
   const usable = slice.addressType === 'IPv4' || slice.addressType === 'IPv6';
   for (const endpoint of usable ? slice.endpoints : []) {
     // All addresses of one endpoint mean the same pod; the API asks consumers to use the first.
@@ -38,7 +42,8 @@ export function compactSlice(slice: EndpointSlice): Slice {
     namespace: slice.metadata.namespace ?? '',
     service: slice.metadata.labels?.[SERVICE_NAME_LABEL] ?? '',
     ipv6: slice.addressType === 'IPv6',
-    ports: portNumbers(slice),
+    ports,
+    ...(peerPort === undefined ? {} : { peerPort }),
     ready: pods.ready,
     leaving: pods.leaving,
     all: pods.all,

@@ -92,11 +92,11 @@ export class Dialer {
     { originalDestination, early }: { originalDestination: string | undefined; early: EarlyBytes },
     signal: AbortSignal,
   ): Promise<DialedStream | OpenError> {
-    const { address, port } = choice.endpoint;
+    const { address, port, peerPort } = choice.endpoint;
     const header = { port, ...(originalDestination === undefined ? {} : { originalDestination }) };
     try {
       const stream = await this.#deps.transport.open(
-        { address, expect: target.spiffeId, header, early },
+        { address, peerPort, expect: target.spiffeId, header, early },
         signal,
       );
       early.sendTo(stream.leg);

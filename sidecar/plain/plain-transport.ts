@@ -22,8 +22,8 @@ export class PlainTransport implements Transport {
   }
 
   async open(request: StreamRequest, signal: AbortSignal): Promise<OpenStream> {
-    const { address, expect } = request;
-    return this.openOn(await this.#dialer.dial(address, expect, [ALPN_STREAM], signal), request, signal);
+    const { expect } = request;
+    return this.openOn(await this.#dialer.dial(request, expect, [ALPN_STREAM], signal), request, signal);
   }
 
   /**

@@ -1,11 +1,13 @@
 import type { ServiceIdentity, SpiffeId } from '#core/spiffe-id.ts';
 
-/** One pod that answers for a service: where its application listens. Its sidecar is at the same address, port 20000. */
+/** One pod that answers for a service: where its application listens. Its sidecar is at the same address. */
 export interface Endpoint {
   /** IP of the pod, without brackets. */
   readonly address: string;
   /** Port of the application inside that pod: what the stream asks for. */
   readonly port: number;
+  /** Port of its sidecar, where that is not the usual one: several share an address outside of pods. */
+  readonly peerPort?: number;
 }
 
 /** A service of the mesh at one of its ports, with the pods that stand for it right now. */

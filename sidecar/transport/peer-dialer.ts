@@ -27,6 +27,14 @@ export interface PeerDialerDeps {
   readonly port?: number;
 }
 
+/** Where a sidecar is. */
+export interface PeerAddress {
+  /** IP of its pod. */
+  readonly address: string;
+  /** Its port, where it is not {@link PeerDialerDeps.port}. */
+  readonly peerPort?: number | undefined;
+}
+
 /** A mutual TLS connection to another sidecar, which proved to be the expected one. */
 export interface PeerConnection {
   readonly raw: Socket;
@@ -54,20 +62,20 @@ export class PeerDialer {
    * What comes back was shown our newest certificate and judged by our newest roots: where either changed during the
    * handshake, it is made again.
    *
-   * @param address IP of the pod
+   * @param at where the peer's sidecar is
    * @param expect who must answer, exactly
    * @param alpn what we can speak, best first
    * @param signal gives up
    * @throws OpenError
    */
   async dial(
-    address: string,
+    at: PeerAddress,
     expect: SpiffeId,
     alpn: readonly string[],
     signal: AbortSignal,
   ): Promise<PeerConnection> {
     for (;;) {
-      const connection = await this.#dialOnce(address, expect, alpn, signal);
+      const connection = await this.#dialOnce(at, expect, alpn, signal);
       if (connection.version === this.#deps.identity.current()?.version) return connection;
       // Not reset: the peer may still be waiting for the last words of the handshake, and would call it failed.
       connection.tls.destroySoon();
@@ -75,7 +83,7 @@ export class PeerDialer {
   }
 
   async #dialOnce(
-    address: string,
+    at: PeerAddress,
     expect: SpiffeId,
     alpn: readonly string[],
     signal: AbortSignal,
@@ -83,7 +91,7 @@ export class PeerDialer {
     const identity = this.#context.current();
     if (!identity)
       throw new OpenError('not-ready', 'this sidecar has no certificate yet', { retry: false, eject: false });
-    const raw = await this.#connect(address, signal);
+    const raw = await this.#connect(at, signal);
     const abort = () => resetSocket(raw);
     signal.addEventListener('abort', abort, { once: true });
     try {
@@ -99,10 +107,16 @@ export class PeerDialer {
     }
   }
 
-  async #connect(address: string, signal: AbortSignal): Promise<Socket> {
+  async #connect({ address, peerPort }: PeerAddress, signal: AbortSignal): Promise<Socket> {
     const { clock, settings, port = PORTS.inbound } = this.#deps;
     try {
-      const raw = await connectTo({ address, port, timeoutMs: settings.connectMs, clock, signal });
+      const raw = await connectTo({
+        address,
+        port: peerPort ?? port,
+        timeoutMs: settings.connectMs,
+        clock,
+        signal,
+      });
       raw.on('error', () => undefined);
       return raw;
     } catch (error) {

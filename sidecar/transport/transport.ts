@@ -17,6 +17,8 @@ export interface StreamHeader {
 export interface StreamRequest {
   /** IP of the pod; its sidecar's port is the transport's own matter. */
   readonly address: string;
+  /** Port of the sidecar, where it is not the transport's usual one. */
+  readonly peerPort?: number | undefined;
   /** Who must answer, exactly. */
   readonly expect: SpiffeId;
   readonly header: StreamHeader;

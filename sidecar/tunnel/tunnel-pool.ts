@@ -23,6 +23,8 @@ export interface TunnelPoolDeps {
 export interface Destination {
   /** IP of the pod. */
   readonly address: string;
+  /** Port of its sidecar, where it is not the usual one. */
+  readonly peerPort?: number | undefined;
   /** Who must answer, exactly. */
   readonly expect: SpiffeId;
 }
@@ -116,9 +118,9 @@ export class TunnelPool {
 
   async #connect(): Promise<ClientTunnel | PeerConnection> {
     const { dialer, clock } = this.#deps;
-    const { address, expect } = this.#destination;
+    const { expect } = this.#destination;
     try {
-      const connection = await dialer.dial(address, expect, offeredAlpn(true), this.#gaveUp.signal);
+      const connection = await dialer.dial(this.#destination, expect, offeredAlpn(true), this.#gaveUp.signal);
       if (connection.alpn === ALPN_TUNNEL) return this.#add(connection);
       this.#plainUntil = clock.now() + PLAIN_MS;
       this.#forget?.cancel();

@@ -80,12 +80,12 @@ export class TunnelTransport implements Transport {
     for (const pool of [...this.#pools.values()]) pool.close();
   }
 
-  #pool({ address, expect }: StreamRequest): TunnelPool {
-    const key = `${address} ${expect}`;
+  #pool({ address, peerPort, expect }: StreamRequest): TunnelPool {
+    const key = `${address} ${peerPort ?? ''} ${expect}`;
     const known = this.#pools.get(key);
     if (known) return known;
     const made: TunnelPool = new TunnelPool(
-      { address, expect },
+      { address, peerPort, expect },
       { ...this.#deps, dialer: this.#dialer },
       () => {
         if (this.#pools.get(key) === made) this.#pools.delete(key);

@@ -56,7 +56,7 @@ export class ApiHandler {
   }
 
   /** @throws Refusal */
-  answer(request: ResourceRequest): Answer {
+  async answer(request: ResourceRequest): Promise<Answer> {
     const { kind, method, name, subresource } = request;
     if (kind.access === 'review') return { status: 201, body: this.#deps.reviews.review(request) };
     if (subresource === 'token') return { status: 201, body: this.#deps.reviews.token(request) };
@@ -77,7 +77,7 @@ export class ApiHandler {
     return viewOf(request).object(this.#deps.writer.get({ ...request, name }));
   }
 
-  #write(request: ResourceRequest): Answer {
+  async #write(request: ResourceRequest): Promise<Answer> {
     const { writer, authorizer } = this.#deps;
     const { method, kind, namespace, contentType, body, user } = request;
     const options = writeOptions(request);
@@ -88,18 +88,21 @@ export class ApiHandler {
     });
     const granted = (object: ApiObject): void => checkGrant(authorizer, user, kind, object);
     if (method === 'POST')
-      return shown({ object: writer.create(kind, namespace, body, { ...options, granted }), created: true });
+      return shown({
+        object: await writer.create(kind, namespace, body, { ...options, granted }),
+        created: true,
+      });
     const place = { kind, namespace, name: request.name ?? '' };
     if (method === 'PUT')
-      return shown({ object: writer.update(place, body, { ...options, granted }), created: false });
+      return shown({ object: await writer.update(place, body, { ...options, granted }), created: false });
     if (contentType !== APPLY_PATCH)
       return shown({
-        object: writer.patch(place, contentType, body, { ...options, granted }),
+        object: await writer.patch(place, contentType, body, { ...options, granted }),
         created: false,
       });
     if (!request.query.get('fieldManager')) throw badRequest('fieldManager is required for apply patch');
     const force = request.query.get('force') === 'true';
-    return shown(writer.apply(place, body, { ...options, granted, force }));
+    return shown(await writer.apply(place, body, { ...options, granted, force }));
   }
 
   #delete({ kind, namespace, query, body }: ResourceRequest, name: string): object {

@@ -140,7 +140,7 @@ export class ApiServer {
     this.#deps.handler.authorize(asked);
     const full: ResourceRequest = { ...asked, body: readBody(await bodyOf(request), asked.contentType) };
     if (asked.method === 'GET' && isWatch(asked.query)) return this.#watch(full, response);
-    send(response, this.#deps.handler.answer(full));
+    send(response, await this.#deps.handler.answer(full));
   }
 
   #user(request: Request): User {

@@ -43,6 +43,8 @@ export interface EmbeddedApi {
   readonly port: number;
   /** The way in for whoever runs the server. */
   readonly admin: ClusterConfig & { readonly caPem: string; readonly adminToken: string };
+  /** A token of a ServiceAccount for this server, good for an hour. @throws Refusal when there is none */
+  tokenOf(namespace: string, name: string): string;
   /** Adds a webhook that runs in this process. */
   admit(admission: Admission): void;
   /** Idempotent. */
@@ -69,7 +71,7 @@ export async function startEmbeddedApi(options: EmbeddedApiOptions): Promise<Emb
     const authorizer = new Authorizer(store);
     const admissions: Admission[] = [];
     const writer = new Writer({ store, clock, admissions });
-    seed(
+    await seed(
       { store, kinds, writer, clock },
       [...NAMESPACES.map(namespace), ...(options.objects ?? [])],
       definitions,
@@ -103,6 +105,7 @@ export async function startEmbeddedApi(options: EmbeddedApiOptions): Promise<Emb
         adminToken,
         token: () => Promise.resolve(adminToken),
       },
+      tokenOf: (namespace, name) => reviews.token({ namespace, name, body: undefined }).status.token,
       admit: (admission) => void admissions.push(admission),
       stop: () => (ended ??= end()),
     };

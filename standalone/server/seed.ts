@@ -24,7 +24,7 @@ export const AS_SERVER: WriteOptions = {
 };
 
 /** Makes what must be there, and the definitions of the kinds as they are in this version. */
-export function seed(
+export async function seed(
   {
     store,
     kinds,
@@ -33,13 +33,13 @@ export function seed(
   }: { readonly store: ObjectStore; readonly kinds: Kinds; readonly writer: Writer; readonly clock: Clock },
   objects: readonly ApiObject[],
   definitions: readonly ApiObject[],
-): void {
+): Promise<void> {
   for (const definition of definitions) keepDefinition(store, clock, definition);
   for (const object of objects) {
     const kind = kinds.all.find((one) => one.kind === object.kind);
     if (!kind) throw new Error(`${object.kind} is no kind of this server`);
     const { name, namespace } = object.metadata;
-    writer.apply({ kind, namespace, name }, object, { ...AS_SERVER, force: true });
+    await writer.apply({ kind, namespace, name }, object, { ...AS_SERVER, force: true });
   }
 }
 

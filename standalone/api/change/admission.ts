@@ -23,5 +23,5 @@ export interface Admission {
   readonly name: string;
   /** Whether it may change the object; those that may are asked first. */
   readonly changes: boolean;
-  review(question: AdmissionQuestion): AdmissionAnswer;
+  review(question: AdmissionQuestion): Promise<AdmissionAnswer>;
 }

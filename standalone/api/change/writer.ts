@@ -59,7 +59,13 @@ export interface Written {
   readonly created: boolean;
 }
 
-/** The way of a write: read, pruned, defaulted, admitted, checked, kept. Everything happens in one turn of the event loop, so two writes never meet. */
+/** Another write came in between, while admission was asked; the write is done again on what is there now. */
+class Overtaken extends Error {}
+
+/** How often a write is done again, as in Kubernetes. */
+const ATTEMPTS = 5;
+
+/** The way of a write: read, pruned, defaulted, admitted, checked, kept. */
 export class Writer {
   readonly #deps: WriterDeps;
   readonly #schemas = new SchemaCheck();
@@ -69,42 +75,58 @@ export class Writer {
   }
 
   /** @throws Refusal */
-  create(kind: ResourceKind, namespace: string | undefined, body: unknown, options: WriteOptions): ApiObject {
-    const wanted = this.#named(this.#placed(readObject(body, kind), kind, namespace), kind);
-    if (wanted.metadata.resourceVersion)
-      throw badRequest('resourceVersion should not be set on objects to be created');
-    const born = this.#born(kind, wanted);
-    return this.#finish(
-      kind,
-      undefined,
-      trackedUpdate(kind, undefined, this.#read(born, kind, options), this.#manager(options)),
-      options,
-    );
+  create(
+    kind: ResourceKind,
+    namespace: string | undefined,
+    body: unknown,
+    options: WriteOptions,
+  ): Promise<ApiObject> {
+    return this.#again(options, () => {
+      const wanted = this.#named(this.#placed(readObject(body, kind), kind, namespace), kind);
+      if (wanted.metadata.resourceVersion)
+        throw badRequest('resourceVersion should not be set on objects to be created');
+      const born = this.#read(this.#born(kind, wanted), kind, options);
+      return this.#finish(
+        kind,
+        undefined,
+        trackedUpdate(kind, undefined, born, this.#manager(options)),
+        options,
+      );
+    });
   }
 
   /** @throws Refusal */
-  update(place: Place, body: unknown, options: WriteOptions): ApiObject {
-    const before = this.get(place);
-    const wanted = this.#placed(readObject(body, place.kind), place.kind, place.namespace);
-    if (wanted.metadata.name !== place.name)
-      throw badRequest(
-        `the name of the object (${wanted.metadata.name}) does not match the name on the URL (${place.name})`,
-      );
-    return this.#change(place, before, wanted, options);
+  update(place: Place, body: unknown, options: WriteOptions): Promise<ApiObject> {
+    return this.#again(options, () => {
+      const before = this.get(place);
+      const wanted = this.#placed(readObject(body, place.kind), place.kind, place.namespace);
+      if (wanted.metadata.name !== place.name) throw misnamed(wanted, place.name);
+      return this.#change(place, before, wanted, options);
+    });
   }
 
   /** A patch that is no apply. @throws Refusal */
-  patch(place: Place, contentType: string, body: unknown, options: WriteOptions): ApiObject {
-    const before = this.get(place);
-    const after = patched(place.kind, before, contentType, body);
-    const wanted = this.#placed(readObject(after, place.kind), place.kind, place.namespace);
-    if (wanted.metadata.name !== place.name)
-      throw this.#immutable(place, 'metadata.name', wanted.metadata.name);
-    return this.#change(place, before, wanted, options);
+  patch(place: Place, contentType: string, body: unknown, options: WriteOptions): Promise<ApiObject> {
+    return this.#again(options, () => {
+      const before = this.get(place);
+      const after = patched(place.kind, before, contentType, body);
+      const wanted = this.#placed(readObject(after, place.kind), place.kind, place.namespace);
+      if (wanted.metadata.name !== place.name)
+        throw this.#immutable(place, 'metadata.name', wanted.metadata.name);
+      return this.#change(place, before, wanted, options);
+    });
   }
 
   /** Server-side apply. @throws Refusal */
-  apply(place: Place, body: unknown, options: WriteOptions & { readonly force: boolean }): Written {
+  apply(place: Place, body: unknown, options: WriteOptions & { readonly force: boolean }): Promise<Written> {
+    return this.#again(options, () => this.#apply(place, body, options));
+  }
+
+  async #apply(
+    place: Place,
+    body: unknown,
+    options: WriteOptions & { readonly force: boolean },
+  ): Promise<Written> {
     const { kind, namespace, name } = place;
     const given = readObject(body, kind);
     if (given.metadata.managedFields?.length) throw badRequest('metadata.managedFields must be nil');
@@ -113,10 +135,7 @@ export class Writer {
       kind,
       namespace,
     );
-    if (wanted.metadata.name !== name)
-      throw badRequest(
-        `the name of the object (${wanted.metadata.name}) does not match the name on the URL (${name})`,
-      );
+    if (wanted.metadata.name !== name) throw misnamed(wanted, name);
     const before = this.#deps.store.get(resourceId(kind), keyOf(place));
     if (!before && options.subresource) throw notFound(kind, name);
     if (!before && wanted.metadata.uid) throw conflict(kind, name, 'uid mismatch: the object is not there');
@@ -125,10 +144,10 @@ export class Writer {
     const merged = applied(kind, before, part, manager, options.force);
     if (!before)
       return {
-        object: this.#finish(kind, undefined, filled(kind, this.#born(kind, merged)), options),
+        object: await this.#finish(kind, undefined, filled(kind, this.#born(kind, merged)), options),
         created: true,
       };
-    return { object: this.#save(place, before, filled(kind, merged), options), created: false };
+    return { object: await this.#save(place, before, filled(kind, merged), options), created: false };
   }
 
   /** @throws Refusal. @returns the object as it was left, and whether it is gone */
@@ -163,6 +182,19 @@ export class Writer {
     const found = this.#deps.store.get(resourceId(place.kind), keyOf(place));
     if (!found) throw notFound(place.kind, place.name);
     return found;
+  }
+
+  async #again<T>({ warnings }: WriteOptions, write: () => Promise<T>): Promise<T> {
+    for (let attempt = 1; ; attempt++) {
+      warnings.length = 0;
+      try {
+        return await write();
+      } catch (error) {
+        if (!(error instanceof Overtaken)) throw error;
+        if (attempt === ATTEMPTS)
+          throw new Refusal(409, 'Conflict', 'the object is being written by others all the time; try again');
+      }
+    }
   }
 
   #now(): string {
@@ -240,7 +272,7 @@ export class Writer {
     return { apiVersion, kind: name, metadata: place, ...(status === undefined ? {} : { status }) };
   }
 
-  #change(place: Place, before: ApiObject, wanted: ApiObject, options: WriteOptions): ApiObject {
+  #change(place: Place, before: ApiObject, wanted: ApiObject, options: WriteOptions): Promise<ApiObject> {
     const read = this.#read(wanted, place.kind, options);
     const after = this.#merged(place.kind, before, read, options.subresource);
     return this.#save(
@@ -270,7 +302,7 @@ export class Writer {
     return { ...withoutStatus(before), metadata, ...status(wanted) };
   }
 
-  #save(place: Place, before: ApiObject, after: ApiObject, options: WriteOptions): ApiObject {
+  #save(place: Place, before: ApiObject, after: ApiObject, options: WriteOptions): Promise<ApiObject> {
     const { kind, name } = place;
     const {
       uid,
@@ -305,22 +337,23 @@ export class Writer {
   }
 
   /** Asks admission, checks, and keeps. */
-  #finish(
+  async #finish(
     kind: ResourceKind,
     before: ApiObject | undefined,
     wanted: ApiObject,
     options: WriteOptions,
-  ): ApiObject {
+  ): Promise<ApiObject> {
     const { store } = this.#deps;
     if (!before) this.#checkPlace(kind, wanted);
-    const object = this.#admitted(true, kind, before, wanted, options);
+    const object = await this.#admitted(true, kind, before, wanted, options);
     const faults = [
       ...metadataFaults(kind, object),
       ...(kind.schema ? this.#schemas.faults(object, kind.schema) : []),
     ];
     if (faults.length > 0) throw invalid(kind, object.metadata.name, faults);
     options.granted(object);
-    this.#admitted(false, kind, before, object, options);
+    await this.#admitted(false, kind, before, object, options);
+    if (store.get(resourceId(kind), objectKey(object)) !== before) throw new Overtaken();
     if (before && isDeepStrictEqual(comparable(before), comparable(object))) return before;
     if (options.dryRun)
       return {
@@ -353,16 +386,16 @@ export class Writer {
       );
   }
 
-  #admitted(
+  async #admitted(
     changes: boolean,
     kind: ResourceKind,
     before: ApiObject | undefined,
     wanted: ApiObject,
     options: WriteOptions,
-  ): ApiObject {
+  ): Promise<ApiObject> {
     let object = wanted;
     for (const admission of this.#deps.admissions.filter((one) => one.changes === changes)) {
-      const answer = admission.review({
+      const answer = await admission.review({
         ...{
           kind,
           object,
@@ -392,6 +425,10 @@ export class Writer {
       },
     ]);
   }
+}
+
+function misnamed({ metadata }: ApiObject, name: string): Refusal {
+  return badRequest(`the name of the object (${metadata.name}) does not match the name on the URL (${name})`);
 }
 
 /** The object with what the server fills in. */

@@ -25,6 +25,15 @@ const DEFAULT_SECONDS = 3_600;
 const SHORTEST_SECONDS = 600;
 const LONGEST_SECONDS = 24 * 3_600;
 
+/** A TokenRequest that was granted. */
+export interface TokenAnswer {
+  readonly kind: string;
+  readonly apiVersion: string;
+  readonly metadata: object;
+  readonly spec: object;
+  readonly status: { readonly token: string; readonly expirationTimestamp: string };
+}
+
 /** Questions that are answered and not kept. */
 export class Reviews {
   readonly #deps: ReviewsDeps;
@@ -42,7 +51,11 @@ export class Reviews {
   }
 
   /** `POST .../serviceaccounts/NAME/token`. @throws Refusal */
-  token({ namespace = '', name = '', body }: ResourceRequest): object {
+  token({
+    namespace = '',
+    name = '',
+    body,
+  }: Pick<ResourceRequest, 'namespace' | 'name' | 'body'>): TokenAnswer {
     const { store, clock, tokens, issuer } = this.#deps;
     const account = store.get('/serviceaccounts', `${namespace}/${name}`);
     if (!account)

@@ -1,0 +1,26 @@
+import { chmodSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { homedir, tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+/** Where `mesh dev` keeps its data unless told otherwise. */
+export function defaultDataFolder(): string {
+  return join(homedir(), '.mesh', 'dev');
+}
+
+/** The kubeconfig of the `mesh dev` that works in a folder. */
+export function kubeconfigIn(folder: string): string {
+  return join(folder, 'kubeconfig');
+}
+
+/** Makes a folder that only its owner can enter. */
+export function ownFolder(folder: string): string {
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  chmodSync(folder, 0o700);
+  return folder;
+}
+
+/** A folder that is gone afterwards. */
+export function passingFolder(): { readonly folder: string; readonly remove: () => void } {
+  const folder = mkdtempSync(join(tmpdir(), 'mesh-dev-'));
+  return { folder, remove: () => rmSync(folder, { recursive: true, force: true }) };
+}

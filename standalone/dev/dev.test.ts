@@ -1,0 +1,164 @@
+import { mkdtempSync, rmSync, statSync } from 'node:fs';
+import { createServer } from 'node:net';
+import type { AddressInfo, Server, Socket } from 'node:net';
+import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import { KubeClient } from '#kube/client.ts';
+import { systemClock } from '#kube/clock.ts';
+import { silentLog } from '#kube/log.ts';
+import { INTENTIONS, PODS } from '#kube/types.ts';
+
+import { MESH_NAMESPACE } from '../names.ts';
+import { Fault } from '../run/fault.ts';
+import { joinMesh } from '../run/run.ts';
+import type { Running } from '../run/run.ts';
+import { startDev } from './dev.ts';
+import type { Dev } from './dev.ts';
+
+/** The whole mesh in this process: API server, operator, webhooks, and two services with the sidecars of pods. */
+const options = {
+  host: '127.0.0.1',
+  port: 0,
+  clock: systemClock,
+  log: silentLog,
+  onLostLease: () => undefined,
+};
+const forever = new AbortController().signal;
+let dev: Dev;
+let api: KubeClient;
+let app: Server;
+const said: string[] = [];
+
+beforeAll(async () => {
+  dev = await startDev({ ...options, folder: undefined });
+  api = new KubeClient({ config: dev.api.admin });
+  app = createServer((socket) => socket.on('error', () => undefined).pipe(socket));
+  await new Promise<void>((resolve) => app.listen(0, '127.0.0.1', resolve));
+}, 60_000);
+afterAll(async () => {
+  api.close();
+  app.close();
+  await dev.stop();
+}, 60_000);
+
+const freePort = async (): Promise<number> => {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+};
+const join_ = (service: string, more: object = {}): Promise<Running> =>
+  joinMesh(
+    {
+      namespace: 'default',
+      service,
+      port: undefined,
+      upstreams: [],
+      waitMs: 0,
+      meshNamespace: MESH_NAMESPACE,
+      ...more,
+    },
+    { cluster: dev.api.admin, clock: systemClock, say: (sentence) => void said.push(sentence) },
+    forever,
+  );
+const until = async (holds: () => boolean | Promise<boolean>): Promise<void> => {
+  const end = Date.now() + 20_000;
+  while (!(await holds())) {
+    if (Date.now() > end) throw new Error('it did not become so');
+    await systemClock.sleep(20);
+  }
+};
+/** What an echo through a port says; undefined when it is refused or cut. */
+const echo = (port: number): Promise<string | undefined> =>
+  new Promise((resolve) => {
+    const socket = connect(port, '127.0.0.1', () => socket.write('hello'));
+    socket.once('data', (data) => (resolve(data.toString()), socket.destroy()));
+    socket.on('error', () => resolve(undefined)).on('close', () => resolve(undefined));
+  });
+const rule = (action: 'allow' | 'deny') =>
+  api.apply(
+    INTENTIONS,
+    {
+      metadata: { name: 'web-to-db', namespace: 'default' },
+      spec: { source: { service: 'web' }, destination: { service: 'db' }, action },
+    },
+    'test',
+  );
+
+test('a call is refused, allowed by an intention, and cut by another', async () => {
+  const db = await join_('db', { port: (app.address() as AddressInfo).port });
+  const port = await freePort();
+  const web = await join_('web', { upstreams: [{ service: 'db', localPort: port }] });
+  try {
+    await until(
+      async () =>
+        (await api.get(PODS, { namespace: 'default', name: db.instance.pod })).status?.conditions?.[0]
+          ?.status === 'True',
+    );
+    expect(await echo(port)).toBeUndefined();
+    expect(said.join('\n')).toContain('no intention matches and the default is deny');
+    await rule('allow');
+    await until(async () => (await echo(port)) === 'hello');
+    const open: Socket = connect(port, '127.0.0.1');
+    const cut = new Promise((resolve) => open.on('error', () => undefined).once('close', resolve));
+    await new Promise<void>((resolve) => {
+      open.once('data', () => resolve());
+      open.write('still here');
+    });
+    await rule('deny');
+    await cut;
+    expect(await echo(port)).toBeUndefined();
+  } finally {
+    await web.stop();
+    await db.stop();
+  }
+  await until(async () => (await api.list(PODS, {})).items.length === 0);
+}, 60_000);
+
+test('an intention that contradicts another is refused in the words of the webhook', async () => {
+  const wanted = (name: string) => ({
+    metadata: { name, namespace: 'default' },
+    spec: { source: { service: 'a' }, destination: { service: 'b' }, action: 'allow' as const },
+  });
+  await api.create(INTENTIONS, wanted('first'));
+  await until(() =>
+    api.create(INTENTIONS, wanted('second')).then(
+      () => api.delete(INTENTIONS, { namespace: 'default', name: 'second' }).then(() => false),
+      (error: Error) =>
+        /admission webhook "resources.validate.mesh.dev" denied the request: .*first/s.test(error.message),
+    ),
+  );
+});
+
+test('an upstream that nobody is says how to start it', async () => {
+  const joining = join_('web', { upstreams: [{ service: 'nobody', localPort: 19_999 }] });
+  await expect(joining).rejects.toThrow('there is no service default/nobody; start it with: mesh run');
+});
+
+test('a namespace that is not there says how to make it', async () => {
+  await expect(join_('web', { namespace: 'nowhere' })).rejects.toThrow('kubectl create namespace nowhere');
+});
+
+test('a second one on the same data, or the same port, says so', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'mesh-dev-test-'));
+  const first = await startDev({ ...options, folder });
+  try {
+    expect(statSync(folder).mode & 0o777).toBe(0o700);
+    for (const name of ['mesh.db', 'kubeconfig'])
+      expect(statSync(join(folder, name)).mode & 0o777).toBe(0o600);
+    await expect(startDev({ ...options, folder })).rejects.toThrow(
+      `another mesh dev works with the data in ${folder}`,
+    );
+    const taken = startDev({ ...options, folder: undefined, port: first.api.port });
+    await expect(taken).rejects.toThrow(`port ${first.api.port} of 127.0.0.1 is taken`);
+    await expect(taken).rejects.toBeInstanceOf(Fault);
+  } finally {
+    await first.stop();
+  }
+  const again = await startDev({ ...options, folder });
+  await again.stop();
+  rmSync(folder, { recursive: true });
+}, 60_000);

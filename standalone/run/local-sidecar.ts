@@ -1,0 +1,143 @@
+import type { MeshConfig } from '#core/model/mesh-config.ts';
+import { meshSettings } from '#core/model/mesh-settings.ts';
+import type { NamespaceName, ServiceName } from '#core/names.ts';
+import type { Upstream } from '#core/upstream.ts';
+import { KubeClient } from '#kube/client.ts';
+import type { Clock } from '#kube/clock.ts';
+import type { ClusterConfig } from '#kube/cluster-config.ts';
+import { LevelLog } from '#sidecar/admin/level-log.ts';
+import type { SidecarConfig } from '#sidecar/config.ts';
+import { withoutRedirection } from '#sidecar/original-destination/original-destination.ts';
+import { Sidecar } from '#sidecar/process/sidecar.ts';
+
+import { PORT_NAME } from './resources.ts';
+import type { Instance } from './resources.ts';
+import { TokenFile } from './token-file.ts';
+
+export interface LocalSidecarOptions {
+  readonly instance: Instance;
+  readonly podUid: string;
+  readonly upstreams: readonly Upstream[];
+  readonly meshNamespace: string;
+  readonly meshConfig: MeshConfig;
+  readonly operatorUrl: string;
+  /** The API server; whose token it is asked with is the sidecar's own matter. */
+  readonly cluster: ClusterConfig;
+  readonly clock: Clock;
+  /** A new token of the instance's account, for the API server or for others. */
+  readonly token: (audience?: string) => Promise<string>;
+  /** Gets each line of the sidecar's log. */
+  readonly onLog: (line: string) => void;
+}
+
+const DRAIN_MS = 1_000;
+const GRACE_MS = 15_000;
+/** Any free port. */
+const FREE = 0;
+
+/** The very sidecar that runs in pods, in this process: on loopback, at free ports, without redirection. */
+export class LocalSidecar {
+  readonly #sidecar: Sidecar;
+  readonly #api: KubeClient;
+  readonly #tokenFile: TokenFile;
+  readonly #port: number | undefined;
+
+  private constructor(sidecar: Sidecar, api: KubeClient, tokenFile: TokenFile, port: number | undefined) {
+    this.#sidecar = sidecar;
+    this.#api = api;
+    this.#tokenFile = tokenFile;
+    this.#port = port;
+  }
+
+  /** @throws Error when a port is taken */
+  static async start(options: LocalSidecarOptions): Promise<LocalSidecar> {
+    const { instance, clock, token, cluster, meshConfig } = options;
+    const { trustDomain } = meshSettings(meshConfig.spec);
+    const tokenFile = await TokenFile.start(() => token(`mesh-ca.${trustDomain}`), clock);
+    // As its own account, not as the user.
+    const server: { -readonly [Key in keyof ClusterConfig]: ClusterConfig[Key] } = { ...cluster };
+    delete server.clientCert;
+    const api = new KubeClient({
+      config: { ...server, token: () => token() },
+      clock,
+      userAgent: 'mesh-sidecar',
+    });
+    const sidecar = new Sidecar({
+      config: sidecarConfig(options, tokenFile.path),
+      api,
+      clock,
+      log: new LevelLog('info', options.onLog),
+      originalDestination: withoutRedirection,
+      onFinish: () => undefined,
+      listen: {
+        inboundHosts: [instance.address],
+        inboundPort: FREE,
+        adminHosts: [instance.address],
+        adminPort: FREE,
+        localPort: FREE,
+      },
+    });
+    const local = new LocalSidecar(sidecar, api, tokenFile, instance.port);
+    try {
+      await sidecar.start();
+    } catch (error) {
+      await local.stop();
+      throw error;
+    }
+    return local;
+  }
+
+  /** Where peers reach it. */
+  get inboundPort(): number {
+    return this.#sidecar.inbound.port;
+  }
+
+  /** What it waits for; empty when it serves. */
+  missing(): readonly string[] {
+    const missing = this.#sidecar.missing();
+    if (missing.length > 0 || this.#port === undefined) return missing;
+    return this.#sidecar.own.declaredPorts().has(this.#port) ? [] : ['its port in the MeshService'];
+  }
+
+  /** Lets open connections end for a moment, then closes. Idempotent. */
+  async stop(): Promise<void> {
+    await this.#sidecar.stop({ minimumMs: 0, deadlineMs: DRAIN_MS });
+    this.#api.close();
+    this.#tokenFile.stop();
+  }
+}
+
+function sidecarConfig(options: LocalSidecarOptions, caTokenFile: string): SidecarConfig {
+  const { instance, podUid, upstreams, meshNamespace, meshConfig, operatorUrl } = options;
+  const { namespace, service, pod, address, port } = instance;
+  return {
+    service: service as ServiceName,
+    namespace: namespace as NamespaceName,
+    podName: pod,
+    podUid,
+    podIps: [address],
+    serviceAccount: service,
+    meshNamespace: meshNamespace as NamespaceName,
+    trustDomain: meshSettings(meshConfig.spec).trustDomain,
+    operatorUrl,
+    transparent: false,
+    tunnel: true,
+    cores: 1,
+    upstreams: upstreams.map((upstream) => ({
+      localPort: upstream.localPort,
+      service: {
+        service: upstream.service as ServiceName,
+        namespace: (upstream.namespace ?? namespace) as NamespaceName,
+      },
+      ...(upstream.port === undefined ? {} : { port: upstream.port }),
+    })),
+    probes: new Map(),
+    containerPorts: new Map(port === undefined ? [] : [[PORT_NAME, port]]),
+    logLevel: 'info',
+    drainMs: DRAIN_MS,
+    graceMs: GRACE_MS,
+    style: 'native',
+    kubeTokenDir: '/nonexistent',
+    caTokenFile,
+  };
+}

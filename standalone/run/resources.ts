@@ -1,0 +1,127 @@
+import { LABELS } from '#core/constants.ts';
+import type { KubeObject } from '#core/resource.ts';
+import type { ResourceType } from '#kube/api.ts';
+import type { EndpointSlice } from '#kube/endpoint-slices.ts';
+import { SERVICE_NAME_LABEL, SIDECAR_PORT_NAME, endpointSlices } from '#kube/endpoint-slices.ts';
+import { SERVICES } from '#kube/types.ts';
+
+import { RUN_LABEL } from '../names.ts';
+
+/** Objects that stand for a process outside of pods. They are those a pod has on a cluster, so that nobody else sees a difference. */
+
+/** A process and its sidecar, as others see them. */
+export interface Instance {
+  readonly namespace: string;
+  readonly service: string;
+  /** Name of the pod that stands for it. */
+  readonly pod: string;
+  /** Where its sidecar is reached. */
+  readonly address: string;
+  /** Port of the application; undefined for one that takes no connections. */
+  readonly port: number | undefined;
+}
+
+/** The name of the application's port in Service, slice and pod. */
+export const PORT_NAME = 'main';
+export const SLICES = endpointSlices({ endpointSliceVersion: 'v1' });
+/** Nobody runs it: on a cluster too, the pod stays a registration. */
+const SCHEDULER = 'mesh-run';
+
+/** Tokens of a ServiceAccount; create one and read its status. */
+export function tokensOf(account: string): ResourceType {
+  return {
+    group: '',
+    version: 'v1',
+    plural: `serviceaccounts/${account}/token`,
+    kind: 'TokenRequest',
+    namespaced: true,
+  };
+}
+
+export function serviceAccountOf({ namespace, service }: Instance): KubeObject {
+  return { metadata: { name: service, namespace } };
+}
+
+/** Headless: whoever connects goes through a sidecar, which knows the instances. */
+export function serviceOf({ namespace, service, port }: Instance): KubeObject {
+  const ports = port === undefined ? [] : [{ name: PORT_NAME, port, targetPort: PORT_NAME }];
+  return {
+    apiVersion: 'v1',
+    kind: SERVICES.kind,
+    metadata: { name: service, namespace },
+    spec: { clusterIP: 'None', selector: { [LABELS.service]: service }, ports },
+  };
+}
+
+export function podOf({ namespace, service, pod, port }: Instance): KubeObject {
+  return {
+    metadata: {
+      name: pod,
+      namespace,
+      labels: { app: service, [LABELS.service]: service, [LABELS.injected]: 'native', [RUN_LABEL]: 'true' },
+    },
+    spec: {
+      serviceAccountName: service,
+      schedulerName: SCHEDULER,
+      automountServiceAccountToken: false,
+      containers: [
+        {
+          name: service,
+          image: 'mesh.dev/process-outside-of-pods',
+          ...(port === undefined ? {} : { ports: [{ name: PORT_NAME, containerPort: port }] }),
+        },
+      ],
+    },
+  };
+}
+
+/** The status of the pod. */
+export function podStatus({ address }: Instance, ready: boolean, now: number): object {
+  const status = ready ? 'True' : 'False';
+  const lastTransitionTime = `${new Date(now).toISOString().slice(0, 19)}Z`;
+  return {
+    phase: 'Running',
+    podIP: address,
+    podIPs: [{ ip: address }],
+    conditions: [{ type: 'Ready', status, lastTransitionTime }],
+  };
+}
+
+/**
+ * The one address behind the Service.
+ *
+ * @param owner the pod, which it goes with
+ * @param sidecarPort where its sidecar listens
+ */
+export function sliceOf(
+  { namespace, service, pod, address, port }: Instance,
+  owner: { readonly uid: string; readonly sidecarPort: number; readonly ready: boolean },
+): EndpointSlice {
+  const { uid, sidecarPort, ready } = owner;
+  const reference = { kind: 'Pod', namespace, name: pod, uid };
+  return {
+    metadata: {
+      name: pod,
+      namespace,
+      labels: { [SERVICE_NAME_LABEL]: service, 'endpointslice.kubernetes.io/managed-by': 'mesh-run' },
+      ownerReferences: [{ apiVersion: 'v1', kind: 'Pod', name: pod, uid }],
+    },
+    addressType: address.includes(':') ? 'IPv6' : 'IPv4',
+    endpoints: [{ addresses: [address], conditions: { ready, serving: ready }, targetRef: reference }],
+    ports: [
+      ...(port === undefined ? [] : [{ name: PORT_NAME, port, protocol: 'TCP' }]),
+      { name: SIDECAR_PORT_NAME, port: sidecarPort, protocol: 'TCP' },
+    ],
+  };
+}
+
+export function leaseOf({ namespace, pod }: Instance, uid: string, seconds: number, now: number): KubeObject {
+  return {
+    metadata: { name: pod, namespace, ownerReferences: [{ apiVersion: 'v1', kind: 'Pod', name: pod, uid }] },
+    spec: {
+      holderIdentity: pod,
+      leaseDurationSeconds: seconds,
+      renewTime: new Date(now).toISOString().replace('Z', '000Z'),
+    },
+  };
+}

@@ -1,0 +1,144 @@
+import { KubeClient } from '#kube/client.ts';
+import type { Clock } from '#kube/clock.ts';
+import type { ClusterConfig } from '#kube/cluster-config.ts';
+import type { Logger } from '#kube/log.ts';
+import { clusterView, injectionSettings, webhookMetrics } from '#operator/admission.ts';
+import type { AdmissionParts } from '#operator/admission.ts';
+import { authorityFaults } from '#operator/ca/authority-check.ts';
+import { startOperator } from '#operator/composition.ts';
+import type { RunningOperator } from '#operator/composition.ts';
+import type { OperatorConfig } from '#operator/config.ts';
+import type { Mount } from '#operator/server/app.ts';
+import { MESH_CONFIG_NAME, OPERATOR_SERVICE } from '#core/constants.ts';
+import { webhookRouter } from '#webhook/router.ts';
+
+import { MESH_NAMESPACE, OPERATOR_ADDRESS } from '../names.ts';
+import { isJson } from '../store/object.ts';
+import type { Journal } from '../store/journal.ts';
+import { Reaper } from '../controllers/reaper.ts';
+import { startEmbeddedApi } from './embedded-api.ts';
+import type { EmbeddedApi } from './embedded-api.ts';
+import { publishOperator } from './operator-address.ts';
+import { meshAdmissions } from './mesh-admission.ts';
+import { meshObjects } from './roles.ts';
+
+const READY_MS = 30_000;
+
+export interface DevMeshOptions {
+  readonly journal: Journal;
+  readonly host: string;
+  readonly port: number;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** The operator cannot go on: the process must end. */
+  readonly onLostLease: () => void;
+}
+
+export interface DevMesh {
+  readonly api: EmbeddedApi;
+  readonly operator: RunningOperator;
+  /** Idempotent. */
+  stop(): Promise<void>;
+}
+
+/**
+ * The control plane without a cluster: API server, operator and webhooks in this process. The operator is the one of the
+ * cluster: it talks HTTPS to the API server with the token and the rights of its own account.
+ *
+ * @throws Error with code EADDRINUSE when the port is taken
+ */
+export async function startDevMesh(options: DevMeshOptions): Promise<DevMesh> {
+  const { journal, host, port, clock, log } = options;
+  const objects = meshObjects(MESH_NAMESPACE);
+  const api = await startEmbeddedApi({
+    journal,
+    host,
+    port,
+    clock,
+    log: log.child({ part: 'api' }),
+    objects,
+  });
+  const client = new KubeClient({ config: operatorAccess(api), clock, userAgent: 'mesh-operator/dev' });
+  const reaper = new Reaper({ store: api.store, kinds: api.kinds, writer: api.writer, clock, log });
+  try {
+    const operator = await startOperator({
+      config: operatorConfig(host),
+      api: client,
+      clock,
+      log: log.child({ part: 'operator' }),
+      admission: (parts) => admission(parts, api),
+      onLostLease: options.onLostLease,
+      processMetrics: false,
+      lingerMs: 0,
+    });
+    await untilTrusted(api, clock);
+    await publishOperator(api, MESH_NAMESPACE, operator.httpsPort);
+    const end = async (): Promise<void> => {
+      reaper.stop();
+      await operator.stop();
+      client.close();
+      await api.stop();
+    };
+    let ended: Promise<void> | undefined;
+    return { api, operator, stop: () => (ended ??= end()) };
+  } catch (error) {
+    reaper.stop();
+    client.close();
+    await api.stop();
+    throw error;
+  }
+}
+
+/** Nothing can join before the MeshConfig says whom to trust. */
+async function untilTrusted({ store }: EmbeddedApi, clock: Clock): Promise<void> {
+  const giveUpAt = clock.now() + READY_MS;
+  const trusted = (): boolean => {
+    const status = store.get('mesh.dev/meshconfigs', MESH_CONFIG_NAME)?.status;
+    return isJson(status) && Array.isArray(status.roots) && status.roots.length > 0;
+  };
+  while (!trusted()) {
+    if (clock.now() > giveUpAt)
+      throw new Error(`the operator published no root within ${READY_MS / 1000} s; --verbose shows its log`);
+    await clock.sleep(10);
+  }
+}
+
+function operatorAccess(api: EmbeddedApi): ClusterConfig {
+  const { server, caPem, tlsServerName } = api.admin;
+  const token = (): Promise<string> => Promise.resolve(api.tokenOf(MESH_NAMESPACE, OPERATOR_SERVICE));
+  return { server, caPem, ...(tlsServerName ? { tlsServerName } : {}), token };
+}
+
+function operatorConfig(host: string): OperatorConfig {
+  return {
+    meshNamespace: MESH_NAMESPACE,
+    podName: 'mesh-dev',
+    sidecarImage: 'mesh.dev/sidecar:dev',
+    sidecarImagePullPolicy: 'IfNotPresent',
+    meshConfig: {},
+    sidecarDefaults: {},
+    logLevel: 'info',
+    excludedNamespaces: [],
+    httpsPort: 0,
+    httpPort: 0,
+    listenHost: host,
+    extraServingNames: [OPERATOR_ADDRESS],
+  };
+}
+
+/** The webhooks, on the operator's port as on a cluster and in the API server's way of a write. */
+function admission(parts: AdmissionParts, api: EmbeddedApi): Mount {
+  const { config, clock, log } = parts;
+  const reviewers = {
+    view: clusterView(parts),
+    authorityFaults: (spec: unknown, before: unknown) => authorityFaults(spec, before, parts.slots),
+    injection: () => injectionSettings(parts),
+    meshNamespace: config.meshNamespace,
+    now: () => clock.now(),
+    log,
+    metrics: webhookMetrics(parts.metrics),
+  };
+  for (const one of meshAdmissions(reviewers)) api.admit(one);
+  const router = webhookRouter(reviewers);
+  return (app) => app.use(router);
+}

@@ -1,0 +1,56 @@
+import { randomUUID } from 'node:crypto';
+
+import { applyPatch } from 'rfc6902';
+import type { Operation } from 'rfc6902';
+
+import type { AdmissionRequest, Verdict } from '#webhook/admission.ts';
+import { reviewPod } from '#webhook/review-pod.ts';
+import type { PodReviewer } from '#webhook/review-pod.ts';
+import { reviewResource } from '#webhook/review-resource.ts';
+import type { ResourceReviewer } from '#webhook/review-resource.ts';
+
+import type { Admission, AdmissionAnswer, AdmissionQuestion } from '../api/change/admission.ts';
+
+/** The mesh's own webhooks, called in this process instead of over HTTPS; the names are those they are registered with. */
+export function meshAdmissions(reviewers: PodReviewer & ResourceReviewer): readonly Admission[] {
+  return [
+    {
+      name: 'pods.inject.mesh.dev',
+      changes: true,
+      // eslint-disable-next-line @typescript-eslint/require-await
+      review: async (question) => answer(question, reviewPod(requestOf(question), reviewers)),
+    },
+    {
+      name: 'resources.validate.mesh.dev',
+      changes: false,
+      review: async (question) => answer(question, await reviewResource(requestOf(question), reviewers)),
+    },
+  ];
+}
+
+function requestOf({ kind, operation, subresource, object, previous }: AdmissionQuestion): AdmissionRequest {
+  const { group, version, plural } = kind;
+  return {
+    uid: randomUUID(),
+    kind: { group, version, kind: kind.kind },
+    resource: { group, version, resource: plural },
+    subResource: subresource,
+    name: object.metadata.name,
+    namespace: object.metadata.namespace,
+    operation,
+    object,
+    oldObject: previous ?? null,
+  };
+}
+
+function answer({ object }: AdmissionQuestion, verdict: Verdict): AdmissionAnswer {
+  if (!verdict.allowed) return verdict;
+  const warnings = verdict.warnings ?? [];
+  if (!verdict.patch?.length) return { allowed: true, warnings };
+  const copy = structuredClone(object);
+  const failed = applyPatch(copy, verdict.patch as unknown as Operation[]).find(
+    (outcome) => outcome !== null,
+  );
+  if (failed) return { allowed: false, code: 500, reason: 'InternalError', message: failed.message };
+  return { allowed: true, object: copy, warnings };
+}

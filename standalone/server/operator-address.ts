@@ -1,0 +1,20 @@
+import { OPERATOR_ADDRESS, OPERATOR_CONFIG_MAP } from '../names.ts';
+import type { EmbeddedApi } from './embedded-api.ts';
+import { AS_SERVER } from './seed.ts';
+
+/** Says where processes outside pods find the operator. */
+export async function publishOperator(
+  { kinds, writer }: EmbeddedApi,
+  namespace: string,
+  port: number,
+): Promise<void> {
+  const kind = kinds.byResource('/configmaps');
+  if (!kind) throw new Error('the API server knows no ConfigMaps');
+  const object = {
+    apiVersion: 'v1',
+    kind: 'ConfigMap',
+    metadata: { name: OPERATOR_CONFIG_MAP, namespace },
+    data: { url: `https://${OPERATOR_ADDRESS}:${port}` },
+  };
+  await writer.apply({ kind, namespace, name: OPERATOR_CONFIG_MAP }, object, { ...AS_SERVER, force: true });
+}

@@ -1,0 +1,47 @@
+import { OPERATOR_SERVICE } from '#core/constants.ts';
+import { CATALOG_ROLE, POLICY_ROLE } from '#operator/controllers/access/decide.ts';
+import {
+  CLUSTER_PERMISSIONS,
+  NAMESPACE_PERMISSIONS,
+  SIDECAR_CATALOG_PERMISSIONS,
+  SIDECAR_POLICY_PERMISSIONS,
+} from '#operator/permissions.ts';
+import type { Permission } from '#operator/permissions.ts';
+
+import type { ApiObject } from '../store/object.ts';
+
+const RBAC = 'rbac.authorization.k8s.io';
+
+/**
+ * What the chart installs, as far as an API server alone needs it: the namespace of the mesh, the operator's account with
+ * its rights, and the roles of sidecars. The operator has no more rights here than on a cluster.
+ */
+export function meshObjects(meshNamespace: string): readonly ApiObject[] {
+  const name = OPERATOR_SERVICE;
+  const subjects = [{ kind: 'ServiceAccount', name, namespace: meshNamespace }];
+  return [
+    { apiVersion: 'v1', kind: 'Namespace', metadata: { name: meshNamespace } },
+    { apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name, namespace: meshNamespace } },
+    role('ClusterRole', { name }, CLUSTER_PERMISSIONS),
+    role('Role', { name, namespace: meshNamespace }, NAMESPACE_PERMISSIONS),
+    role('ClusterRole', { name: POLICY_ROLE }, SIDECAR_POLICY_PERMISSIONS),
+    role('ClusterRole', { name: CATALOG_ROLE }, SIDECAR_CATALOG_PERMISSIONS),
+    binding('ClusterRoleBinding', { name }, 'ClusterRole', subjects),
+    binding('RoleBinding', { name, namespace: meshNamespace }, 'Role', subjects),
+  ];
+}
+
+type Name = Pick<ApiObject['metadata'], 'name' | 'namespace'>;
+
+function role(kind: string, metadata: Name, permissions: readonly Permission[]): ApiObject {
+  const rules = permissions.map(({ apiGroups, resources, verbs, resourceNames }) => ({
+    ...{ apiGroups, resources, verbs },
+    ...(resourceNames ? { resourceNames } : {}),
+  }));
+  return { apiVersion: `${RBAC}/v1`, kind, metadata, rules };
+}
+
+function binding(kind: string, metadata: Name, roleKind: string, subjects: readonly object[]): ApiObject {
+  const roleRef = { apiGroup: RBAC, kind: roleKind, name: metadata.name };
+  return { apiVersion: `${RBAC}/v1`, kind, metadata, roleRef, subjects };
+}
