@@ -1,21 +1,23 @@
 // The hello example: `node hello.mjs server` answers, `node hello.mjs client URL` asks once a second and says what came back.
+// PORT is where the server listens (8080), EVERY_MS how often the client asks (1000).
 import http from 'node:http';
 import { hostname } from 'node:os';
 
 const [role, url] = process.argv.slice(2);
+const { PORT: port = '8080', EVERY_MS: everyMs = '1000' } = process.env;
 
 if (role === 'server') {
   const server = http.createServer((request, response) => {
     console.log(`${request.method} ${request.url}`);
     response.end(`hello from ${hostname()}\n`);
   });
-  server.listen(8080, () => console.log('listening on 8080'));
+  server.listen(Number(port), () => console.log(`listening on ${port}`));
   process.on('SIGTERM', () => {
     server.close(() => process.exit(0));
     server.closeIdleConnections();
   });
 } else if (role === 'client' && url) {
-  setInterval(ask, 1000);
+  setInterval(ask, Number(everyMs));
   process.on('SIGTERM', () => process.exit(0));
 } else {
   console.error('usage: node hello.mjs server | node hello.mjs client URL');
