@@ -1,0 +1,158 @@
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+
+import { namespaceName, serviceName } from '#core/names.ts';
+import { serviceSpiffeId } from '#core/spiffe-id.ts';
+import { KubeClient } from '#kube/client.ts';
+import { systemClock } from '#kube/clock.ts';
+import { kubeconfig } from '#kube/kubeconfig.ts';
+import { silentLog } from '#kube/log.ts';
+import { INTENTIONS, NAMESPACES } from '#kube/types.ts';
+import { MESH_NAMESPACE } from '#standalone/names.ts';
+
+import { Catalog } from '../sidecar/catalog/catalog.ts';
+import { PolicyWatch } from '../sidecar/policy/policy-watch.ts';
+import { Trust } from '../sidecar/trust/trust.ts';
+
+/**
+ * How soon `mesh dev` gets a rule to everybody: the watches of many sidecars (the sidecar's own code, a connection each) on one
+ * `mesh dev`, many intentions, and one that is flipped. Run with
+ * `npx tsx bench/standalone.ts [--sidecars 200] [--intentions 1000] [--flips 50]`.
+ */
+const { values } = parseArgs({
+  options: {
+    sidecars: { type: 'string', default: '200' },
+    intentions: { type: 'string', default: '1000' },
+    flips: { type: 'string', default: '50' },
+  },
+});
+const [sidecars, intentions, flips] = [values.sidecars, values.intentions, values.flips].map(Number) as [
+  number,
+  number,
+  number,
+];
+const PORT = '17599';
+const namespace = 'shop';
+const service = { namespace: namespaceName(namespace), service: serviceName('db') };
+
+const folder = mkdtempSync(join(tmpdir(), 'mesh-bench-'));
+const dev = spawn(process.execPath, ['cli/mesh.mjs', 'dev', '--data', folder, '--port', PORT], {
+  stdio: ['ignore', 'pipe', 'inherit'],
+});
+
+async function measure(): Promise<void> {
+  const config = await kubeconfig({ path: join(folder, 'kubeconfig') });
+  const api = new KubeClient({ config });
+  const idleMb = residentMb();
+  await api.create(NAMESPACES, { metadata: { name: namespace } });
+  const began = performance.now();
+  for (let index = 0; index < intentions; index++)
+    await api.create(INTENTIONS, intention(`rule-${index}`, `source-${index}`, 'allow'));
+  console.log(
+    `${intentions} intentions created one after another, each through admission and onto the disk: ${((performance.now() - began) / intentions).toFixed(1)} ms each`,
+  );
+
+  const all = Array.from({ length: sidecars }, () => new Watching(new KubeClient({ config })));
+  await Promise.all(all.map((one) => one.ready()));
+  console.log(`${sidecars} sidecars read them`);
+  const times: number[] = [];
+  for (let flip = 0; flip < flips; flip++) {
+    const action = flip % 2 === 0 ? 'allow' : 'deny';
+    const at = performance.now();
+    const seen = Promise.all(
+      all.map((one) => one.decides(action === 'allow').then(() => times.push(performance.now() - at))),
+    );
+    await api.apply(INTENTIONS, intention('flipped', 'web', action), 'bench');
+    await seen;
+  }
+  times.sort((a, b) => a - b);
+  const at = (share: number): string => (times[Math.ceil(share * times.length) - 1] ?? Number.NaN).toFixed(0);
+  console.log(
+    `from the apply to the decision in a sidecar, ${times.length} times: p50 ${at(0.5)} ms, p99 ${at(0.99)} ms, longest ${at(1)} ms`,
+  );
+  console.log(`mesh dev: ${idleMb} MB at first, ${residentMb()} MB now (resident)`);
+  await Promise.all(all.map((one) => one.stop()));
+  api.close();
+}
+
+function intention(name: string, source: string, action: 'allow' | 'deny') {
+  return {
+    metadata: { name, namespace },
+    spec: { source: { service: source }, destination: { service: 'db' }, action },
+  };
+}
+
+function residentMb(): number {
+  return Math.round(
+    Number(execFileSync('ps', ['-o', 'rss=', '-p', String(dev.pid)], { encoding: 'utf8' })) / 1024,
+  );
+}
+
+/** The part of a sidecar that watches. */
+class Watching {
+  readonly #api: KubeClient;
+  readonly #trust: Trust;
+  readonly #policy: PolicyWatch;
+  readonly #catalog: Catalog;
+
+  constructor(api: KubeClient) {
+    const watching = { api, clock: systemClock, log: silentLog };
+    this.#api = api;
+    this.#trust = new Trust(watching);
+    this.#policy = new PolicyWatch({
+      ...watching,
+      trust: this.#trust,
+      service,
+      meshNamespace: namespaceName(MESH_NAMESPACE),
+    });
+    this.#catalog = new Catalog({ ...watching, own: service });
+    this.#trust.start();
+    this.#policy.start();
+    this.#catalog.start();
+  }
+
+  async ready(): Promise<void> {
+    await this.#catalog.synced;
+    await this.#until(() => this.#policy.ready);
+  }
+
+  /** Resolves when it decides so about the flipped intention. */
+  decides(allow: boolean): Promise<void> {
+    return this.#until(() => {
+      const settings = this.#trust.current()?.settings;
+      if (!settings) return false;
+      const web = serviceSpiffeId(settings, { namespace: service.namespace, service: serviceName('web') });
+      return this.#policy.decide(web, Date.now()).action === (allow ? 'allow' : 'deny');
+    });
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all([this.#trust.stop(), this.#policy.stop(), this.#catalog.stop()]);
+    this.#api.close();
+  }
+
+  #until(holds: () => boolean): Promise<void> {
+    return new Promise((resolve) => {
+      const look = (): void => {
+        if (!holds()) return;
+        unsubscribe();
+        resolve();
+      };
+      const unsubscribe = this.#policy.onChange(look);
+      look();
+    });
+  }
+}
+
+try {
+  await once(dev.stdout, 'data');
+  await measure();
+} finally {
+  dev.kill();
+  await once(dev, 'close');
+  rmSync(folder, { recursive: true, force: true });
+}
