@@ -41,8 +41,13 @@ export function readSvid(material: { readonly certChainPem: string; readonly key
     ...validity(leaf),
     serial: leaf.serialNumber,
   };
-  const visible = { ...svid, keyPem: '(not shown)' };
-  return Object.defineProperties(svid, {
+  return hidingKey(svid);
+}
+
+/** The same object, whose key shows neither in `JSON.stringify` nor in what a log or a crash prints of it. A copy shows it again. */
+export function hidingKey<T extends { readonly keyPem: string }>(material: T): T {
+  const visible = { ...material, keyPem: '(not shown)' };
+  return Object.defineProperties(material, {
     toJSON: { value: () => visible },
     [inspect.custom]: { value: () => visible },
   });

@@ -11,7 +11,7 @@ import { createCsr } from '#pki/csr.ts';
 import { caKeyType, generateKeys, privateKeyPem, sha256Hex, spkiDer } from '#pki/keys.ts';
 import type { KeyPair } from '#pki/keys.ts';
 import { readCertificates } from '#pki/pem.ts';
-import { readSvid, validity } from '#pki/svid.ts';
+import { hidingKey, readSvid, validity } from '#pki/svid.ts';
 import type { Svid } from '#pki/svid.ts';
 import { TrustBundle } from '#pki/trust-bundle.ts';
 
@@ -213,11 +213,11 @@ export class Authority {
     const signed = await this.#sign({ kind: 'serving', ...requested(keys), dnsNames, ttlMs });
     const [leaf] = readCertificates(signed.leafPem);
     if (!leaf) throw new Error('the provider returned no certificate');
-    return {
+    return hidingKey({
       certChainPem: signed.leafPem + signed.intermediatesPem,
       keyPem: privateKeyPem(keys.privateKey),
       ...validity(leaf),
-    };
+    });
   }
 
   /** The operator's own identity towards sidecars: the service `mesh-operator` of the mesh's namespace. */

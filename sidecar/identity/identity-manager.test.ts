@@ -188,6 +188,28 @@ describe('an answer is refused', () => {
   });
 });
 
+test.each([
+  ['55 s ahead of this node', 55_000],
+  ['right', 0],
+  ['most of a leaf’s life behind', -3_500_000],
+])('the operator’s clock is %s: its certificate is taken', async (_what, aheadMs) => {
+  const { operator, identity } = await setUp();
+  operator.aheadMs = aheadMs;
+  identity.start();
+  await until(() => identity.state().valid, 'a certificate');
+  expect(identity.state().failures.size).toBe(0);
+});
+
+test('the operator’s clock is 65 s ahead: that is said, and its certificate is taken once a minute’s lead is all there is', async () => {
+  const { operator, identity } = await setUp();
+  operator.aheadMs = 65_000;
+  identity.start();
+  await until(() => identity.state().failures.size > 0, 'a failure');
+  expect(identity.state().lastFault).toMatch(/begins \S+ s? ?in the future|clocks of this node/);
+  operator.aheadMs = 50_000;
+  await until(() => identity.state().valid, 'a certificate');
+});
+
 test('a refusal is tried again, later if the operator says so', async () => {
   const clock = new FakeClock(Date.now());
   const { operator, identity } = await setUp({ clock });
