@@ -3,6 +3,7 @@ import type { Clock, Timer } from '#kube/clock.ts';
 import { LivingPeer } from '../connection/living-peer.ts';
 import type { PeerConnection } from '../transport/peer-dialer.ts';
 import { tunnelProof } from './proof.ts';
+import { agedMs, nextLookMs } from './aging.ts';
 import { TunnelSession } from './session.ts';
 import type { SessionEnd } from './session.ts';
 import type { WindowBudget } from './window-budget.ts';
@@ -20,11 +21,6 @@ export interface ClientTunnelOptions {
   readonly onAging: () => void;
   readonly onClose: (why: SessionEnd) => void;
 }
-
-/** The last part of a certificate's life, by which a peer has long renewed its own. */
-const AGED = 0.05;
-/** Nearer to its end a certificate is not looked at again, milliseconds: no dial would come back in time. */
-const TOO_LATE_MS = 100;
 
 /** A tunnel that this side opened. */
 export class ClientTunnel {
@@ -76,7 +72,7 @@ export class ClientTunnel {
 
   /** Whether the peer's certificate is in the last part of its life. */
   get isAged(): boolean {
-    return this.peer.notAfter - this.#clock.now() <= this.#agedMs;
+    return this.peer.notAfter - this.#clock.now() <= agedMs(this.peer);
   }
 
   /** Whether the peer's certificate has run out: what is open here may have a successor, what is new has none. */
@@ -84,23 +80,14 @@ export class ClientTunnel {
     return this.peer.notAfter <= this.#clock.now();
   }
 
-  /**
-   * Looks again at when the peer's certificate ends. The moments are those of the certificate and not of the tunnel, so that
-   * tunnels that saw the same one share a dial.
-   */
+  /** Looks again at when the peer's certificate ends; tunnels that saw the same one do so together, and share a dial. */
   expectAging(): void {
     this.#aging?.cancel();
-    const left = this.peer.notAfter - this.#clock.now();
-    let next = this.#agedMs;
-    while (next >= left) next /= 2;
-    if (this.session.isClosed || next < TOO_LATE_MS) return;
+    const after = nextLookMs(this.peer.notAfter - this.#clock.now(), agedMs(this.peer));
+    if (this.session.isClosed || after === undefined) return;
     this.#aging = this.#clock.setTimeout(() => {
       this.expectAging();
       this.#options.onAging();
-    }, left - next);
-  }
-
-  get #agedMs(): number {
-    return (this.peer.notAfter - this.peer.notBefore) * AGED;
+    }, after);
   }
 }
