@@ -17,7 +17,9 @@ import { runOk } from './run.ts';
 /** What `spec.ca` says to use it. */
 export interface AuthorityInPod {
   readonly ca: { readonly provider: string; readonly config: Readonly<Record<string, string>> };
-  stop(): void;
+  stop(): Promise<void>;
+  /** After {@link stop}: as it was. */
+  resume(): Promise<void>;
 }
 
 const FOLDER = '/tmp/authority';
@@ -55,7 +57,11 @@ export async function vaultIn(pod: PodRef, host: string): Promise<AuthorityInPod
     rootPath: 'mesh-root',
     intermediatePath: 'mesh-intermediate',
   };
-  return { ca: { provider: 'vault', config }, stop: () => program.stop() };
+  return {
+    ca: { provider: 'vault', config },
+    stop: () => kill(pod, VAULT, program),
+    resume: () => Promise.reject(new Error('its storage was in memory')),
+  };
 }
 
 /** A step-ca with the provisioner of the documentation, whose key is in the Secret that the operator reads. */
@@ -69,13 +75,24 @@ export async function stepCaIn(pod: PodRef, host: string): Promise<AuthorityInPo
   });
   await upload(pod, STEP_CA);
   for (const [name, content] of Object.entries(files)) await write(pod, name, content);
-  const program = new Background(pod, [`${FOLDER}/${STEP_CA.name}`, `${FOLDER}/${CONFIG_FILE}`]);
-  await eventually('step-ca answers', async () =>
-    (await exec(pod, ['curl', '-skf', 'https://127.0.0.1:9443/health'])).code === 0 ? true : undefined,
-  );
+  let program: Background;
+  const resume = async (): Promise<void> => {
+    program = new Background(pod, [`${FOLDER}/${STEP_CA.name}`, `${FOLDER}/${CONFIG_FILE}`]);
+    await eventually('step-ca answers', async () =>
+      (await exec(pod, ['curl', '-skf', 'https://127.0.0.1:9443/health'])).code === 0 ? true : undefined,
+    );
+  };
+  await resume();
   await apply(secret('mesh-ca-step', { 'provisioner-key': provisionerKeyPem }));
   const config = { address: `https://${host}:9443`, caCertificate: caPem, provisioner: 'mesh' };
-  return { ca: { provider: 'step-ca', config }, stop: () => program.stop() };
+  return { ca: { provider: 'step-ca', config }, stop: () => kill(pod, STEP_CA, program), resume };
+}
+
+/** Ending the `kubectl exec` alone would leave the program running in the pod. */
+async function kill(pod: PodRef, { name }: GoProgram, program: Background): Promise<void> {
+  const command = `for p in /proc/[0-9]*; do case "$(readlink $p/exe)" in */${name}) kill -9 "$(basename $p)";; esac; done`;
+  await exec(pod, ['sh', '-c', command]);
+  program.stop();
 }
 
 async function upload(pod: PodRef, program: GoProgram): Promise<void> {

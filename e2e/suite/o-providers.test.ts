@@ -3,10 +3,12 @@ import { skipReason, STEP_CA, VAULT } from '#operator/ca/go-programs.fake.ts';
 import { stepCaIn, vaultIn } from '../kit/authorities.ts';
 import type { AuthorityInPod } from '../kit/authorities.ts';
 import { timedPatch } from '../kit/client.ts';
+import { eventually } from '../kit/eventually.ts';
 import { apply, kubectl, tryKubectl } from '../kit/kubectl.ts';
 import { MESH_NAMESPACE } from '../kit/mesh.ts';
 import { readyPod } from '../kit/pods.ts';
 import {
+  LEAF_TTL,
   activeRoot,
   chooseAuthority,
   meshStatus,
@@ -39,7 +41,7 @@ const missing = skipReason(VAULT) ?? skipReason(STEP_CA);
     }, 400_000);
 
     afterAll(async () => {
-      for (const each of running) each.stop();
+      for (const each of running) await each.stop();
       await timedPatch('MeshConfig', '', 'mesh', { spec: { leafTTL: '24h' } });
       await kubectl(['delete', 'namespace', NS, '--wait=false']);
       await kubectl(['delete', 'secret', 'mesh-ca-vault', 'mesh-ca-step', '-n', MESH_NAMESPACE]);
@@ -47,45 +49,72 @@ const missing = skipReason(VAULT) ?? skipReason(STEP_CA);
 
     const secrets = (): Promise<string> => kubectl(['get', 'secrets', '-n', MESH_NAMESPACE, '-o', 'name']);
 
-    test.each([
-      ['vault', () => running[0]!.ca],
-      ['step-ca', () => running[1]!.ca],
-      ['builtin', () => ({ provider: 'builtin' })],
-    ])(
-      'to %s: not one request fails',
-      async (provider, ca) => {
-        const before = await activeRoot();
-        await underLoad(web, async () => {
-          await chooseAuthority(ca());
-          await replaced(before);
-        });
-        expect(await meshStatus()).toMatchObject({
-          authority: { provider },
-          lastRotation: { result: 'Completed', mode: 'graceful' },
-        });
-        const hasKey = /secret\/mesh-ca$/m.test(await secrets());
-        expect(hasKey).toBe(provider === 'builtin');
-      },
+    async function switchTo(provider: string, ca: Parameters<typeof chooseAuthority>[0]): Promise<void> {
+      const before = await activeRoot();
+      await underLoad(web, async () => {
+        await chooseAuthority(ca);
+        await replaced(before);
+      });
+      expect(await meshStatus()).toMatchObject({
+        authority: { provider },
+        lastRotation: { result: 'Completed', mode: 'graceful' },
+      });
+      const hasKey = /secret\/mesh-ca$/m.test(await secrets());
+      expect(hasKey).toBe(provider === 'builtin');
+    }
+
+    test('to Vault: not one request fails', () => switchTo('vault', running[0]!.ca), 400_000);
+
+    test('to step-ca: not one request fails', () => switchTo('step-ca', running[1]!.ca), 400_000);
+
+    test('an authority that is away: certificates hold, the condition says so, and it recovers by itself', async () => {
+      const isReady = async (wanted: string): Promise<true | undefined> => {
+        const condition = (await meshStatus()).conditions?.find(({ type }) => type === 'AuthorityReady');
+        return condition?.status === wanted ? true : undefined;
+      };
+      const patience = { timeoutMs: 150_000, everyMs: 1000 };
+      await timedPatch('MeshConfig', '', 'mesh', { spec: { leafTTL: '30m' } });
+      // Until every sidecar has renewed: the short lives of before are over by then.
+      await new Promise((resolve) => setTimeout(resolve, 25_000));
+      await underLoad(web, async () => {
+        await running[1]!.stop();
+        await eventually('the condition says that nothing can be signed', () => isReady('False'), patience);
+        await running[1]!.resume();
+        await eventually('the condition says that it can again', () => isReady('True'), patience);
+      });
+      await timedPatch('MeshConfig', '', 'mesh', { spec: { leafTTL: LEAF_TTL } });
+    }, 400_000);
+
+    test(
+      'back to the builtin one: not one request fails',
+      () => switchTo('builtin', { provider: 'builtin' }),
       400_000,
     );
 
-    test('one that cannot be reached is refused before it is stored, with the reason', async () => {
-      const before = await activeRoot();
-      const config = { address: `https://nobody.${NS}.svc:8200`, intermediatePath: 'pki' };
-      const patch = JSON.stringify({ spec: { ca: { provider: 'vault', config } } });
-      const { code, stderr } = await tryKubectl([
-        'patch',
-        'meshconfig',
-        'mesh',
-        '--type',
-        'merge',
-        '-p',
-        patch,
-      ]);
-      expect(code).not.toBe(0);
-      expect(stderr).toMatch(/spec\.ca\.config: .*(nobody|Vault)/);
-      expect(await activeRoot()).toBe(before);
-      expect((await meshStatus()).rotation).toBeUndefined();
-    }, 60_000);
+    test.each<[string, () => object, RegExp]>([
+      [
+        'one that cannot be reached',
+        () => ({ address: `https://nobody.${NS}.svc:8200`, intermediatePath: 'pki' }),
+        /spec\.ca\.config: .*(nobody|Vault)/,
+      ],
+      [
+        'one whose TLS certificate is of another authority than written',
+        () => ({ ...running[0]!.ca.config, caCertificate: running[1]!.ca.config['caCertificate'] }),
+        /spec\.ca\.config: .*certificate/,
+      ],
+    ])(
+      '%s is refused before it is stored, with the reason',
+      async (_what, given, reason) => {
+        const before = await activeRoot();
+        const patch = JSON.stringify({ spec: { ca: { provider: 'vault', config: given() } } });
+        const args = ['patch', 'meshconfig', 'mesh', '--type', 'merge', '-p', patch];
+        const { code, stderr } = await tryKubectl(args);
+        expect(code).not.toBe(0);
+        expect(stderr).toMatch(reason);
+        expect(await activeRoot()).toBe(before);
+        expect((await meshStatus()).rotation).toBeUndefined();
+      },
+      60_000,
+    );
   },
 );
