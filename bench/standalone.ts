@@ -21,13 +21,15 @@ import { Trust } from '../sidecar/trust/trust.ts';
 /**
  * How soon `mesh dev` gets a rule to everybody: the watches of many sidecars (the sidecar's own code, a connection each) on one
  * `mesh dev`, many intentions, and one that is flipped. Run with
- * `npx tsx bench/standalone.ts [--sidecars 200] [--intentions 1000] [--flips 50]`.
+ * `npx tsx bench/standalone.ts [--sidecars 200] [--intentions 1000] [--flips 50] [--namespaces 20]`. All sidecars are in this one process:
+ * with one namespace it compiles every rule once for each of them, one after another, which is most of the time then.
  */
 const { values } = parseArgs({
   options: {
     sidecars: { type: 'string', default: '200' },
     intentions: { type: 'string', default: '1000' },
     flips: { type: 'string', default: '50' },
+    namespaces: { type: 'string', default: '20' },
   },
 });
 const [sidecars, intentions, flips] = [values.sidecars, values.intentions, values.flips].map(Number) as [
@@ -36,8 +38,7 @@ const [sidecars, intentions, flips] = [values.sidecars, values.intentions, value
   number,
 ];
 const PORT = '17599';
-const namespace = 'shop';
-const service = { namespace: namespaceName(namespace), service: serviceName('db') };
+const namespaces = Array.from({ length: Number(values.namespaces) }, (_, index) => `shop-${index}`);
 
 const folder = mkdtempSync(join(tmpdir(), 'mesh-bench-'));
 const dev = spawn(process.execPath, ['cli/mesh.mjs', 'dev', '--data', folder, '--port', PORT], {
@@ -48,25 +49,30 @@ async function measure(): Promise<void> {
   const config = await kubeconfig({ path: join(folder, 'kubeconfig') });
   const api = new KubeClient({ config });
   const idleMb = residentMb();
-  await api.create(NAMESPACES, { metadata: { name: namespace } });
+  for (const name of namespaces) await api.create(NAMESPACES, { metadata: { name } });
   const began = performance.now();
   for (let index = 0; index < intentions; index++)
-    await api.create(INTENTIONS, intention(`rule-${index}`, `source-${index}`, 'allow'));
+    await api.create(INTENTIONS, intention(of(index), `rule-${index}`, `source-${index}`, 'allow'));
   console.log(
     `${intentions} intentions created one after another, each through admission and onto the disk: ${((performance.now() - began) / intentions).toFixed(1)} ms each`,
   );
 
-  const all = Array.from({ length: sidecars }, () => new Watching(new KubeClient({ config })));
+  const all = Array.from(
+    { length: sidecars },
+    (_, index) => new Watching(new KubeClient({ config }), of(index)),
+  );
   await Promise.all(all.map((one) => one.ready()));
   console.log(`${sidecars} sidecars read them`);
   const times: number[] = [];
   for (let flip = 0; flip < flips; flip++) {
-    const action = flip % 2 === 0 ? 'allow' : 'deny';
+    const namespace = of(flip);
+    const action = Math.floor(flip / namespaces.length) % 2 === 0 ? 'allow' : 'deny';
+    const concerned = all.filter((one) => one.namespace === namespace);
     const at = performance.now();
     const seen = Promise.all(
-      all.map((one) => one.decides(action === 'allow').then(() => times.push(performance.now() - at))),
+      concerned.map((one) => one.decides(action === 'allow').then(() => times.push(performance.now() - at))),
     );
-    await api.apply(INTENTIONS, intention('flipped', 'web', action), 'bench');
+    await api.apply(INTENTIONS, intention(namespace, 'flipped', 'web', action), 'bench');
     await seen;
   }
   times.sort((a, b) => a - b);
@@ -79,7 +85,11 @@ async function measure(): Promise<void> {
   api.close();
 }
 
-function intention(name: string, source: string, action: 'allow' | 'deny') {
+function of(index: number): string {
+  return namespaces[index % namespaces.length] ?? '';
+}
+
+function intention(namespace: string, name: string, source: string, action: 'allow' | 'deny') {
   return {
     metadata: { name, namespace },
     spec: { source: { service: source }, destination: { service: 'db' }, action },
@@ -94,12 +104,15 @@ function residentMb(): number {
 
 /** The part of a sidecar that watches. */
 class Watching {
+  readonly namespace: string;
   readonly #api: KubeClient;
   readonly #trust: Trust;
   readonly #policy: PolicyWatch;
   readonly #catalog: Catalog;
 
-  constructor(api: KubeClient) {
+  constructor(api: KubeClient, namespace: string) {
+    this.namespace = namespace;
+    const service = this.#service();
     const watching = { api, clock: systemClock, log: silentLog };
     this.#api = api;
     this.#trust = new Trust(watching);
@@ -115,6 +128,10 @@ class Watching {
     this.#catalog.start();
   }
 
+  #service() {
+    return { namespace: namespaceName(this.namespace), service: serviceName('db') };
+  }
+
   async ready(): Promise<void> {
     await this.#catalog.synced;
     await this.#until(() => this.#policy.ready);
@@ -125,7 +142,7 @@ class Watching {
     return this.#until(() => {
       const settings = this.#trust.current()?.settings;
       if (!settings) return false;
-      const web = serviceSpiffeId(settings, { namespace: service.namespace, service: serviceName('web') });
+      const web = serviceSpiffeId(settings, { ...this.#service(), service: serviceName('web') });
       return this.#policy.decide(web, Date.now()).action === (allow ? 'allow' : 'deny');
     });
   }
