@@ -62,7 +62,7 @@ export class ApiServer {
       key: deps.tls.keyPem,
       cert: deps.tls.certPem,
       allowHTTP1: true,
-      minVersion: 'TLSv1.2',
+      minVersion: 'TLSv1.3',
       handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
       settings: { maxConcurrentStreams: 1_000 },
     });
