@@ -4,6 +4,9 @@ import type { AddressInfo, Server, Socket } from 'node:net';
 import { wasReset } from '../connection/reset.ts';
 import { eventually } from './eventually.fake.ts';
 
+/** As many as any test opens at once: where the kernel's queue is full, it drops handshakes, and connections take seconds or never come. */
+const BACKLOG = 4096;
+
 /** An application that listens, as the sidecar's neighbour in the pod. */
 export class FakeApp {
   readonly sockets: Socket[] = [];
@@ -37,7 +40,7 @@ export class FakeApp {
   start(host = '127.0.0.1', port = 0): Promise<this> {
     return new Promise((resolve, reject) => {
       this.#server.once('error', reject);
-      this.#server.listen(port, host, () => resolve(this));
+      this.#server.listen({ port, host, backlog: BACKLOG }, () => resolve(this));
     });
   }
 
