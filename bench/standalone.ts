@@ -22,7 +22,7 @@ import { Trust } from '../sidecar/trust/trust.ts';
  * How soon `mesh dev` gets a rule to everybody: the watches of many sidecars (the sidecar's own code, a connection each) on one
  * `mesh dev`, many intentions, and one that is flipped. Run with
  * `npx tsx bench/standalone.ts [--sidecars 200] [--intentions 1000] [--flips 50] [--namespaces 20]`. All sidecars are in this one process:
- * with one namespace it compiles every rule once for each of them, one after another, which is most of the time then.
+ * with one namespace it compiles every rule once for each of them, one after another.
  */
 const { values } = parseArgs({
   options: {

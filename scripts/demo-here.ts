@@ -2,8 +2,8 @@ import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import { connect, createServer } from 'node:net';
-import type { AddressInfo, Socket } from 'node:net';
+import { connect } from 'node:net';
+import type { Socket } from 'node:net';
 import { performance } from 'node:perf_hooks';
 
 import { parse } from 'yaml';
@@ -19,6 +19,7 @@ import { MESH_NAMESPACE } from '#standalone/names.ts';
 import { joinMesh } from '#standalone/run/run.ts';
 import type { Running } from '#standalone/run/run.ts';
 
+import { freePort } from '../bench/dataplane/machine/ports.ts';
 import { Story, dim, green, red } from './story.ts';
 
 const NAMESPACE = 'shop';
@@ -104,12 +105,12 @@ async function show(story: Story, ends: (() => Promise<unknown>)[], keep: boolea
 
 /** Applies a file, and tells how long it took until `seen`. */
 async function change(api: KubeClient, story: Story, file: string, seen: () => Promise<void>): Promise<void> {
-  story.step(`kubectl apply -f ${file}`);
+  story.step(`as kubectl apply -f ${file} does:`);
   const began = performance.now();
   const intention = parse(readFileSync(file, 'utf8')) as Intention;
   await api.apply(INTENTIONS, intention, 'demo');
   await seen();
-  story.line(dim(`${Math.round(performance.now() - began)} ms from the command to the effect`));
+  story.line(dim(`${Math.round(performance.now() - began)} ms from that to the effect`));
 }
 
 async function showRules(api: KubeClient, story: Story): Promise<void> {
@@ -117,7 +118,7 @@ async function showRules(api: KubeClient, story: Story): Promise<void> {
   for (const { metadata, spec, status } of items) {
     const precedence = status?.precedence === undefined ? '' : `, precedence ${status.precedence}`;
     const rule = `${spec?.source.service ?? ''} -> ${spec?.destination.service ?? ''}: ${spec?.action ?? ''}`;
-    story.line(`${metadata.name}: ${rule}${precedence}`);
+    story.line(`the rule ${metadata.name} now: ${rule}${precedence}`);
   }
 }
 
@@ -192,13 +193,4 @@ async function openConnection(
   socket.write('GET / HTTP/1.1\r\nHost: db\r\n\r\n');
   await once(socket, 'data');
   return { socket, closed };
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 }

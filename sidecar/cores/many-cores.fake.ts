@@ -22,7 +22,7 @@ import { FakeOriginalDestination } from '../original-destination/original-destin
 import { Sidecar } from '../process/sidecar.ts';
 import { FakeApp, FakeClient } from '../testing/app.fake.ts';
 import { eventually } from '../testing/eventually.fake.ts';
-import { freePort } from '../testing/free-port.fake.ts';
+import { freePort } from '#kube/free-port.fake.ts';
 import { meshConfigOf } from '../trust/trust.fake.ts';
 import type { SidecarOrder } from './sidecar-process.fake.ts';
 

@@ -40,7 +40,7 @@ describe('what is given back of the program', () => {
   });
 });
 
-// Only Linux has /proc/PID/smaps, and sidecars run nowhere else.
+// Only Linux has /proc/PID/smaps; elsewhere nothing is given back.
 const onLinux = process.platform === 'linux' ? test : test.skip;
 
 onLinux('what was given back no longer counts as memory, and the process goes on', async () => {

@@ -16,7 +16,7 @@ import { FakeOperator } from '../identity/fake-operator.fake.ts';
 import { FakeOriginalDestination } from '../original-destination/original-destination.fake.ts';
 import { FakeApp, FakeClient } from '../testing/app.fake.ts';
 import { eventually } from '../testing/eventually.fake.ts';
-import { freePort } from '../testing/free-port.fake.ts';
+import { freePort } from '#kube/free-port.fake.ts';
 import { meshConfigOf } from '../trust/trust.fake.ts';
 import { Sidecar } from './sidecar.ts';
 

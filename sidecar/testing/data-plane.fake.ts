@@ -14,7 +14,7 @@ import { TunnelTransport } from '../tunnel/tunnel-transport.ts';
 import { WindowBudget } from '../tunnel/window-budget.ts';
 import { FakeApp, FakeClient } from './app.fake.ts';
 import { eventually } from './eventually.fake.ts';
-import { freePort } from './free-port.fake.ts';
+import { freePort } from '#kube/free-port.fake.ts';
 import { FakeMetrics } from './metrics.fake.ts';
 import { FakeIdentity, FakeOwnService, FakePolicy, FakeResolver, FakeTarget } from './sources.fake.ts';
 

@@ -29,7 +29,10 @@ test('connections that come and go one after the other use the same tunnel', asy
 });
 
 test('more connections at once than one tunnel has streams are all served', async () => {
-  mesh = await FakeMesh.start({ settings: { connectMs: 20_000, verdictMs: 30_000, dialMs: 60_000 } });
+  // The first handshake waits until the whole crowd is there: no limit of time may end it before.
+  mesh = await FakeMesh.start({
+    settings: { handshakeMs: 60_000, connectMs: 60_000, verdictMs: 60_000, dialMs: 60_000 },
+  });
   const cable = await Cable.to(mesh, mesh.db, '127.0.7.1');
   cable.hold();
   const clients: FakeClient[] = [];

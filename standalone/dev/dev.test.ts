@@ -7,6 +7,7 @@ import { join } from 'node:path';
 
 import { KubeClient } from '#kube/client.ts';
 import { systemClock } from '#kube/clock.ts';
+import { freePort } from '#kube/free-port.fake.ts';
 import { silentLog } from '#kube/log.ts';
 import { INTENTIONS, PODS } from '#kube/types.ts';
 
@@ -43,13 +44,6 @@ afterAll(async () => {
   await dev.stop();
 }, 60_000);
 
-const freePort = async (): Promise<number> => {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-};
 const join_ = (service: string, more: object = {}): Promise<Running> =>
   joinMesh(
     {

@@ -1,10 +1,8 @@
 import { createPublicKey } from 'node:crypto';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
-import type { AddressInfo } from 'node:net';
-import { once } from 'node:events';
 
 import type { StepCaSettings } from '#core/model/ca-providers.ts';
+import { freePort } from '#kube/free-port.fake.ts';
 import { generateKeys, privateKeyPem } from '#pki/keys.ts';
 import { OpenSsl } from '#pki/openssl.fake.ts';
 
@@ -179,13 +177,4 @@ function authorityFiles(): { root: string; intermediate: string; key: string } {
   ) as [string, string, string];
   openssl.remove();
   return { root, intermediate, key };
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 }

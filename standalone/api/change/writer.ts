@@ -1,4 +1,4 @@
-import { randomInt, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 
 import type { Clock } from '#kube/clock.ts';
@@ -6,7 +6,7 @@ import type { Clock } from '#kube/clock.ts';
 import { objectKey } from '#core/resource.ts';
 
 import type { ObjectStore } from '../../store/object-store.ts';
-import type { ApiMeta, ApiObject, Json } from '../../store/object.ts';
+import type { ApiMeta, ApiObject } from '../../store/object.ts';
 import { without } from '../../store/object.ts';
 import type { User } from '../access/user.ts';
 import type { ResourceKind } from '../kind.ts';
@@ -19,6 +19,7 @@ import { trackedUpdate } from './managed-fields.ts';
 import { metadataFaults, readObject } from './metadata-check.ts';
 import { patched } from './patch.ts';
 import { SchemaCheck } from './schema-check.ts';
+import { comparable, desired, merged, named, part, placed, present, withoutStatus } from './shape.ts';
 import { defaulted, pruned } from './structure.ts';
 
 export interface WriterDeps {
@@ -82,7 +83,7 @@ export class Writer {
     options: WriteOptions,
   ): Promise<ApiObject> {
     return this.#again(options, () => {
-      const wanted = this.#named(this.#placed(readObject(body, kind), kind, namespace), kind);
+      const wanted = named(placed(readObject(body, kind), kind, namespace), kind);
       if (wanted.metadata.resourceVersion)
         throw badRequest('resourceVersion should not be set on objects to be created');
       const born = this.#read(this.#born(kind, wanted), kind, options);
@@ -99,7 +100,7 @@ export class Writer {
   update(place: Place, body: unknown, options: WriteOptions): Promise<ApiObject> {
     return this.#again(options, () => {
       const before = this.get(place);
-      const wanted = this.#placed(readObject(body, place.kind), place.kind, place.namespace);
+      const wanted = placed(readObject(body, place.kind), place.kind, place.namespace);
       if (wanted.metadata.name !== place.name) throw misnamed(wanted, place.name);
       return this.#change(place, before, wanted, options);
     });
@@ -110,7 +111,7 @@ export class Writer {
     return this.#again(options, () => {
       const before = this.get(place);
       const after = patched(place.kind, before, contentType, body);
-      const wanted = this.#placed(readObject(after, place.kind), place.kind, place.namespace);
+      const wanted = placed(readObject(after, place.kind), place.kind, place.namespace);
       if (wanted.metadata.name !== place.name)
         throw this.#immutable(place, 'metadata.name', wanted.metadata.name);
       return this.#change(place, before, wanted, options);
@@ -130,7 +131,7 @@ export class Writer {
     const { kind, namespace, name } = place;
     const given = readObject(body, kind);
     if (given.metadata.managedFields?.length) throw badRequest('metadata.managedFields must be nil');
-    const wanted = this.#placed(
+    const wanted = placed(
       { ...given, metadata: { ...given.metadata, name: given.metadata.name ?? name } },
       kind,
       namespace,
@@ -139,15 +140,15 @@ export class Writer {
     const before = this.#deps.store.get(resourceId(kind), keyOf(place));
     if (!before && options.subresource) throw notFound(kind, name);
     if (!before && wanted.metadata.uid) throw conflict(kind, name, 'uid mismatch: the object is not there');
-    const part = this.#part(kind, this.#known(wanted, kind, options), options.subresource);
+    const configuration = part(kind, this.#known(wanted, kind, options), options.subresource);
     const manager = { ...this.#manager(options), operation: 'Apply' as const };
-    const merged = applied(kind, before, part, manager, options.force);
+    const object = applied(kind, before, configuration, manager, options.force);
     if (!before)
       return {
-        object: await this.#finish(kind, undefined, filled(kind, this.#born(kind, merged)), options),
+        object: await this.#finish(kind, undefined, filled(kind, this.#born(kind, object)), options),
         created: true,
       };
-    return { object: await this.#save(place, before, filled(kind, merged), options), created: false };
+    return { object: await this.#save(place, before, filled(kind, object), options), created: false };
   }
 
   /** @throws Refusal. @returns the object as it was left, and whether it is gone */
@@ -205,32 +206,6 @@ export class Writer {
     return { name, subresource, operation: 'Update' as const, time: this.#now() };
   }
 
-  /** In the namespace of the request. */
-  #placed(object: ApiObject, kind: ResourceKind, namespace: string | undefined): ApiObject {
-    const own = object.metadata.namespace;
-    if (own !== undefined && own !== '' && own !== namespace) {
-      throw badRequest(
-        `the namespace of the provided object does not match the namespace sent on the request`,
-      );
-    }
-    const metadata = without(object.metadata, 'namespace');
-    return { ...object, metadata: { ...metadata, ...(kind.namespaced && namespace ? { namespace } : {}) } };
-  }
-
-  #named(object: ApiObject, kind: ResourceKind): ApiObject {
-    const { name, generateName } = object.metadata;
-    if (name) return object;
-    if (!generateName) {
-      const cause = {
-        reason: 'FieldValueRequired',
-        message: 'Required value: name or generateName is required',
-        field: 'metadata.name',
-      };
-      throw invalid(kind, '', [cause]);
-    }
-    return { ...object, metadata: { ...object.metadata, name: `${generateName}${suffix()}` } };
-  }
-
   #born(kind: ResourceKind, object: ApiObject): ApiObject {
     const metadata: ApiMeta = {
       ...without(object.metadata, 'deletionTimestamp', 'resourceVersion'),
@@ -262,44 +237,15 @@ export class Writer {
     return known as ApiObject;
   }
 
-  /** Of an applied configuration, what the subresource is about. */
-  #part(kind: ResourceKind, wanted: ApiObject, subresource: string | undefined): ApiObject {
-    if (!kind.hasStatus) return wanted;
-    if (subresource !== 'status') return withoutStatus(wanted);
-    const { apiVersion, kind: name, metadata, status } = wanted;
-    const { namespace } = metadata;
-    const place = { name: metadata.name, ...(namespace ? { namespace } : {}) };
-    return { apiVersion, kind: name, metadata: place, ...(status === undefined ? {} : { status }) };
-  }
-
   #change(place: Place, before: ApiObject, wanted: ApiObject, options: WriteOptions): Promise<ApiObject> {
     const read = this.#read(wanted, place.kind, options);
-    const after = this.#merged(place.kind, before, read, options.subresource);
+    const after = merged(place.kind, before, read, options.subresource);
     return this.#save(
       place,
       before,
       trackedUpdate(place.kind, before, after, this.#manager(options)),
       options,
     );
-  }
-
-  /** Status and the rest are written apart. */
-  #merged(
-    kind: ResourceKind,
-    before: ApiObject,
-    wanted: ApiObject,
-    subresource: string | undefined,
-  ): ApiObject {
-    if (!kind.hasStatus) return wanted;
-    const status = (from: ApiObject): object => (from.status === undefined ? {} : { status: from.status });
-    if (subresource !== 'status') return { ...withoutStatus(wanted), ...status(before) };
-    const { resourceVersion, managedFields } = wanted.metadata;
-    const metadata = {
-      ...before.metadata,
-      ...(resourceVersion ? { resourceVersion } : {}),
-      ...(managedFields ? { managedFields } : {}),
-    };
-    return { ...withoutStatus(before), metadata, ...status(wanted) };
   }
 
   #save(place: Place, before: ApiObject, after: ApiObject, options: WriteOptions): Promise<ApiObject> {
@@ -438,32 +384,4 @@ function filled(kind: ResourceKind, object: ApiObject): ApiObject {
 
 export function keyOf({ namespace, name }: Pick<Place, 'namespace' | 'name'>): string {
   return namespace ? `${namespace}/${name}` : name;
-}
-
-function withoutStatus(object: ApiObject): ApiObject {
-  const copy: Record<string, unknown> = { ...object };
-  delete copy.status;
-  return copy as ApiObject;
-}
-
-/** What generations count: all but metadata and status. */
-function desired(object: ApiObject): Json {
-  return without(object, 'metadata', 'status');
-}
-
-/** The object without what every write changes. */
-function comparable(object: ApiObject): Json {
-  const metadata = without(object.metadata, 'resourceVersion', 'managedFields');
-  const owners = (object.metadata.managedFields ?? []).map((entry) => without(entry, 'time'));
-  return { ...object, metadata: { ...metadata, owners } };
-}
-
-function present(values: Json): Json {
-  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined));
-}
-
-const SUFFIX = 'bcdfghjklmnpqrstvwxz2456789';
-
-function suffix(): string {
-  return Array.from({ length: 5 }, () => SUFFIX[randomInt(SUFFIX.length)]).join('');
 }
