@@ -2,6 +2,7 @@
  * `npm test`: every test there is. What this machine cannot run is named as skipped, with the reason.
  * `npm test -- --fast` leaves out the real-cluster suite; `npm test -- --keep` leaves the cluster up afterwards.
  */
+import { kubeconfigPath } from '../e2e/cluster/paths.ts';
 import { clusterObstacle, netnsObstacle } from './machine.ts';
 import { runSteps } from './steps.ts';
 
@@ -22,6 +23,13 @@ const passed = runSteps([
   {
     name: 'a real cluster, up',
     command: ['node_modules/.bin/tsx', 'e2e/cluster/main.ts', 'up'],
+    skip: noCluster,
+  },
+  {
+    // Before a mesh is there, whose operator would write to what the contract makes. One file after another: each brings the definitions and takes them away.
+    name: 'the contract of the embedded API, on the real API server',
+    command: [...jest, '--selectProjects', 'unit', '--forceExit', '--runInBand', 'standalone/contract'],
+    env: { MESH_CONTRACT_KUBECONFIG: kubeconfigPath() },
     skip: noCluster,
   },
   { name: 'images', command: ['node_modules/.bin/tsx', 'e2e/images.ts'], skip: noCluster },

@@ -113,7 +113,7 @@ async function defineKinds(http: Http): Promise<string[]> {
   const webhooks = '/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations/mesh';
   if ((await http.get(webhooks)).status === 200)
     throw new Error(
-      'a mesh is installed there, and its operator writes to what these tests make; take a server without',
+      'a mesh is installed there, and its operator writes to what these tests make; take a server without, or remove it: helm uninstall mesh -n mesh-system --wait',
     );
   const folder = fileURLToPath(new URL('../../crds', import.meta.url));
   const made: string[] = [];
