@@ -1,14 +1,6 @@
 import { MESH_CONFIG_NAME } from '#core/constants.ts';
-import { parseDuration } from '#core/duration.ts';
 import { caSettings, sameAuthority } from '#core/model/ca-settings.ts';
-import type { AuthorityChoice, CaSettings, RotationRequest } from '#core/model/ca-settings.ts';
-import type {
-  MeshConfig,
-  MeshConfigStatus,
-  RotationOutcome,
-  RotationStatus,
-} from '#core/model/mesh-config.ts';
-import { MESH_DEFAULTS } from '#core/model/mesh-settings.ts';
+import type { MeshConfig } from '#core/model/mesh-config.ts';
 import type { KubeApi } from '#kube/api.ts';
 import type { Clock } from '#kube/clock.ts';
 import { isConflict } from '#kube/errors.ts';
@@ -22,9 +14,29 @@ import type { NextRoot, RootSuccession } from '../../ca/succession.ts';
 import type { ObjectCache } from '../../cache.ts';
 import type { ControllerDuty } from '../../controller.ts';
 import type { Events } from '../../events.ts';
-import { rfc3339, rfc3339Up } from '../../rfc3339.ts';
-import type { StatusPatch } from '../../status-writer.ts';
-import { SHORTEST_DRAIN_MS, drainedAt, fingerprint, leavesAfter, nextStep, publishedFor } from './plan.ts';
+import { rfc3339 } from '../../rfc3339.ts';
+import {
+  abandoned,
+  activeRoots,
+  begun,
+  ended,
+  forced,
+  handled,
+  held,
+  isBack,
+  leavesNow,
+  nextAuthority,
+  only,
+  outcome,
+  overwriting,
+  published,
+  repaired,
+  retired,
+  rootsOf,
+  switched,
+} from './patches.ts';
+import type { Patch, Situation } from './patches.ts';
+import { nextStep } from './plan.ts';
 import type { RotationStep } from './plan.ts';
 import { hindrance } from './survey.ts';
 import type { Survey } from './survey.ts';
@@ -39,8 +51,6 @@ export interface CaRotationControllerParts {
   readonly clock: Clock;
   readonly log: Logger;
 }
-
-type Patch = StatusPatch<MeshConfigStatus>;
 
 /** Waits longer than this are looked at again in between, so that a clock that was put right is noticed. */
 const LONGEST_WAIT_MS = 3_600_000;
@@ -75,22 +85,24 @@ export class CaRotationController implements ControllerDuty {
   async reconcile(_key: string, signal: AbortSignal): Promise<Requeue | void> {
     const { authority, meshConfigs, clock } = this.#parts;
     const config = meshConfigs.get(MESH_CONFIG_NAME);
-    const published = config?.status?.roots?.find((root) => root.active);
+    const signing = config?.status?.roots?.find((root) => root.active);
     // Not published yet: that comes first, and brings us back.
-    if (!config?.status || !published) return;
+    if (!config?.status || !signing) return;
     const active = authority.activeRoot;
-    if (active?.id !== published.id) return { requeueAfterMs: NOT_FOLLOWED_MS };
+    if (active?.id !== signing.id) return { requeueAfterMs: NOT_FOLLOWED_MS };
     const settings = caSettings(config.spec);
-    const leaves = this.#leaves(config);
+    const now = clock.now();
+    const leaves = leavesNow(config, now);
     const { status } = config;
     const current = status.authority ?? authority.choice;
-    const planned = nextStep({ now: clock.now(), settings, status, active, authority: current });
+    const planned = nextStep({ now, settings, status, active, authority: current });
     const step = await this.#asked(config, planned);
     if (step.do === 'wait') {
       if (leaves) await this.#write(config, { leaves });
       return waitUntil(step.until, clock.now());
     }
-    const situation: Situation = { config, settings, current, leaves: leaves ?? status.leaves };
+    // Asking took time.
+    const situation = { config, settings, current, leaves: leaves ?? status.leaves, now: clock.now() };
     const done = await this.#carryOut(step, situation, signal);
     const patch = { ...(leaves ? { leaves } : {}), ...done, ...held(step, settings) };
     if (await this.#write(config, patch)) this.#tell(config, patch);
@@ -101,39 +113,33 @@ export class CaRotationController implements ControllerDuty {
     situation: Situation,
     signal: AbortSignal,
   ): Promise<Patch> {
-    const { succession } = this.#parts;
-    const { config, settings } = situation;
+    const { succession, authority } = this.#parts;
+    const { config, settings, now } = situation;
+    const { rotation } = config.status!;
     switch (step.do) {
       case 'begin':
-        return this.#begin(step, situation);
+        return begun(situation, step, authority.activeRoot?.id ?? '');
       case 'publish':
-        return this.#published(situation, step.repair === true, signal);
+        return this.#publish(situation, step.repair === true, signal);
       case 'switch':
-        return this.#switched(situation, { to: config.status?.rotation?.to });
+        return switched(situation, rotation?.to);
       case 'switch-back':
-        return {
-          ...this.#switched(situation, { to: config.status?.rotation?.from }),
-          ...handled(step.request),
-        };
+        return { ...switched(situation, rotation?.from), ...handled(step.request) };
       case 'retire':
-        return this.#retired(situation);
+        return this.#retire(situation);
       case 'abandon':
         await succession.discard(nextAuthority(situation));
-        return {
-          roots: rootsOf(config).filter(({ active }) => active),
-          rotation: null,
-          ...this.#outcome('Aborted', 'the new root was taken away; it had signed nothing', step.request),
-        };
+        return abandoned(situation, step.request);
       case 'force':
-        return this.#forced(situation, step.request);
+        return { ...forced(situation), ...handled(step.request) };
       case 'rehearse':
         try {
-          return this.#outcome('Rehearsed', await succession.rehearse(settings), step.request);
+          return outcome('Rehearsed', await succession.rehearse(settings), now, step.request);
         } catch (error) {
-          return this.#outcome('Refused', `a rotation would fail: ${(error as Error).message}`, step.request);
+          return outcome('Refused', `a rotation would fail: ${(error as Error).message}`, now, step.request);
         }
       case 'refuse':
-        return this.#outcome('Refused', step.why, step.request);
+        return outcome('Refused', step.why, now, step.request);
     }
   }
 
@@ -157,59 +163,14 @@ export class CaRotationController implements ControllerDuty {
     return { do: 'wait', until: Math.min(until, clock.now() + ASK_AGAIN_MS) };
   }
 
-  #begin(step: Extract<RotationStep, { do: 'begin' }>, { settings }: Situation): Patch {
-    const { authority } = this.#parts;
-    const rotation: RotationStatus = {
-      phase: 'Preparing',
-      reason: step.reason,
-      ...(step.forced ? { forced: true } : {}),
-      authority: settings.authority,
-      from: authority.activeRoot?.id ?? '',
-      message:
-        settings.authority.provider === 'builtin'
-          ? `a new ${settings.keyType} root is being made`
-          : `${settings.authority.provider} is asked for its root`,
-    };
-    return { rotation, ...handled(step.request) };
-  }
-
-  async #published(situation: Situation, repair: boolean, signal: AbortSignal): Promise<Patch> {
-    const { clock } = this.#parts;
-    const { config, leaves } = situation;
-    const begun = config.status!.rotation!;
+  async #publish(situation: Situation, repair: boolean, signal: AbortSignal): Promise<Patch> {
+    const { from, forced: isForced } = situation.config.status!.rotation!;
     const found = await this.#prepared(situation, repair, signal);
-    if (found.root.id === begun.from) return this.#sameRoot(situation);
-    const { root, crossSignedPem } = found;
-    if (begun.forced) return this.#only(root.id, [root], { ...begun, to: root.id });
-    const roots = [...rootsOf(config).filter(({ id }) => id !== root.id), root];
-    if (repair) return this.#repaired(situation, roots, { ...begun, to: root.id });
-    const ttl = leafTtlMs(config);
-    const isEndorsed = crossSignedPem !== '';
-    const until = rfc3339Up(
-      isEndorsed ? clock.now() + publishedFor(ttl) : drainedAt(clock.now(), ttl, leaves),
-    );
-    return {
-      roots,
-      rotation: {
-        ...begun,
-        to: root.id,
-        ...(isEndorsed ? { crossSigned: crossSignedPem } : {}),
-        phase: 'Published',
-        until,
-        ...(isEndorsed ? {} : { earliest: rfc3339Up(clock.now() + publishedFor(ttl)) }),
-        message: isEndorsed
-          ? `both roots are believed; the old one signs until ${until}`
-          : `both roots are believed; the old one, which cannot sign the new one, signs until every sidecar has heard of that, ${until} at the latest`,
-      },
-    };
-  }
-
-  /** Both are published and the new one signs, in one step. */
-  #repaired(situation: Situation, roots: readonly RootOf[], rotation: RotationStatus): Patch {
-    const config = { ...situation.config, status: { ...situation.config.status, roots, rotation } };
-    const done = this.#switched({ ...situation, config }, rotation);
-    const message = 'the old root had ended; the new one signs from now on';
-    return { ...done, rotation: { ...done.rotation!, message } };
+    if (found.root.id === from) return this.#keepRoot(situation);
+    // Making it takes time, which is none for hearing of it.
+    const then = { ...situation, now: this.#parts.clock.now() };
+    if (isForced) return only(then, found.root);
+    return repair ? repaired(then, found.root) : published(then, found);
   }
 
   async #prepared(
@@ -236,106 +197,27 @@ export class CaRotationController implements ControllerDuty {
   }
 
   /** Only the way to the authority is another, or the intermediate under its root. */
-  async #sameRoot(situation: Situation): Promise<Patch> {
+  async #keepRoot(situation: Situation): Promise<Patch> {
     const { config, current } = situation;
-    const rotation = config.status!.rotation!;
+    const { reason, forced: isForced, from } = config.status!.rotation!;
     const authority = nextAuthority(situation);
-    const isAsked = rotation.reason === 'Requested' && sameAuthority(authority, current);
-    if (rotation.forced || (isAsked && authority.provider !== 'builtin')) {
+    const isAsked = reason === 'Requested' && sameAuthority(authority, current);
+    if (isForced || (isAsked && authority.provider !== 'builtin')) {
       const why = `${authority.provider} has no other root than the one that signs; make one there, or name another authority`;
-      return { rotation: null, ...this.#ended('Refused', rotation, why) };
+      return { rotation: null, ...ended('Refused', situation, why) };
     }
-    await this.#parts.succession.promote(rotation.from, authority);
-    return {
-      authority,
-      rotation: null,
-      ...this.#ended('Completed', rotation, 'the root stays; what signs under it was replaced'),
-    };
+    await this.#parts.succession.promote(from, authority);
+    const message = 'the root stays; what signs under it was replaced';
+    return { authority, rotation: null, ...ended('Completed', situation, message) };
   }
 
-  #switched({ config, leaves }: Situation, { to = '' }: { readonly to?: string | undefined }): Patch {
-    const now = this.#parts.clock.now();
-    const until = rfc3339Up(drainedAt(now, leafTtlMs(config), leaves));
-    const rotation = config.status!.rotation!;
-    const who =
-      to === rotation.to ? 'the new root signs; the old one' : 'the old root signs again; the new one';
-    return {
-      roots: rootsOf(config).map((root) => ({ ...root, active: root.id === to })),
-      rotation: {
-        ...rotation,
-        phase: 'Draining',
-        until,
-        earliest: rfc3339Up(now + SHORTEST_DRAIN_MS),
-        message: `${who} is believed until no sidecar leans on it, ${until} at the latest, when everything it signed has ended`,
-      },
-    };
-  }
-
-  async #retired(situation: Situation): Promise<Patch> {
+  async #retire(situation: Situation): Promise<Patch> {
     const { succession } = this.#parts;
     const { config } = situation;
-    const rotation = config.status!.rotation!;
     const authority = nextAuthority(situation);
-    const roots = rootsOf(config).filter(({ active }) => active);
-    const isBack = roots[0]?.id === rotation.from;
-    if (isBack) await succession.discard(authority);
-    else await succession.promote(roots[0]!.id, authority);
-    return {
-      roots,
-      rotation: null,
-      ...(isBack
-        ? this.#ended('Aborted', rotation, 'the old root signs again, and the new one was taken away')
-        : {
-            authority,
-            ...this.#ended(
-              'Completed',
-              rotation,
-              `root ${short(rotation.to)} has replaced ${short(rotation.from)}`,
-            ),
-          }),
-    };
-  }
-
-  #ended(result: RotationOutcome['result'], rotation: RotationStatus, message: string): Patch {
-    const mode = rotation.forced ? 'forced' : 'graceful';
-    const at = rfc3339(this.#parts.clock.now());
-    return { lastRotation: { result, mode: result === 'Aborted' ? 'abort' : mode, at, message } };
-  }
-
-  /** The old root may be in wrong hands: whatever it signed is believed no longer, from now on. */
-  #forced({ config }: Situation, request: RotationRequest): Patch {
-    const rotation = { ...config.status!.rotation!, forced: true };
-    const handled = { handledRequest: request.id };
-    const next = rootsOf(config).find(({ id }) => id === rotation.to);
-    if (!next) return { rotation, ...handled };
-    return { ...this.#only(next.id, [next], rotation), ...handled };
-  }
-
-  #only(id: string, roots: readonly RootOf[], rotation: RotationStatus): Patch {
-    return {
-      roots: roots.map((root) => ({ ...root, active: root.id === id })),
-      rotation: {
-        ...rotation,
-        phase: 'Draining',
-        until: rfc3339Up(this.#parts.clock.now()),
-        earliest: rfc3339Up(this.#parts.clock.now()),
-        message: 'the new root signs, and nothing else is believed',
-      },
-    };
-  }
-
-  #outcome(result: RotationOutcome['result'], message: string, request: RotationRequest | undefined): Patch {
-    const at = rfc3339(this.#parts.clock.now());
-    const lastRotation = { result, mode: request?.mode ?? 'abort', at, message };
-    return { lastRotation, ...(request ? { handledRequest: request.id } : {}) };
-  }
-
-  #leaves(config: MeshConfig): MeshConfigStatus['leaves'] {
-    const text = config.spec?.leafTTL ?? MESH_DEFAULTS.leafTTL;
-    const before = config.status?.leaves;
-    if (before?.ttl === text) return undefined;
-    const beforeMs = before && parseDuration(before.ttl);
-    return leavesAfter(this.#parts.clock.now(), before, { text, ms: leafTtlMs(config), beforeMs });
+    if (isBack(config)) await succession.discard(authority);
+    else await succession.promote(activeRoots(config)[0]!.id, authority);
+    return retired(situation);
   }
 
   /** @returns false when somebody else wrote meanwhile, which brings us back */
@@ -368,50 +250,6 @@ export class CaRotationController implements ControllerDuty {
       message: said.message,
     });
   }
-}
-
-interface Situation {
-  readonly config: MeshConfig;
-  readonly settings: CaSettings;
-  /** Whose root signs, or signed before this rotation. */
-  readonly current: AuthorityChoice;
-  readonly leaves: MeshConfigStatus['leaves'];
-}
-
-/** See {@link MeshConfigStatus.held}. */
-function held(step: RotationStep, settings: CaSettings): Pick<Patch, 'held'> {
-  if (step.do === 'begin') return { held: null };
-  const mode = 'request' in step ? step.request?.mode : undefined;
-  return mode === 'rehearse' || mode === 'abort' ? { held: fingerprint(settings) } : {};
-}
-
-function nextAuthority({ config, current }: Situation): AuthorityChoice {
-  return config.status?.rotation?.authority ?? current;
-}
-
-type RootOf = NonNullable<MeshConfigStatus['roots']>[number];
-
-function rootsOf(config: MeshConfig): readonly RootOf[] {
-  return config.status?.roots ?? [];
-}
-
-function leafTtlMs({ spec }: MeshConfig): number {
-  return parseDuration(spec?.leafTTL ?? MESH_DEFAULTS.leafTTL) ?? parseDuration(MESH_DEFAULTS.leafTTL)!;
-}
-
-/** A merge patch would keep settings of the old one. */
-function overwriting(before: AuthorityChoice | undefined, after: AuthorityChoice): object {
-  const gone = Object.keys(before?.config ?? {}).map((key) => [key, null]);
-  const config = { ...(Object.fromEntries(gone) as Record<string, null>), ...after.config };
-  return { ...after, config: after.config ? config : null };
-}
-
-function handled(request: RotationRequest | undefined): Patch {
-  return request ? { handledRequest: request.id } : {};
-}
-
-function short(rootId = ''): string {
-  return rootId.slice(0, 12);
 }
 
 function waitUntil(until: number | undefined, now: number): Requeue | void {

@@ -1,55 +1,22 @@
-import type { AuthorityChoice } from '#core/model/ca-settings.ts';
 import { SECRETS } from '#kube/types.ts';
 import { generateKeys, privateKeyPem, sha256Hex } from '#pki/keys.ts';
 import { readCertificates } from '#pki/pem.ts';
 import { issueCrossSigned, issueRoot, readSigner } from '#pki/profile.ts';
 
-import { ExampleProvider, MemoryKeyHolder } from '../../ca/example-provider.fake.ts';
-import type { CaProvider } from '../../ca/provider.ts';
 import { SCOPE } from '../controllers.fake.ts';
 import { RotationWorld, beliefFault } from './rotation-world.fake.ts';
+import { BUILTIN as builtin, Elsewhere, elsewhereAt } from './elsewhere.fake.ts';
 import type { Replica } from './rotation-world.fake.ts';
-
-/** Authorities elsewhere, by their address; those whose address begins with `https://signs` can cross-sign. */
-class Elsewhere {
-  readonly holders = new Map<string, MemoryKeyHolder>();
-
-  at(choice: AuthorityChoice): CaProvider {
-    const address = choice.config?.['address'] ?? '';
-    const now = (): number => world.clock.now();
-    const name = new URL(address).hostname;
-    const holder = this.holders.get(name) ?? new MemoryKeyHolder(now);
-    this.holders.set(name, holder);
-    const provider = new ExampleProvider(holder, SCOPE.trustDomain, now);
-    if (!name.startsWith('signs')) return provider;
-    return Object.assign(provider, {
-      crossSign: async (rootPem: string) =>
-        issueCrossSigned(await holder.signer(SCOPE.trustDomain), rootPem, now()),
-    });
-  }
-}
 
 let world: RotationWorld;
 let elsewhere: Elsewhere;
 beforeEach(async () => {
   world = await RotationWorld.make();
-  elsewhere = new Elsewhere();
-  world.slots = (builtin) => ({
-    current: (choice) => (choice.provider === 'builtin' ? builtin.current(choice) : elsewhere.at(choice)),
-    next: (choice, make) =>
-      choice.provider === 'builtin' ? builtin.next(choice, make) : elsewhere.at(choice),
-  });
+  elsewhere = new Elsewhere(() => world.clock.now());
+  world.slots = (builtin) => elsewhere.beside(builtin);
 });
 afterEach(() => world.base.end());
 
-const vault = (name: string, path = ''): object => ({
-  ca: {
-    provider: 'vault',
-    config: { address: `https://${name}.test`, intermediatePath: `pki${path}` },
-    rotation: null,
-  },
-});
-const builtin = { ca: { provider: 'builtin', config: null, rotation: null } };
 const active = (): string => world.status.roots!.find((root) => root.active)!.id;
 
 /** Signs with every replica at every step, and looks whether everybody believes it. */
@@ -63,7 +30,7 @@ async function everybodyBelieves(replicas: readonly Replica[]): Promise<void> {
 test('from the builtin authority to another, to one more, and back: everybody believes everybody all the time', async () => {
   const replicas = [await world.replica(), await world.replica()];
   const seen = [active()];
-  for (const spec of [vault('signs'), vault('mute'), builtin]) {
+  for (const spec of [elsewhereAt('signs'), elsewhereAt('mute'), builtin]) {
     await world.patch({ spec });
     await world.settle(() => replicas, everybodyBelieves);
     expect(world.status.rotation).toBeUndefined();
@@ -78,9 +45,9 @@ test('from the builtin authority to another, to one more, and back: everybody be
 
 test('what the old authority cannot cross-sign signs only when every older certificate has ended', async () => {
   const replica = await world.replica();
-  await world.patch({ spec: vault('mute') });
+  await world.patch({ spec: elsewhereAt('mute') });
   await world.settle(() => [replica]);
-  await world.patch({ spec: vault('other') });
+  await world.patch({ spec: elsewhereAt('other') });
   const begun = world.clock.now();
   const old = active();
   let switched = 0;
@@ -94,7 +61,7 @@ test('what the old authority cannot cross-sign signs only when every older certi
 });
 
 test('the operator dies after every single step of a change of provider', async () => {
-  for (const spec of [vault('signs'), builtin]) {
+  for (const spec of [elsewhereAt('signs'), builtin]) {
     await world.patch({ spec });
     await world.settle(async () => [await world.replica()], everybodyBelieves);
     expect(world.status.lastRotation?.result).toBe('Completed');
@@ -105,7 +72,7 @@ test('the operator dies after every single step of a change of provider', async 
 test('the other authority is away: the status says so, the old one signs, and going back ends it', async () => {
   const replica = await world.replica();
   const before = active();
-  await world.patch({ spec: vault('away') });
+  await world.patch({ spec: elsewhereAt('away') });
   elsewhere.at({ provider: 'vault', config: { address: 'https://away.test' } });
   elsewhere.holders.get('away.test')!.away = true;
   await world.settle(() => [replica], everybodyBelieves).catch(() => undefined);
@@ -122,10 +89,10 @@ test('the other authority is away: the status says so, the old one signs, and go
 
 test('another way to the same authority changes no root', async () => {
   const replica = await world.replica();
-  await world.patch({ spec: vault('signs') });
+  await world.patch({ spec: elsewhereAt('signs') });
   await world.settle(() => [replica]);
   const before = active();
-  await world.patch({ spec: vault('signs', '-other') });
+  await world.patch({ spec: elsewhereAt('signs', '-other') });
   await world.settle(() => [replica], everybodyBelieves);
   expect(active()).toBe(before);
   expect(world.status.authority).toMatchObject({ config: { intermediatePath: 'pki-other' } });
@@ -133,7 +100,7 @@ test('another way to the same authority changes no root', async () => {
 
 test('a request for a new root of an authority that has no other is refused with what to do', async () => {
   const replica = await world.replica();
-  await world.patch({ spec: vault('signs') });
+  await world.patch({ spec: elsewhereAt('signs') });
   await world.settle(() => [replica]);
   await world.ask('again');
   await world.settle(() => [replica]);
@@ -146,7 +113,7 @@ test('a request for a new root of an authority that has no other is refused with
 test('taken back while the new provider signs: the old one signs again', async () => {
   const replica = await world.replica();
   const before = active();
-  await world.patch({ spec: vault('signs') });
+  await world.patch({ spec: elsewhereAt('signs') });
   let asked = false;
   await world.settle(
     () => [replica],
@@ -166,7 +133,7 @@ test('taken back while the new provider signs: the old one signs again', async (
 
 test('forced away from an authority that is lost', async () => {
   const replica = await world.replica();
-  await world.patch({ spec: vault('signs') });
+  await world.patch({ spec: elsewhereAt('signs') });
   await world.settle(() => [replica]);
   elsewhere.holders.get('signs.test')!.away = true;
   await world.patch({ spec: { ca: { ...builtin.ca, rotation: { request: 'lost', mode: 'forced' } } } });
@@ -180,7 +147,7 @@ test('a rehearsal of a change of provider asks that provider, changes nothing, a
   const before = active();
   const ask = (name: string, request: string): Promise<void> =>
     world.patch({
-      spec: { ca: { ...(vault(name) as { ca: object }).ca, rotation: { request, mode: 'rehearse' } } },
+      spec: { ca: { ...(elsewhereAt(name) as { ca: object }).ca, rotation: { request, mode: 'rehearse' } } },
     });
   await ask('signs', 'one');
   await world.settle(() => [replica]);
@@ -198,7 +165,7 @@ test('a rehearsal of a change of provider asks that provider, changes nothing, a
   });
   expect([active(), world.status.rotation, world.secrets]).toEqual([before, undefined, ['mesh-ca']]);
   // Other settings than those that were rehearsed are meant.
-  await world.patch({ spec: { ca: (vault('signs') as { ca: object }).ca } });
+  await world.patch({ spec: { ca: (elsewhereAt('signs') as { ca: object }).ca } });
   await world.settle(() => [replica], everybodyBelieves);
   expect(world.status.authority?.provider).toBe('vault');
 });
