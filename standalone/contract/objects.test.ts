@@ -194,6 +194,21 @@ test('a namespace takes everything in it along', async () => {
   expect((await target.http.get(inside)).body.items).toEqual([]);
 }, 60_000);
 
+test('a namespace has its default ServiceAccount, and gets it back', async () => {
+  const path = target.core('serviceaccounts', 'default');
+  let before: unknown;
+  await until(async () => {
+    const { status, body } = await target.http.get(path);
+    before = body.metadata?.uid;
+    return status === 200;
+  });
+  expect((await target.http.delete(path)).status).toBe(200);
+  await until(async () => {
+    const { status, body } = await target.http.get(path);
+    return status === 200 && body.metadata.uid !== before;
+  });
+}, 60_000);
+
 test('many are deleted by a selector', async () => {
   await created('of-many-1', { labels: { set: 'many' } });
   await created('of-many-2', { labels: { set: 'many' } });

@@ -17,12 +17,13 @@ import type { Admission } from '../api/change/admission.ts';
 import { Writer } from '../api/change/writer.ts';
 import { Kinds } from '../api/kinds.ts';
 import { Reviews } from '../api/review/reviews.ts';
+import { DefaultAccounts } from '../controllers/default-accounts.ts';
 import { GarbageCollector } from '../controllers/garbage-collector.ts';
 import type { Journal } from '../store/journal.ts';
 import { ObjectStore } from '../store/object-store.ts';
 import type { ApiObject } from '../store/object.ts';
 import { SERVER_NAME, loadCredentials, servingPair } from './credentials.ts';
-import { seed } from './seed.ts';
+import { AS_SERVER, seed } from './seed.ts';
 
 export interface EmbeddedApiOptions {
   readonly journal: Journal;
@@ -88,11 +89,13 @@ export async function startEmbeddedApi(options: EmbeddedApiOptions): Promise<Emb
     const tls = await servingPair(credentials, clock);
     const server = new ApiServer({ store, kinds, clock, log, authenticator, authorizer, handler, tls });
     const collector = new GarbageCollector({ store, kinds, writer });
+    const accounts = new DefaultAccounts({ store, kinds, writer, asServer: AS_SERVER, log });
     const listening = await server.listen(port, host);
     const { caPem, adminToken } = credentials;
     const end = async (): Promise<void> => {
       await server.close();
       collector.stop();
+      accounts.stop();
       store.close();
     };
     let ended: Promise<void> | undefined;
