@@ -1,7 +1,7 @@
 import { Background } from './background.ts';
 import { patchMeshConfigStatus, timedPatch } from './client.ts';
 import { eventually } from './eventually.ts';
-import { apply, exec, getJson, kubectl } from './kubectl.ts';
+import { apply, exec, execOk, getJson, kubectl } from './kubectl.ts';
 import { MESH_NAMESPACE, TUNNEL } from './mesh.ts';
 import { readyPod } from './pods.ts';
 import type { PodRef } from './kubectl.ts';
@@ -14,7 +14,7 @@ export const LEAF_TTL = '20s';
 export interface MeshStatus {
   readonly roots: readonly { readonly id: string; readonly active: boolean; readonly pem: string }[];
   readonly authority?: { readonly provider: string };
-  readonly rotation?: { readonly phase: string; readonly message: string };
+  readonly rotation?: { readonly phase: string; readonly reason: string; readonly message: string };
   readonly lastRotation?: { readonly result: string; readonly mode: string; readonly message: string };
   readonly handledRequest?: string;
   readonly leaves?: { readonly ttl: string };
@@ -79,23 +79,54 @@ export async function shortLivedScene(ns: string): Promise<MeshedPod> {
 }
 
 /**
- * Sends twenty requests a second on new connections, and, where connections outlive certificates, two hundred on ten that are kept,
- * while something happens; not one may fail.
+ * Twenty requests a second on new connections, and, where connections outlive certificates, two hundred on ten that are kept:
+ * arguments of load.mjs.
  */
+function loads(seconds: number): readonly (readonly string[])[] {
+  const made = ['20', String(seconds), '0'];
+  return TUNNEL ? [made, ['200', String(seconds), '10']] : [made];
+}
+
+const LOAD = ['node', '/toolbox/load.mjs', 'http://db:8080/'] as const;
+
+/** Load while something happens; not one request may fail. */
 export async function underLoad(from: PodRef, what: () => Promise<void>): Promise<void> {
-  const load = (...args: readonly string[]): Background =>
-    new Background(from, ['node', '/toolbox/load.mjs', 'http://db:8080/', ...args]);
-  const loads = [load('20'), ...(TUNNEL ? [load('200', '0', '10')] : [])];
+  const programs = loads(0).map((args) => new Background(from, [...LOAD, ...args]));
   try {
-    for (const program of loads) await program.event('started');
+    for (const program of programs) await program.event('started');
     await what();
-    for (const program of loads) {
+    for (const program of programs) {
       program.write('stop\n');
       expect(await program.event('summary')).toMatchObject({ failures: [], failed: 0 });
     }
   } finally {
-    for (const program of loads) program.stop();
+    for (const program of programs) program.stop();
   }
+}
+
+/** The same load for some seconds, with nobody connected to the pod. */
+export async function startLoads(from: PodRef, seconds: number): Promise<void> {
+  for (const [index, args] of loads(seconds).entries()) {
+    const command = [...LOAD, ...args].join(' ');
+    await execOk(from, ['sh', '-c', `${command} > /tmp/load-${index}.log 2>&1 < /dev/null &`]);
+  }
+}
+
+/** What {@link startLoads} came to, once it has ended. */
+export function loadSummaries(from: PodRef): Promise<readonly unknown[]> {
+  return Promise.all(
+    loads(0).map((_, index) =>
+      eventually(
+        'the load has ended',
+        async () => {
+          const log = await execOk(from, ['cat', `/tmp/load-${index}.log`]);
+          const line = log.split('\n').find((text) => text.includes('"summary"'));
+          return line === undefined ? undefined : (JSON.parse(line) as unknown);
+        },
+        { timeoutMs: 120_000, everyMs: 1000 },
+      ),
+    ),
+  );
 }
 
 /** Waits until another root than `before` is the only one. */

@@ -8,7 +8,7 @@ import type { Permission } from '#operator/permissions.ts';
 
 import { resourceName } from '../../scripts/generated/permissions-page.ts';
 import { eventually } from '../kit/eventually.ts';
-import { apply, kubectl } from '../kit/kubectl.ts';
+import { apply, kubectl, tryKubectl } from '../kit/kubectl.ts';
 import { MESH_NAMESPACE } from '../kit/mesh.ts';
 import { readyPod } from '../kit/pods.ts';
 import { idleClient, namespace } from '../kit/workload.ts';
@@ -46,7 +46,44 @@ describe('what each account of the mesh may do equals the table in docs/referenc
   test('the ServiceAccount of a pod outside the mesh may do nothing of the mesh', async () => {
     expect(await granted(`system:serviceaccount:${NS}:default`, NS)).toEqual([]);
   });
+
+  test("of all accounts that are not Kubernetes' own, the operator's alone reads the Secrets of the mesh", async () => {
+    const text = await kubectl(['get', 'serviceaccounts', '-A', '-o', 'json']);
+    const { items } = JSON.parse(text) as { items: { metadata: { namespace: string; name: string } }[] };
+    const accounts = items
+      .filter(({ metadata }) => metadata.namespace !== 'kube-system')
+      .map(({ metadata }) => `${metadata.namespace}:${metadata.name}`);
+    expect(accounts.length).toBeGreaterThan(5);
+    const readers = [];
+    for (const account of accounts) if (await mayReadAuthority(account)) readers.push(account);
+    expect(readers).toEqual([`${MESH_NAMESPACE}:mesh-operator`]);
+  });
 });
+
+/** Whether an account gets at the authority's key in any way. */
+async function mayReadAuthority(account: string): Promise<boolean> {
+  const [namespace] = account.split(':');
+  const who = [`--as=system:serviceaccount:${account}`, '--as-group=system:authenticated'];
+  const groups = ['--as-group=system:serviceaccounts', `--as-group=system:serviceaccounts:${namespace}`];
+  for (const what of [
+    ['get', 'secrets/mesh-ca'],
+    ['list', 'secrets'],
+    ['watch', 'secrets'],
+  ]) {
+    const { code } = await tryKubectl([
+      'auth',
+      'can-i',
+      ...what,
+      '-n',
+      MESH_NAMESPACE,
+      ...who,
+      ...groups,
+      '-q',
+    ]);
+    if (code === 0) return true;
+  }
+  return false;
+}
 
 /** One line for each verb on each resource, sorted. */
 function listed(permissions: readonly Permission[]): string[] {
