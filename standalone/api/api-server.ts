@@ -3,8 +3,6 @@ import { createSecureServer } from 'node:http2';
 import type { Http2SecureServer, Http2ServerRequest, Http2ServerResponse } from 'node:http2';
 import type { AddressInfo, Socket } from 'node:net';
 
-import { parse as parseYaml } from 'yaml';
-
 import type { Clock } from '#kube/clock.ts';
 import type { Logger } from '#kube/log.ts';
 
@@ -14,7 +12,7 @@ import type { Authorizer } from './access/authorizer.ts';
 import type { User } from './access/user.ts';
 import type { Answer, ApiHandler } from './api-handler.ts';
 import { isWatch } from './api-handler.ts';
-import { APPLY_PATCH } from './change/patch.ts';
+import { bodyOf, readBody } from './body.ts';
 import { discovery } from './discovery/discovery.ts';
 import { OpenApi } from './discovery/openapi.ts';
 import type { Kinds } from './kinds.ts';
@@ -36,10 +34,7 @@ export interface ApiServerDeps {
 
 /** What the server says it is: the Kubernetes whose ways it follows. */
 const VERSION = { major: '1', minor: '32', gitVersion: 'v1.32.0-mesh-dev', platform: process.platform };
-/** Kubernetes takes objects of 1.5 MB, and requests of twice that. */
-const MAX_BODY_BYTES = 3 * 1024 * 1024;
 const MAX_CONNECTIONS = 4_096;
-const BODY_TIMEOUT_MS = 30_000;
 const HANDSHAKE_TIMEOUT_MS = 10_000;
 const OPEN_PATHS = new Set(['/healthz', '/livez', '/readyz']);
 
@@ -138,7 +133,7 @@ export class ApiServer {
       userAgent: request.headers['user-agent'] ?? '',
     };
     this.#deps.handler.authorize(asked);
-    const full: ResourceRequest = { ...asked, body: readBody(await bodyOf(request), asked.contentType) };
+    const full: ResourceRequest = { ...asked, body: readBody(await bodyOf(request), asked) };
     if (asked.method === 'GET' && isWatch(asked.query)) return this.#watch(full, response);
     send(response, await this.#deps.handler.answer(full));
   }
@@ -225,51 +220,4 @@ function send(response: Response, { status, body, warnings = [] }: Answer): void
 function sendText(response: Response, text: string, type = 'text/plain'): void {
   response.writeHead(200, { 'content-type': type });
   response.end(text);
-}
-
-async function bodyOf(request: Request): Promise<string> {
-  const parts: Buffer[] = [];
-  let size = 0;
-  const timer = setTimeout(() => request.destroy(new Error('the body did not come')), BODY_TIMEOUT_MS);
-  try {
-    for await (const part of request) {
-      size += (part as Buffer).length;
-      if (size > MAX_BODY_BYTES)
-        throw new Refusal(413, 'RequestEntityTooLarge', `the body is larger than ${MAX_BODY_BYTES} bytes`);
-      parts.push(part as Buffer);
-    }
-  } finally {
-    clearTimeout(timer);
-  }
-  return Buffer.concat(parts).toString('utf8');
-}
-
-function readBody(text: string, contentType: string): unknown {
-  if (text === '') return undefined;
-  const isYaml = contentType === APPLY_PATCH || contentType === 'application/yaml';
-  if (!isYaml && !/^application\/([a-z-]+\+)?json$/.test(contentType)) {
-    throw new Refusal(
-      415,
-      'UnsupportedMediaType',
-      'the body of the request was in an unknown format - accepted media types include: application/json, application/yaml',
-    );
-  }
-  let value: unknown;
-  try {
-    value = isYaml ? (parseYaml(text, { maxAliasCount: 20 }) as unknown) : (JSON.parse(text) as unknown);
-  } catch (error) {
-    throw badRequest(`the body cannot be read: ${error instanceof Error ? error.message.slice(0, 200) : ''}`);
-  }
-  checkDepth(value, 0);
-  return value;
-}
-
-const MAX_DEPTH = 100;
-
-/** Nothing we keep is nested so deep; a field `__proto__` would be no field. */
-function checkDepth(value: unknown, depth: number): void {
-  if (typeof value !== 'object' || value === null) return;
-  if (depth > MAX_DEPTH) throw badRequest(`the body is nested deeper than ${MAX_DEPTH} levels`);
-  if (Object.hasOwn(value, '__proto__')) throw badRequest('no field can be named __proto__');
-  for (const inner of Object.values(value)) checkDepth(inner, depth + 1);
 }

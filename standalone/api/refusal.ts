@@ -77,6 +77,12 @@ export function forbidden(kind: ResourceKind, name: string, why: string): Refusa
   return new Refusal(403, 'Forbidden', message, details(kind, name));
 }
 
+/** @param what what was sent, such as a media type */
+export function unknownFormat(what: string): Refusal {
+  const message = `the body of the request was in an unknown format - accepted media types include: application/json, application/yaml (not taken: ${what}; with kubectl, write the object in a file and use: kubectl apply -f FILE)`;
+  return new Refusal(415, 'UnsupportedMediaType', message);
+}
+
 export function expired(message: string): Refusal {
   return new Refusal(410, 'Expired', message);
 }

@@ -147,6 +147,78 @@ withKubectl(`kubectl 1.32 or newer (${program ?? 'neither here nor to be had fro
     expect(err).toMatch(/unknown field .*nonsense/);
   });
 
+  test('namespaces, accounts, roles, maps and secrets are made without a file', async () => {
+    const made = async (...args: string[]) => (await kubectl.run(['create', ...args])).out;
+    const name = `${target.namespace}-made`;
+    expect(await made('namespace', name)).toBe(`namespace/${name} created\n`);
+    expect((await kubectl.run(['delete', 'namespace', name])).code).toBe(0);
+    expect(await made('serviceaccount', 'made')).toBe('serviceaccount/made created\n');
+    expect(await made('configmap', 'made', '--from-literal=a=1', '--from-literal=empty=')).toBe(
+      'configmap/made created\n',
+    );
+    expect(await made('secret', 'generic', 'made', '--from-literal=a=hidden')).toBe('secret/made created\n');
+    expect(await made('role', 'made', '--verb=get', '--resource=configmaps', '--resource-name=made')).toBe(
+      'role.rbac.authorization.k8s.io/made created\n',
+    );
+    expect(await made('rolebinding', 'made', '--role=made', '--serviceaccount=some:one', '--user=you')).toBe(
+      'rolebinding.rbac.authorization.k8s.io/made created\n',
+    );
+    const at = async (path: string) => (await target.http.get(path)).body;
+    expect((await at(target.core('configmaps', 'made'))).data).toEqual({ a: '1', empty: '' });
+    expect(await at(target.core('secrets', 'made'))).toMatchObject({
+      data: { a: 'aGlkZGVu' },
+      type: 'Opaque',
+    });
+    const rbac = `/apis/rbac.authorization.k8s.io/v1/namespaces/${target.namespace}`;
+    expect((await at(`${rbac}/roles/made`)).rules).toEqual([
+      { apiGroups: [''], resources: ['configmaps'], resourceNames: ['made'], verbs: ['get'] },
+    ]);
+    expect(await at(`${rbac}/rolebindings/made`)).toMatchObject({
+      roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'Role', name: 'made' },
+      subjects: [
+        { apiGroup: 'rbac.authorization.k8s.io', kind: 'User', name: 'you' },
+        { kind: 'ServiceAccount', name: 'one', namespace: 'some' },
+      ],
+    });
+  }, 60_000);
+
+  test('create says what is there already', async () => {
+    expect(await kubectl.run(['create', 'namespace', target.namespace])).toMatchObject({
+      code: 1,
+      err: `Error from server (AlreadyExists): namespaces "${target.namespace}" already exists\n`,
+    });
+  });
+
+  test('create token gives a token that is good', async () => {
+    await kubectl.run(['create', 'serviceaccount', 'holder']);
+    const { out } = await kubectl.run(['create', 'token', 'holder', '--audience=mesh', '--duration=15m']);
+    const { body } = await target.http.post('/apis/authentication.k8s.io/v1/tokenreviews', {
+      spec: { token: out.trim(), audiences: ['mesh'] },
+    });
+    expect(body.status).toMatchObject({
+      authenticated: true,
+      user: { username: `system:serviceaccount:${target.namespace}:holder` },
+    });
+    const [, payload = ''] = out.split('.');
+    const { exp, iat } = JSON.parse(Buffer.from(payload, 'base64url').toString()) as Record<string, number>;
+    expect(exp! - iat!).toBe(900);
+  });
+
+  test('auth can-i and whoami answer', async () => {
+    expect(await kubectl.run(['auth', 'can-i', 'delete', 'intentions.mesh.dev'])).toMatchObject({
+      code: 0,
+      out: 'yes\n',
+    });
+    expect((await kubectl.run(['auth', 'can-i', 'get', '/healthz'])).out).toBe('yes\n');
+    const { code, out, err } = await kubectl.run(['auth', 'whoami', '-o', 'json']);
+    // Servers before 1.28 know no such review.
+    if (target.minor < 28) return expect(err).toContain('selfsubjectreviews API is not enabled');
+    expect(code).toBe(0);
+    expect((JSON.parse(out) as { status: object }).status).toMatchObject({
+      userInfo: { username: expect.any(String), groups: expect.arrayContaining(['system:authenticated']) },
+    });
+  });
+
   test('delete deletes, and a namespace goes with all that is in it', async () => {
     await apply(manifest('k'));
     expect((await kubectl.run(['delete', 'ixn', 'k'])).out).toBe('intention.mesh.dev "k" deleted\n');
