@@ -41,14 +41,12 @@ async function dev({ data, ephemeral, host, port, verbose }: Options): Promise<n
   // Loaded here only: other commands do without the control plane.
   const { startDev } = await import('#standalone/dev/dev.ts');
   const log = verbose ? jsonLog('mesh-dev', 'info') : silentLog;
-  const onLostLease = (): never => process.exit(1);
   const running = await startDev({
     folder: ephemeral ? undefined : data,
     host,
     port,
     clock: systemClock,
     log,
-    onLostLease,
   });
   console.log(greeting(running, performance.now() - began, ephemeral ? undefined : data));
   await signalled;

@@ -71,7 +71,7 @@ describe('the operator, whole, against an API server', () => {
       ...env,
     });
     const deps = {
-      ...{ config, api: fake.api, clock, log, onLostLease },
+      ...{ config, api: fake.api, clock, log, replicas: { onLostLease } },
       admission: (): Mount => (app) =>
         app.post('/inject', (_request, response) => void response.json({ mounted: true })),
       processMetrics: false,

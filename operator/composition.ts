@@ -34,6 +34,8 @@ import { OperationsPort } from './server/operations-port.ts';
 import { ServingCertificate } from './server/serving-certificate.ts';
 import { signingRouter } from './signing/router.ts';
 import { SigningService } from './signing/signing-service.ts';
+import { SoleLeader } from './sole-leader.ts';
+import type { Elector } from './sole-leader.ts';
 
 export interface OperatorDeps {
   readonly config: OperatorConfig;
@@ -42,8 +44,11 @@ export interface OperatorDeps {
   readonly log: Logger;
   /** Adds the paths of admission; the webhook is a room of its own. */
   readonly admission: (parts: AdmissionParts) => Mount;
-  /** The lease is lost: the process must end, since its controllers cannot be sure any more that they are alone. */
-  readonly onLostLease: () => void;
+  /**
+   * Whether others may work beside this one. They compete for a lease, and who loses it must end its process, since its controllers
+   * cannot be sure any more that they are alone.
+   */
+  readonly replicas: 'one' | { readonly onLostLease: () => void };
   /** Whether memory, CPU and event loop lag are measured; default yes. */
   readonly processMetrics?: boolean;
   /** How long the ports stay open after the replica said that it goes away, so that no new request meets a closed one; default 3 s. */
@@ -224,20 +229,22 @@ function publishedStatus({ caches }: Pick<Parts, 'caches'>): MeshConfigStatus | 
   return caches.meshConfigs.get(MESH_CONFIG_NAME)?.status;
 }
 
-/** Competes for the lease once it is started, and runs the controllers while holding it. */
-function electorOf(parts: Parts): LeaseElector {
-  const { api, clock, log, metrics, caches, config, operations } = parts;
+/** Runs the controllers: from its start on, or while it holds the lease that replicas compete for. */
+function electorOf(parts: Parts): Elector {
+  const { api, clock, log, metrics, caches, config, operations, replicas } = parts;
   const leadership = new Leadership({
     metrics,
     synced: () => caches.synced(),
     create: () => createControllers(parts),
   });
   operations.onScrape(() => leadership.measure());
+  const lead = (term: AbortSignal): Promise<void> => leadership.lead(term);
+  if (replicas === 'one') return new SoleLeader(lead);
   return new LeaseElector({
     ...{ api, clock, log, name: LEASE_NAME, namespace: config.meshNamespace },
     identity: `${config.podName}_${randomBytes(4).toString('hex')}`,
-    onStarted: (term) => leadership.lead(term),
-    onLost: parts.onLostLease,
+    onStarted: lead,
+    onLost: replicas.onLostLease,
   });
 }
 

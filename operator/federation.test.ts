@@ -42,7 +42,7 @@ async function mesh(spec: MeshConfigSpec, env: Record<string, string> = {}): Pro
     ...env,
   });
   const operator = await startOperator({
-    ...{ config, api: fake.api, clock: systemClock, log: new FakeLog(), onLostLease: () => undefined },
+    ...{ config, api: fake.api, clock: systemClock, log: new FakeLog(), replicas: 'one' },
     admission: () => () => undefined,
     processMetrics: false,
     lingerMs: 0,

@@ -75,7 +75,7 @@ test('start, rotation and end of an operator show no key: not in log, Events, st
   const parts: AdmissionParts[] = [];
   const operator = await startOperator({
     ...{ config, api: fake.api, clock: systemClock, log, processMetrics: false, lingerMs: 0 },
-    onLostLease: () => undefined,
+    replicas: 'one',
     admission: (given) => {
       parts.push(given);
       return () => undefined;

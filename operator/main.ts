@@ -65,7 +65,7 @@ async function run(config: OperatorConfig, log: Logger): Promise<number> {
       userAgent: `mesh-operator/${packageJson.version}`,
     });
     const operator = await startOperator(
-      { config, api, clock, log, admission, onLostLease: () => process.exit(1) },
+      { config, api, clock, log, admission, replicas: { onLostLease: () => process.exit(1) } },
       starting.signal,
     );
     const code = await ended;

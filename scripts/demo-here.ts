@@ -56,7 +56,6 @@ async function show(story: Story, ends: (() => Promise<unknown>)[], keep: boolea
   story.step('mesh dev: a Kubernetes API, a certificate authority and the operator, in this process');
   const dev = await startDev({
     ...{ folder: undefined, host: '127.0.0.1', port: 0, clock: systemClock, log: silentLog },
-    onLostLease: () => process.exit(1),
   });
   ends.push(() => dev.stop());
   const api = new KubeClient({ config: dev.api.admin, userAgent: 'demo' });

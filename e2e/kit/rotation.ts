@@ -2,7 +2,7 @@ import { Background } from './background.ts';
 import { patchMeshConfigStatus, timedPatch } from './client.ts';
 import { eventually } from './eventually.ts';
 import { apply, exec, execOk, getJson, kubectl } from './kubectl.ts';
-import { MESH_NAMESPACE, TUNNEL } from './mesh.ts';
+import { TUNNEL } from './mesh.ts';
 import { readyPod } from './pods.ts';
 import type { PodRef } from './kubectl.ts';
 import { helloServer, idleClient, intention, namespace } from './workload.ts';
@@ -12,7 +12,12 @@ export const LEAF_TTL = '20s';
 
 /** As much of the MeshConfig's status as the tests read. */
 export interface MeshStatus {
-  readonly roots: readonly { readonly id: string; readonly active: boolean; readonly pem: string }[];
+  readonly roots: readonly {
+    readonly id: string;
+    readonly active: boolean;
+    readonly pem: string;
+    readonly notAfter: string;
+  }[];
   readonly authority?: { readonly provider: string };
   readonly rotation?: { readonly phase: string; readonly reason: string; readonly message: string };
   readonly lastRotation?: { readonly result: string; readonly mode: string; readonly message: string };
@@ -140,22 +145,4 @@ export function replaced(before: string, timeoutMs = 180_000): Promise<MeshStatu
     },
     { timeoutMs, everyMs: 1000 },
   );
-}
-
-/** The operator that carries the rotation, without a chance to say goodbye. The other one takes over when its lease has run out. */
-export async function killLeader(): Promise<void> {
-  const lease = await getJson<{ spec: { holderIdentity: string } }>([
-    'lease',
-    'mesh-operator',
-    '-n',
-    MESH_NAMESPACE,
-  ]);
-  const [pod] = lease!.spec.holderIdentity.split('_');
-  await killOperators([pod!]);
-}
-
-/** @param pods names, or a selector: arguments of `kubectl delete pod` */
-export async function killOperators(pods: readonly string[]): Promise<void> {
-  const how = ['--grace-period=0', '--force', '--wait=false'];
-  await kubectl(['delete', 'pod', ...pods, '-n', MESH_NAMESPACE, ...how]);
 }

@@ -3,6 +3,7 @@ import { eventually } from '../kit/eventually.ts';
 import { apply, exec, kubectl } from '../kit/kubectl.ts';
 import type { PodRef } from '../kit/kubectl.ts';
 import { MESH_NAMESPACE } from '../kit/mesh.ts';
+import { scaleOperator } from '../kit/operators.ts';
 import { readyPod, readyPods } from '../kit/pods.ts';
 import { helloServer, idleClient, intention, namespace } from '../kit/workload.ts';
 
@@ -41,39 +42,6 @@ describe('parts of the mesh are gone', () => {
           wanted || undefined,
       { timeoutMs: 30_000 },
     );
-
-  async function scaleOperator(replicas: number): Promise<void> {
-    await kubectl(['scale', 'deployment/mesh-operator', '-n', MESH_NAMESPACE, `--replicas=${replicas}`]);
-    await eventually(
-      `${replicas} operators`,
-      async () => {
-        const ready = await kubectl([
-          'get',
-          'deployment',
-          'mesh-operator',
-          '-n',
-          MESH_NAMESPACE,
-          '-o',
-          'jsonpath={.status.readyReplicas}',
-        ]);
-        const pods = await kubectl([
-          'get',
-          'pods',
-          '-n',
-          MESH_NAMESPACE,
-          '-l',
-          'app.kubernetes.io/name=mesh-operator',
-          '-o',
-          'name',
-        ]);
-        return Number(ready || '0') === replicas &&
-          pods.trim().split('\n').filter(Boolean).length === replicas
-          ? true
-          : undefined;
-      },
-      { timeoutMs: 120_000, everyMs: 500 },
-    );
-  }
 
   test('without the operator traffic flows, allow and deny take effect, and new endpoints are found', async () => {
     await scaleOperator(0);

@@ -3,13 +3,12 @@ import { startComponent, stopComponent } from '../kit/components.ts';
 import { eventually } from '../kit/eventually.ts';
 import { apply, kubectl } from '../kit/kubectl.ts';
 import { MESH_NAMESPACE } from '../kit/mesh.ts';
+import { killLeader, killOperators, scaleOperator } from '../kit/operators.ts';
 import { sidecarPid } from '../kit/pod-process.ts';
 import { readyPod } from '../kit/pods.ts';
 import {
   activeRoot,
   changeCa,
-  killLeader,
-  killOperators,
   loadSummaries,
   meshStatus,
   reaches,
@@ -97,9 +96,26 @@ describe('the root is replaced while everybody talks', () => {
       );
       await replaced(before);
     });
-    // The one that came lives two minutes too; the next test makes one that lives long.
-    await changeCa({ rootTTL: null });
   }, 300_000);
+
+  test('after everything has ended, nothing passes; an operator that comes back puts it right by itself', async () => {
+    // The root that came by age lives two minutes too.
+    const [root] = (await meshStatus()).roots;
+    await scaleOperator(0);
+    try {
+      await changeCa({ rootTTL: null });
+      const left = Date.parse(root!.notAfter) - Date.now();
+      await new Promise((resolve) => setTimeout(resolve, Math.max(0, left) + 1000));
+      expect(await reaches(web)).toBeUndefined();
+    } finally {
+      await scaleOperator(2);
+    }
+    await eventually('web reaches db again', () => reaches(web), { timeoutMs: 120_000 });
+    const { roots, rotation, lastRotation } = await meshStatus();
+    expect(roots.find(({ active }) => active)?.id).not.toBe(root!.id);
+    expect(rotation?.reason ?? lastRotation?.result).toMatch(/^(Ended|Completed)$/);
+    await replaced(root!.id);
+  }, 400_000);
 
   test('forced: the old root is gone within seconds, and traffic goes on with new certificates', async () => {
     const before = await activeRoot();

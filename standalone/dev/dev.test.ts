@@ -9,7 +9,7 @@ import { KubeClient } from '#kube/client.ts';
 import { systemClock } from '#kube/clock.ts';
 import { freePort } from '#kube/free-port.fake.ts';
 import { silentLog } from '#kube/log.ts';
-import { INTENTIONS, PODS } from '#kube/types.ts';
+import { INTENTIONS, LEASES, PODS } from '#kube/types.ts';
 
 import { MESH_NAMESPACE } from '../names.ts';
 import { Fault } from '../run/fault.ts';
@@ -24,7 +24,6 @@ const options = {
   port: 0,
   clock: systemClock,
   log: silentLog,
-  onLostLease: () => undefined,
 };
 const forever = new AbortController().signal;
 let dev: Dev;
@@ -81,6 +80,11 @@ const rule = (action: 'allow' | 'deny') =>
     },
     'test',
   );
+
+test('the operator leads without a lease, which a busy or sleeping machine would lose', async () => {
+  expect(dev.operator.isLeader()).toBe(true);
+  expect((await api.list(LEASES, { namespace: MESH_NAMESPACE })).items).toEqual([]);
+});
 
 test('a call is refused, allowed by an intention, and cut by another', async () => {
   const db = await join_('db', { port: (app.address() as AddressInfo).port });

@@ -19,7 +19,6 @@ export interface DevOptions {
   readonly port: number;
   readonly clock: Clock;
   readonly log: Logger;
-  readonly onLostLease: () => void;
 }
 
 export interface Dev extends DevMesh {

@@ -30,8 +30,6 @@ export interface DevMeshOptions {
   readonly port: number;
   readonly clock: Clock;
   readonly log: Logger;
-  /** The operator cannot go on: the process must end. */
-  readonly onLostLease: () => void;
 }
 
 export interface DevMesh {
@@ -67,7 +65,8 @@ export async function startDevMesh(options: DevMeshOptions): Promise<DevMesh> {
       clock,
       log: log.child({ part: 'operator' }),
       admission: (parts) => admission(parts, api),
-      onLostLease: options.onLostLease,
+      // The file of the store is locked, so no other works on it.
+      replicas: 'one',
       processMetrics: false,
       lingerMs: 0,
     });
