@@ -75,6 +75,7 @@ export class Http {
     path: string,
     count: number,
     onOpen: () => Promise<unknown> = () => Promise.resolve(),
+    onEvent: (event: WatchedEvent) => void = () => undefined,
   ): Promise<WatchedEvent[]> {
     const response = await this.#open('GET', path, {});
     if (response.statusCode !== 200)
@@ -85,7 +86,9 @@ export class Http {
       for await (const part of response) {
         const lines = `${rest}${String(part)}`.split('\n');
         rest = lines.pop() ?? '';
-        events.push(...lines.filter(Boolean).map((line) => JSON.parse(line) as WatchedEvent));
+        const fresh = lines.filter(Boolean).map((line) => JSON.parse(line) as WatchedEvent);
+        events.push(...fresh);
+        fresh.forEach(onEvent);
         if (events.length >= count) break;
       }
       response.destroy();
