@@ -3,6 +3,7 @@ import { localService } from '../spiffe-id.ts';
 import type { IdentityScope, ServiceIdentity, SpiffeId } from '../spiffe-id.ts';
 import type { Action } from '../model/intention.ts';
 import { compareMatching } from './order.ts';
+import { edgeKey, foreignSource, localSource } from './rule.ts';
 import type { Rule, RuleRef } from './rule.ts';
 
 /** Why a decision fell as it did. Stable words: they stand in logs, metrics and on screens. */
@@ -62,10 +63,9 @@ export class Policy {
     this.#defaultAction = defaultAction;
     const expiries: number[] = [];
     for (const rule of rules) {
-      const key = edgeKey(sourceKey(rule.source), rule.destination.namespace, rule.destination.service);
-      const sameEdge = this.#rulesByEdge.get(key);
+      const sameEdge = this.#rulesByEdge.get(rule.edge);
       if (sameEdge) sameEdge.push(rule);
-      else this.#rulesByEdge.set(key, [rule]);
+      else this.#rulesByEdge.set(rule.edge, [rule]);
       if (rule.expiresAt !== undefined) expiries.push(rule.expiresAt);
     }
     this.#expiries = expiries.sort((a, b) => a - b);
@@ -109,11 +109,11 @@ export class Policy {
 
   #find(source: SpiffeId, destination: ServiceIdentity): Rule[] {
     const caller = localService(this.#scope, source);
-    const own = this.#rulesFor([`id ${source}`], destination);
-    const everyone = this.#rulesFor([`svc ${WILDCARD}/${WILDCARD}`], destination);
+    const own = this.#rulesFor([foreignSource(source)], destination);
+    const everyone = this.#rulesFor([localSource(WILDCARD, WILDCARD)], destination);
     if (caller) {
       const named = this.#rulesFor(
-        [`svc ${caller.namespace}/${caller.service}`, `svc ${caller.namespace}/${WILDCARD}`],
+        [localSource(caller.namespace, caller.service), localSource(caller.namespace, WILDCARD)],
         destination,
       );
       return [...own, ...named, ...everyone];
@@ -151,12 +151,4 @@ export function explainDecision(decision: Decision): string {
     case 'no-policy':
       return 'the intentions have not been read yet, so everything is denied';
   }
-}
-
-function sourceKey(source: Rule['source']): string {
-  return source.kind === 'spiffe' ? `id ${source.id}` : `svc ${source.namespace}/${source.service}`;
-}
-
-function edgeKey(source: string, namespace: string, service: string): string {
-  return `${source} -> ${namespace}/${service}`;
 }

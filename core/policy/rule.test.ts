@@ -42,6 +42,7 @@ describe('an intention becomes a rule', () => {
       ref: { key: 'shop/r', uid: 'u', generation: 3 },
       source: { kind: 'service', namespace: 'shop', service: 'web' },
       destination: { namespace: 'shop', service: 'db' },
+      edge: 'svc shop/web -> shop/db',
       action: 'allow',
       mode: 'enforce',
       precedence: 9,

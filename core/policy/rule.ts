@@ -11,6 +11,8 @@ export interface Rule {
   readonly ref: RuleRef;
   readonly source: RuleSource;
   readonly destination: { readonly namespace: string; readonly service: string };
+  /** What it is about, as one word by which it is found. */
+  readonly edge: string;
   readonly action: Action;
   readonly mode: 'enforce' | 'audit';
   /** Milliseconds since the epoch at which the rule stops to count. */
@@ -60,6 +62,7 @@ export function toRule(intention: RawIntention, meshNamespace: string): Rule {
   return {
     ref,
     ...edge,
+    edge: edgeOf(edge),
     action,
     mode,
     ...(expiresAt === undefined ? {} : { expiresAt }),
@@ -119,7 +122,33 @@ function unreadable(ref: RuleRef, intention: RawIntention, home: string, meshNam
     source: { kind: 'service', namespace: WILDCARD, service: WILDCARD } as const,
     destination: { namespace: home === meshNamespace ? WILDCARD : home, service: WILDCARD },
   };
-  return { ref, ...edge, action: 'deny', mode: 'enforce', precedence: UNREADABLE_PRECEDENCE };
+  return {
+    ref,
+    ...edge,
+    edge: edgeOf(edge),
+    action: 'deny',
+    mode: 'enforce',
+    precedence: UNREADABLE_PRECEDENCE,
+  };
+}
+
+function edgeOf({ source, destination: { namespace, service } }: Edge): string {
+  const from =
+    source.kind === 'spiffe' ? foreignSource(source.id) : localSource(source.namespace, source.service);
+  return edgeKey(from, namespace, service);
+}
+
+export function localSource(namespace: string, service: string): string {
+  return `svc ${namespace}/${service}`;
+}
+
+export function foreignSource(spiffeId: string): string {
+  return `id ${spiffeId}`;
+}
+
+/** @param source of {@link localSource} or {@link foreignSource} */
+export function edgeKey(source: string, namespace: string, service: string): string {
+  return `${source} -> ${namespace}/${service}`;
 }
 
 function isLabelOrWildcard(value: unknown): value is string {
