@@ -13,6 +13,7 @@ import { selectedName, selectionOf } from './read/selection.ts';
 import { viewOf } from './read/table.ts';
 import { badRequest, forbidden, methodNotAllowed } from './refusal.ts';
 import type { ResourceRequest } from './request.ts';
+import { isAsked } from './request.ts';
 import type { Reviews } from './review/reviews.ts';
 
 export interface ApiHandlerDeps {
@@ -101,7 +102,7 @@ export class ApiHandler {
         created: false,
       });
     if (!request.query.get('fieldManager')) throw badRequest('fieldManager is required for apply patch');
-    const force = request.query.get('force') === 'true';
+    const force = isAsked(request.query, 'force');
     return shown(await writer.apply(place, body, { ...options, granted, force }));
   }
 
@@ -157,7 +158,7 @@ function verbOf({
 }
 
 export function isWatch(query: URLSearchParams): boolean {
-  return ['true', '1'].includes(query.get('watch') ?? '');
+  return isAsked(query, 'watch');
 }
 
 function subresourceVerbs(subresource: string): readonly string[] {

@@ -84,3 +84,8 @@ export function numberOf(query: URLSearchParams, name: string): number | undefin
   if (!/^\d{1,15}$/.test(text)) throw badRequest(`${name}: write a whole number, 0 or more`);
   return Number(text);
 }
+
+/** Yes or no in a query, as Kubernetes reads it: left out, `false` and `0` are no, and everything else is yes, nothing at all too. */
+export function isAsked(query: URLSearchParams, name: string): boolean {
+  return !['false', '0', undefined].includes(query.get(name)?.toLowerCase());
+}

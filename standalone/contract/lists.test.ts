@@ -156,6 +156,27 @@ test('a watch ends when its time is up', async () => {
   expect(Date.now() - began).toBeGreaterThan(900);
 });
 
+test('a watch that asks for it is told before its end of versions it was not sent, so that the next begins there', async () => {
+  const since = await version();
+  // A real server tells of them two seconds before the end.
+  const path = `${target.intentions()}?watch=true&timeoutSeconds=8&resourceVersion=${since}&labelSelector=nobodys`;
+  const other = target.http.watch(path, Infinity);
+  let changed = 0;
+  const asked = await target.http.watch(`${path}&allowWatchBookmarks=1`, Infinity, async () => {
+    const { body } = await target.http.post(target.intentions(), target.intention('unselected'));
+    changed = Number(body.metadata.resourceVersion);
+    await target.http.delete(target.intentions('unselected'));
+  });
+  const { type, object } = asked.at(-1)!;
+  expect({ type, kind: object.kind, spec: object.spec?.action }).toEqual({
+    type: 'BOOKMARK',
+    kind: 'Intention',
+    spec: undefined,
+  });
+  expect(Number(object.metadata.resourceVersion)).toBeGreaterThanOrEqual(changed);
+  expect(await other).toEqual([]);
+});
+
 test('a watch from a version that is forgotten is told so', async () => {
   const since = await target.forgottenVersion();
   const path = `${target.intentions()}?watch=true&resourceVersion=${since}`;

@@ -5,7 +5,7 @@ import type { ApiObject } from '../../store/object.ts';
 import { apiVersion, resourceId } from '../kind.ts';
 import { badRequest, expired, invalid } from '../refusal.ts';
 import type { ResourceRequest } from '../request.ts';
-import { numberOf } from '../request.ts';
+import { isAsked, numberOf } from '../request.ts';
 import { selectionOf } from './selection.ts';
 import { viewOf } from './table.ts';
 
@@ -65,13 +65,12 @@ export class Watch {
     this.#selects = selectionOf(request);
     this.#show = viewOf(request).object;
     const meta = { kind: kind.kind, apiVersion: apiVersion(kind) };
-    this.#bookmark =
-      query.get('allowWatchBookmarks') === 'true'
-        ? () => ({
-            ...meta,
-            metadata: { resourceVersion: String(deps.store.version), creationTimestamp: null },
-          })
-        : undefined;
+    this.#bookmark = isAsked(query, 'allowWatchBookmarks')
+      ? () => ({
+          ...meta,
+          metadata: { resourceVersion: String(deps.store.version), creationTimestamp: null },
+        })
+      : undefined;
     if (query.get('sendInitialEvents') !== null) {
       const message =
         'Forbidden: sendInitialEvents is forbidden for watch unless the WatchList feature gate is enabled';
