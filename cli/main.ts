@@ -17,6 +17,7 @@ async function main(argv: readonly string[]): Promise<number> {
     .version(packageJson.version)
     .enablePositionalOptions()
     .exitOverride()
+    .showHelpAfterError('(--help says what can be written)')
     .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'mesh: ')) });
   const done = (code: number): void => void (exitCode = code);
   addDev(program, done);

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 
-import { KubeConfig } from '@kubernetes/client-node';
+import type { KubeConfig } from '@kubernetes/client-node';
 import type { RequestOptions } from 'node:https';
 
 import type { ClusterConfig } from './cluster-config.ts';
@@ -21,6 +21,8 @@ export interface KubeconfigOptions {
  * @throws Error saying what the kubeconfig lacks
  */
 export async function kubeconfig(options: KubeconfigOptions = {}): Promise<ClusterConfig> {
+  // It takes a second to load, and most processes know another way to the API server.
+  const { KubeConfig } = await import('@kubernetes/client-node');
   const config = new KubeConfig();
   if (options.text !== undefined) config.loadFromString(options.text);
   else if (options.path !== undefined) config.loadFromFile(options.path);

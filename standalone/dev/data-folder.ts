@@ -2,6 +2,8 @@ import { chmodSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 
+import { Fault } from '../run/fault.ts';
+
 /** Where `mesh dev` keeps its data unless told otherwise. */
 export function defaultDataFolder(): string {
   return join(homedir(), '.mesh', 'dev');
@@ -12,10 +14,16 @@ export function kubeconfigIn(folder: string): string {
   return join(folder, 'kubeconfig');
 }
 
-/** Makes a folder that only its owner can enter. */
+/** Makes a folder that only its owner can enter. @throws Fault when there can be none */
 export function ownFolder(folder: string): string {
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
-  chmodSync(folder, 0o700);
+  try {
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    chmodSync(folder, 0o700);
+  } catch (error) {
+    throw new Fault(
+      `${folder} cannot be a folder for data (${(error as Error).message}): give another with --data`,
+    );
+  }
   return folder;
 }
 

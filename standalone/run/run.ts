@@ -126,7 +126,8 @@ async function checkUpstreams(
           say(`service ${namespace}/${name} has no ready instance now; connections to it fail until it has`);
         break;
       }
-      if (clock.now() >= giveUpAt || signal.aborted) {
+      if (signal.aborted) throw new Fault('told to end', 130);
+      if (clock.now() >= giveUpAt) {
         throw new Fault(
           `there is no service ${namespace}/${name}; start it with: mesh run --namespace ${namespace} --service ${name} --port PORT -- COMMAND`,
         );
