@@ -1,3 +1,5 @@
+import { isIP } from 'node:net';
+
 import { InvalidArgumentError } from 'commander';
 
 import { nameFault } from '#core/names.ts';
@@ -16,6 +18,12 @@ export function nameArgument(what: string): (text: string) => string {
     if (fault) throw new InvalidArgumentError(fault);
     return text;
   };
+}
+
+/** An IP address. @throws InvalidArgumentError */
+export function addressArgument(text: string): string {
+  if (isIP(text) === 0) throw new InvalidArgumentError('Write an IP address of this machine.');
+  return text;
 }
 
 /** Whole seconds, as milliseconds. @throws InvalidArgumentError */

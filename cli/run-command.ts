@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 
-import { InvalidArgumentError } from 'commander';
+import { InvalidArgumentError, Option } from 'commander';
 import type { Command as Cli } from 'commander';
 
 import { parseUpstreams } from '#core/upstream.ts';
@@ -13,7 +13,7 @@ import { Command } from '#standalone/run/command.ts';
 import { Fault } from '#standalone/run/fault.ts';
 import { MESH_NAMESPACE } from '#standalone/names.ts';
 
-import { nameArgument, portArgument, secondsArgument } from './arguments.ts';
+import { addressArgument, nameArgument, portArgument, secondsArgument } from './arguments.ts';
 import { endSignal } from './signals.ts';
 
 interface Options {
@@ -22,8 +22,22 @@ interface Options {
   readonly port?: number;
   readonly upstream: readonly Upstream[];
   readonly kubeconfig?: string;
+  readonly context?: string;
+  readonly address?: string;
+  readonly sidecarPort?: number;
+  readonly meshNamespace: string;
   readonly wait: number;
 }
+
+const EXAMPLES = `
+With mesh dev:
+  mesh run --service db --port 9090 -- ./db --listen 127.0.0.1:9090
+  mesh run --service web --port 8080 --upstream db:9191 -- ./web --db 127.0.0.1:9191
+
+A machine outside a cluster whose mesh lets it join (docs/outside.md):
+  mesh run --kubeconfig ~/.kube/config --namespace shop --service billing --port 8080 \\
+    --sidecar-port 20000 --upstream db:5432 -- ./billing
+`;
 
 /** `mesh run`: a process with a sidecar beside it. */
 export function addRun(program: Cli, done: (code: number) => void): void {
@@ -36,25 +50,44 @@ export function addRun(program: Cli, done: (code: number) => void): void {
       'the port of 127.0.0.1 it listens on; leave it out for one that only calls others',
       portArgument,
     )
-    .option(
-      '--upstream <service:port>',
-      'a local port that leads to a service, such as db:9191 or db.shop:9191; may be repeated',
-      addUpstream,
-      [],
+    .addOption(
+      new Option(
+        '--upstream <service:port>',
+        'a local port that leads to a service, such as db:9191 or db.shop:9191; may be repeated',
+      )
+        .argParser(addUpstream)
+        .default([], 'none'),
     )
     .option('--namespace <name>', 'the namespace it lives in', nameArgument('namespace'), 'default')
     .option(
-      '--wait <seconds>',
-      'how long to wait for upstream services that are not there yet',
-      secondsArgument,
-      10_000,
+      '--address <ip>',
+      'where pods of the cluster reach this machine; default: as the operator sees it',
+      addressArgument,
+    )
+    .option(
+      '--sidecar-port <port>',
+      'where pods reach the sidecar on this machine, for a firewall; default: any free port',
+      portArgument,
+    )
+    .option(
+      '--mesh-namespace <name>',
+      'the namespace of the mesh itself',
+      nameArgument('namespace'),
+      MESH_NAMESPACE,
+    )
+    .addOption(
+      new Option('--wait <seconds>', 'how long to wait for upstream services that are not there yet')
+        .argParser(secondsArgument)
+        .default(10_000, '10'),
     )
     .option(
       '--kubeconfig <file>',
       "the API server; default: $KUBECONFIG, else that of mesh dev, else kubectl's",
     )
+    .option('--context <name>', "the kubeconfig's context; default: its current one")
     .argument('<command...>', 'the command, after --')
     .passThroughOptions()
+    .addHelpText('after', EXAMPLES)
     .action(async (command: readonly string[], options: Options) => done(await run(command, options)));
 }
 
@@ -63,8 +96,9 @@ async function run(command: readonly string[], options: Options): Promise<number
   const say = (sentence: string): void => void process.stderr.write(`mesh: ${sentence}\n`);
   const { service, namespace, port, upstream: upstreams, wait: waitMs } = options;
   const { joinMesh } = await import('#standalone/run/run.ts');
-  const cluster = await apiServer(options.kubeconfig);
-  const wanted = { service, namespace, port, upstreams, waitMs, meshNamespace: MESH_NAMESPACE };
+  const cluster = await apiServer(options);
+  const { address, sidecarPort, meshNamespace } = options;
+  const wanted = { service, namespace, port, upstreams, waitMs, meshNamespace, address, sidecarPort };
   const running = await joinMesh(wanted, { cluster, clock: systemClock, say }, signal);
   try {
     if (signal.aborted) return 130;
@@ -80,11 +114,14 @@ async function run(command: readonly string[], options: Options): Promise<number
   }
 }
 
-async function apiServer(path: string | undefined): Promise<ClusterConfig> {
+async function apiServer({ kubeconfig: path, context }: Options): Promise<ClusterConfig> {
   const own = kubeconfigIn(defaultDataFolder());
   const file = path ?? (!process.env.KUBECONFIG && existsSync(own) ? own : undefined);
   try {
-    return await kubeconfig(file === undefined ? {} : { path: file });
+    return await kubeconfig({
+      ...(file === undefined ? {} : { path: file }),
+      ...(context === undefined ? {} : { context }),
+    });
   } catch (error) {
     throw new Fault(
       `no API server is known: start one with mesh dev, or give --kubeconfig (${(error as Error).message})`,

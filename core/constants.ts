@@ -19,6 +19,9 @@ export const REDIRECT_CONTAINER = 'mesh-redirect';
 /** The name of the operator's Kubernetes Service, and so the DNS name in its serving certificate. */
 export const OPERATOR_SERVICE = 'mesh-operator';
 
+/** The ConfigMap in the mesh's namespace that says where the operator is reached from outside of pods; not there where it is not. */
+export const OPERATOR_ADDRESS_CONFIG_MAP = 'mesh-operator-address';
+
 /**
  * Ports of a meshed pod. `admin` is reachable from other pods (health, metrics, rewritten probes); what changes or
  * reveals anything listens on `adminLocal`, on loopback.
@@ -38,6 +41,8 @@ export const LABELS = {
   service: 'mesh.dev/service',
   /** On injected pods: `native` or `ordinary`, the sidecar style. */
   injected: 'mesh.dev/injected',
+  /** On pods that stand for a process outside of pods, and on the Service that is only theirs. */
+  run: 'mesh.dev/run',
   /** On objects the operator made. */
   managedBy: 'app.kubernetes.io/managed-by',
 } as const;
@@ -60,6 +65,8 @@ export const ANNOTATIONS = {
   memoryLimit: 'mesh/memory-limit',
   drainSeconds: 'mesh/drain-seconds',
   cores: 'mesh/cores',
+  /** Written by `mesh run` on the pod that stands for its process: where the sidecar listens, when not at the usual port. */
+  sidecarPort: 'mesh/sidecar-port',
   /** Written by injection: what was done, for people and for idempotence. */
   status: 'mesh/status',
 } as const;

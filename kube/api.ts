@@ -10,6 +10,8 @@ export interface ResourceType<T extends KubeObject = KubeObject> {
   readonly plural: string;
   readonly kind: string;
   readonly namespaced: boolean;
+  /** `apiVersion` of the objects, where it is not that of the path: what is posted to some subresources is of another group. */
+  readonly objectVersion?: string;
   /** Brings what an older API version sends into the shape of `T`; applied to every object that is read. */
   decode?(wire: T): T;
   /** Never set: carries the object's type. */

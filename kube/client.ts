@@ -222,7 +222,7 @@ function decoded<T extends KubeObject>(type: ResourceType<T>, wire: unknown): T 
 }
 
 function encoded(type: ResourceType, object: KubeObject): string {
-  return JSON.stringify({ ...object, apiVersion: apiVersionOf(type), kind: type.kind });
+  return JSON.stringify({ ...object, apiVersion: type.objectVersion ?? apiVersionOf(type), kind: type.kind });
 }
 
 function signalOf(options: RequestOptions | undefined): { signal?: AbortSignal } {

@@ -11,6 +11,9 @@ export type Endpoint = EndpointSlice['endpoints'][number];
 /** The label that names the Service an EndpointSlice belongs to. */
 export const SERVICE_NAME_LABEL = 'kubernetes.io/service-name';
 
+/** The label that Kubernetes puts on the slices of headless Services. */
+export const HEADLESS_LABEL = 'service.kubernetes.io/headless';
+
 /** The port, by its name in a slice, of sidecars that do not listen on the usual one: those of processes outside of pods. */
 export const SIDECAR_PORT_NAME = 'mesh-sidecar';
 

@@ -103,12 +103,9 @@ export async function startAuthority(
 }
 
 /** The names the operator's Service is reached by. */
-export function servingNames({
-  meshNamespace,
-  extraServingNames = [],
-}: Pick<OperatorConfig, 'meshNamespace' | 'extraServingNames'>): readonly string[] {
+export function servingNames({ meshNamespace }: Pick<OperatorConfig, 'meshNamespace'>): readonly string[] {
   const base = `${OPERATOR_SERVICE}.${meshNamespace}`;
-  return [OPERATOR_SERVICE, base, `${base}.svc`, `${base}.svc.cluster.local`, ...extraServingNames];
+  return [OPERATOR_SERVICE, base, `${base}.svc`, `${base}.svc.cluster.local`];
 }
 
 async function readMeshConfig(api: KubeApi): Promise<MeshConfig | undefined> {

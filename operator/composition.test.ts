@@ -93,6 +93,27 @@ describe('the operator, whole, against an API server', () => {
     await fake.close();
   });
 
+  test('machines outside have a port of their own where they may join; otherwise nobody looks for any', async () => {
+    const closed = await start();
+    expect(closed.outsidePort).toBeUndefined();
+    const outside: Pod = {
+      metadata: {
+        ...{ name: 'db-1', namespace: 'shop', uid: 'u2' },
+        labels: { 'mesh.dev/injected': 'native', 'mesh.dev/service': 'db', 'mesh.dev/run': 'true' },
+      },
+      spec: { serviceAccountName: 'db', containers: [] },
+    };
+    fake.put(PODS, outside);
+    const leaseAsked = () => fake.requests.some(({ path }) => path.endsWith('/leases/db-1'));
+    await eventually(() => fake.find(MESH_SERVICES, { name: 'db', namespace: 'shop' }));
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    expect(leaseAsked()).toBe(false);
+    await closed.stop();
+    const open = await start({ MESH_OUTSIDE_PORT: '0' });
+    expect(open.outsidePort).toBeGreaterThan(0);
+    await eventually(leaseAsked);
+  }, 60_000);
+
   test('a fresh install: root, MeshConfig with roots and written-out scope, webhooks, lease', async () => {
     fake.put(CLUSTER_ROLES, { metadata: { name: 'mesh-operator', uid: 'role-uid' } });
     const operator = await start({

@@ -30,10 +30,12 @@ import { createApp } from './server/app.ts';
 import type { Mount } from './server/app.ts';
 import { BUNDLE_PATH, BundleEndpoint, bundleRoute } from './server/bundle-endpoint.ts';
 import { HttpsListener } from './server/listener.ts';
+import { OUTSIDE_LIMITS, outsidePort } from './server/outside-port.ts';
 import { OperationsPort } from './server/operations-port.ts';
 import { ServingCertificate } from './server/serving-certificate.ts';
 import { signingRouter } from './signing/router.ts';
 import { SigningService } from './signing/signing-service.ts';
+import type { SigningParts } from './signing/signing-service.ts';
 import { SoleLeader } from './sole-leader.ts';
 import type { Elector } from './sole-leader.ts';
 
@@ -60,6 +62,8 @@ export interface RunningOperator {
   readonly httpPort: number;
   /** Of the bundle endpoint, where it is open. */
   readonly bundlePort?: number;
+  /** Where processes outside of pods have certificates signed, where they may join. */
+  readonly outsidePort?: number;
   readonly isLeader: () => boolean;
   /** Root certificates, PEM, that vouch for the HTTPS port. */
   readonly rootsPem: () => string;
@@ -148,6 +152,7 @@ async function startServing(deps: Started, signal: AbortSignal): Promise<Running
   );
   const httpsPort = await https.listen(config.httpsPort, config.listenHost);
   const bundles = await openBundleEndpoint(parts, signal);
+  const outside = await openOutsidePort(parts, certificate);
   elector.start();
   operations.onScrape(() => {
     caches.measure();
@@ -164,7 +169,7 @@ async function startServing(deps: Started, signal: AbortSignal): Promise<Running
   const stop = async (): Promise<void> => {
     ready.add('process', () => 'this replica is going away');
     await Promise.all([elector.stop(), clock.sleep(deps.lingerMs ?? LINGER_MS)]);
-    await Promise.all([https.close(DRAIN_MS), bundles?.close(DRAIN_MS)]);
+    await Promise.all([https.close(DRAIN_MS), bundles?.close(DRAIN_MS), outside?.listener.close(DRAIN_MS)]);
     certificate.stop();
     authorityWatch.stop();
     await caches.stop();
@@ -179,6 +184,7 @@ async function startServing(deps: Started, signal: AbortSignal): Promise<Running
     httpsPort,
     httpPort,
     ...(bundles ? { bundlePort: bundles.port } : {}),
+    ...(outside ? { outsidePort: outside.port } : {}),
     isLeader: () => elector.isLeader,
     rootsPem: () => authority.bundlePem,
     stop: () => (stopped ??= stop()),
@@ -199,16 +205,32 @@ type Parts = Started &
 
 /** What the HTTPS port answers: health, admission, signing. */
 function mountsOf(parts: Parts): readonly Mount[] {
-  const { api, clock, events, metrics, authority, settings, config, log, operations } = parts;
-  const signing = new SigningService({
-    ...{ api, clock, events, metrics, authority, meshNamespace: config.meshNamespace },
-    log: log.child({ part: 'signing' }),
-    settings: () => settings.current,
-    file: parts.audit,
-  });
+  const { log, operations } = parts;
+  const signing = signingService(parts, {});
   const admission = parts.admission({ ...parts, log: log.child({ part: 'admission' }) });
   const bundle = bundleRoute(() => publishedStatus(parts));
   return [operations.health, admission, bundle, (app) => app.use(signingRouter(signing))];
+}
+
+function signingService(
+  { api, clock, events, metrics, authority, settings, config, log, audit }: Parts,
+  more: Pick<SigningParts, 'door' | 'limits'>,
+): SigningService {
+  return new SigningService({
+    ...{ api, clock, events, metrics, authority, meshNamespace: config.meshNamespace, ...more },
+    log: log.child({ part: 'signing' }),
+    settings: () => settings.current,
+    file: audit,
+  });
+}
+
+/** The port for processes outside of pods, where they may join. */
+async function openOutsidePort(parts: Parts, certificate: ServingCertificate) {
+  const { config, log, metrics } = parts;
+  if (config.outsidePort === undefined) return undefined;
+  const signing = signingService(parts, { door: 'outside', limits: OUTSIDE_LIMITS });
+  const listener = outsidePort({ log, metrics, certificate, signing });
+  return { listener, port: await listener.listen(config.outsidePort, config.listenHost) };
 }
 
 /** The bundle for others on a port of its own, where the chart asks for it. */

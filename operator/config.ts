@@ -75,6 +75,8 @@ const environmentSchema = z.object({
   MESH_HTTP_PORT: port(8080),
   /** Port of the SPIFFE bundle endpoint; without it there is none. */
   MESH_BUNDLE_PORT: port(undefined),
+  /** Port at which machines outside the cluster have certificates signed; without it none can join. */
+  MESH_OUTSIDE_PORT: port(undefined),
 });
 
 export interface OperatorConfig {
@@ -91,10 +93,10 @@ export interface OperatorConfig {
   readonly httpsPort: number;
   readonly httpPort: number;
   readonly bundlePort?: number;
+  /** Where processes outside of pods have certificates signed; none can join where it is absent. */
+  readonly outsidePort?: number;
   /** The address to listen on; every one of the machine's when absent. */
   readonly listenHost?: string;
-  /** Names of the HTTPS port besides those of the operator's Service. */
-  readonly extraServingNames?: readonly string[];
 }
 
 /** Every fault of a process's settings, for people: one line each. */
@@ -139,6 +141,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): O
     httpsPort: data.MESH_HTTPS_PORT,
     httpPort: data.MESH_HTTP_PORT,
     ...(data.MESH_BUNDLE_PORT === undefined ? {} : { bundlePort: data.MESH_BUNDLE_PORT }),
+    ...(data.MESH_OUTSIDE_PORT === undefined ? {} : { outsidePort: data.MESH_OUTSIDE_PORT }),
   });
 }
 

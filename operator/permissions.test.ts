@@ -1,10 +1,17 @@
-import { CLUSTER_PERMISSIONS, NAMESPACE_PERMISSIONS } from './permissions.ts';
+import {
+  CLUSTER_PERMISSIONS,
+  NAMESPACE_PERMISSIONS,
+  OUTSIDE_PERMISSIONS,
+  RUN_LOOKUP_PERMISSIONS,
+  RUN_PERMISSIONS,
+} from './permissions.ts';
 
 const ALL = [...CLUSTER_PERMISSIONS, ...NAMESPACE_PERMISSIONS];
 
 describe('what the operator may do', () => {
   test('every permission says why, and none is a wildcard', () => {
-    for (const { apiGroups, resources, verbs, reason } of ALL) {
+    const more = [...OUTSIDE_PERMISSIONS, ...RUN_PERMISSIONS, ...RUN_LOOKUP_PERMISSIONS];
+    for (const { apiGroups, resources, verbs, reason } of [...ALL, ...more]) {
       expect(reason.length).toBeGreaterThan(20);
       for (const part of [...apiGroups, ...resources, ...verbs]) expect(part).not.toContain('*');
     }
@@ -53,6 +60,17 @@ describe('what the operator may do', () => {
       'mesh-sidecar-policy',
       'mesh-sidecar-catalog',
     ]);
+  });
+
+  test('where machines outside may join, it may delete pods besides, and read no more than Leases', () => {
+    const lines = OUTSIDE_PERMISSIONS.map(({ resources, verbs }) => `${verbs.join()} ${resources.join()}`);
+    expect(lines).toEqual(['get leases', 'delete pods']);
+  });
+
+  test('what is given in the whole cluster to those who use mesh run changes nothing and shows no secret', () => {
+    expect(new Set(RUN_LOOKUP_PERMISSIONS.flatMap(({ verbs }) => verbs))).toEqual(new Set(['get']));
+    for (const { resources, resourceNames } of RUN_LOOKUP_PERMISSIONS)
+      expect(resources.includes('meshservices') || resourceNames?.length === 1).toBe(true);
   });
 
   test('pods cannot be changed, nor can rules', () => {

@@ -1,4 +1,4 @@
-import { API_GROUP } from '#core/constants.ts';
+import { API_GROUP, MESH_CONFIG_NAME, OPERATOR_ADDRESS_CONFIG_MAP } from '#core/constants.ts';
 import { CREDENTIALS_SECRET } from '#core/model/ca-providers.ts';
 
 import { CA_SECRET_NAME, NEXT_CA_SECRET_NAME } from './ca/builtin-state.ts';
@@ -163,6 +163,96 @@ export const NAMESPACE_PERMISSIONS: readonly Permission[] = [
     verbs: ['get', 'update'],
     resourceNames: [LEASE_NAME],
     reason: 'Takes, renews and gives back the lease.',
+  },
+];
+
+/** What the operator may do everywhere besides, where machines outside may join (ClusterRole `mesh-operator-outside`). */
+export const OUTSIDE_PERMISSIONS: readonly Permission[] = [
+  {
+    apiGroups: ['coordination.k8s.io'],
+    resources: ['leases'],
+    verbs: ['get'],
+    reason: 'Whether a process outside the cluster that is registered still renews its Lease.',
+  },
+  {
+    apiGroups: [''],
+    resources: ['pods'],
+    verbs: ['delete'],
+    reason:
+      'Deletes the registration of one that does not. It touches only pods with the label mesh.dev/run and without a node; RBAC cannot say so.',
+  },
+];
+
+/**
+ * What people may do who run processes outside the cluster with `mesh run`, in the namespaces where this is given to them
+ * (ClusterRole `mesh-run`, bound by RoleBindings).
+ */
+export const RUN_PERMISSIONS: readonly Permission[] = [
+  {
+    apiGroups: [''],
+    resources: ['serviceaccounts', 'services'],
+    verbs: ['create'],
+    reason: 'The account and the Service of a process, where they are not there yet.',
+  },
+  {
+    apiGroups: [''],
+    resources: ['services'],
+    verbs: ['get'],
+    reason: 'Whether a Service that is there already leads to the port of the process.',
+  },
+  {
+    apiGroups: [''],
+    resources: ['pods'],
+    verbs: ['create', 'delete'],
+    reason: 'The registration: a pod that no scheduler takes.',
+  },
+  {
+    apiGroups: [''],
+    resources: ['pods/status'],
+    verbs: ['patch'],
+    reason: 'Its address, and whether it is ready.',
+  },
+  {
+    apiGroups: [''],
+    resources: ['serviceaccounts/token'],
+    verbs: ['create'],
+    reason: 'The identity of the process: a token that is bound to its registration.',
+  },
+  {
+    apiGroups: ['discovery.k8s.io'],
+    resources: ['endpointslices'],
+    verbs: ['create', 'patch'],
+    reason: 'Where others reach it.',
+  },
+  {
+    apiGroups: ['coordination.k8s.io'],
+    resources: ['leases'],
+    verbs: ['create', 'patch'],
+    reason: 'Its sign of life, which the operator watches.',
+  },
+];
+
+/** What the same people may look at in the whole cluster (ClusterRole `mesh-run-lookup`). None of it is secret. */
+export const RUN_LOOKUP_PERMISSIONS: readonly Permission[] = [
+  {
+    apiGroups: [API_GROUP],
+    resources: ['meshconfigs'],
+    verbs: ['get'],
+    resourceNames: [MESH_CONFIG_NAME],
+    reason: 'The trust domain, and the roots by which the operator is known.',
+  },
+  {
+    apiGroups: [''],
+    resources: ['configmaps'],
+    verbs: ['get'],
+    resourceNames: [OPERATOR_ADDRESS_CONFIG_MAP],
+    reason: 'Where the operator is reached from outside.',
+  },
+  {
+    apiGroups: [API_GROUP],
+    resources: ['meshservices'],
+    verbs: ['get'],
+    reason: 'Whether there is a service that is named as an upstream.',
   },
 ];
 

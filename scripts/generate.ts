@@ -3,7 +3,13 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { stringify } from 'yaml';
 
-import { CLUSTER_PERMISSIONS, NAMESPACE_PERMISSIONS } from '#operator/permissions.ts';
+import {
+  CLUSTER_PERMISSIONS,
+  NAMESPACE_PERMISSIONS,
+  OUTSIDE_PERMISSIONS,
+  RUN_LOOKUP_PERMISSIONS,
+  RUN_PERMISSIONS,
+} from '#operator/permissions.ts';
 import { customResourceDefinition } from './generated/definition.ts';
 import { DEFINITIONS } from './generated/definitions.ts';
 import { metricsPage } from './generated/metrics-page.ts';
@@ -35,7 +41,13 @@ export function generated(): Map<string, string> {
       stringify(customResourceDefinition(definition), { lineWidth: 110, aliasDuplicateObjects: false });
     for (const folder of CRD_FOLDERS) files.set(`${folder}/${definition.plural}.yaml`, text);
   }
-  const rules = { cluster: CLUSTER_PERMISSIONS, namespace: NAMESPACE_PERMISSIONS };
+  const rules = {
+    cluster: CLUSTER_PERMISSIONS,
+    namespace: NAMESPACE_PERMISSIONS,
+    outside: OUTSIDE_PERMISSIONS,
+    run: RUN_PERMISSIONS,
+    'run-lookup': RUN_LOOKUP_PERMISSIONS,
+  };
   for (const [name, permissions] of Object.entries(rules)) {
     files.set(
       `${RULES_FOLDER}/${name}.yaml`,

@@ -4,8 +4,15 @@ import { join } from 'node:path';
 import { jest } from '@jest/globals';
 import { parse } from 'yaml';
 
+import { OPERATOR_ADDRESS_CONFIG_MAP } from '#core/constants.ts';
 import { readConfig } from '#operator/config.ts';
-import { CLUSTER_PERMISSIONS, NAMESPACE_PERMISSIONS } from '#operator/permissions.ts';
+import {
+  CLUSTER_PERMISSIONS,
+  NAMESPACE_PERMISSIONS,
+  OUTSIDE_PERMISSIONS,
+  RUN_LOOKUP_PERMISSIONS,
+  RUN_PERMISSIONS,
+} from '#operator/permissions.ts';
 
 import { run } from '../cluster/command.ts';
 import { NO_HELM, helmPath } from '../helm.ts';
@@ -50,6 +57,10 @@ function operatorEnvironment(manifests: readonly Manifest[]): Record<string, str
       value ?? field[valueFrom?.fieldRef.fieldPath ?? ''] ?? '',
     ]),
   );
+}
+
+function withoutReasons(list: readonly object[]): object[] {
+  return list.map((entry) => Object.fromEntries(Object.entries(entry).filter(([key]) => key !== 'reason')));
 }
 
 describeHere(`the chart${reason}`, () => {
@@ -103,14 +114,14 @@ describeHere(`the chart${reason}`, () => {
   });
 
   test('lets the operator do what operator/permissions.ts says, and nothing else', () => {
-    const withoutReasons = (list: readonly object[]): object[] =>
-      list.map((entry) => Object.fromEntries(Object.entries(entry).filter(([key]) => key !== 'reason')));
     expect(find(defaults, 'ClusterRole', 'mesh-operator').rules).toEqual(withoutReasons(CLUSTER_PERMISSIONS));
     expect(find(defaults, 'Role', 'mesh-operator').rules).toEqual(withoutReasons(NAMESPACE_PERMISSIONS));
   });
 
   test('gives nobody a wildcard', () => {
-    for (const { rules } of defaults.filter(({ kind }) => ['Role', 'ClusterRole'].includes(kind))) {
+    for (const { rules } of [...defaults, ...changed].filter(({ kind }) =>
+      ['Role', 'ClusterRole'].includes(kind),
+    )) {
       expect(JSON.stringify(rules)).not.toContain('"*"');
     }
   });
@@ -180,6 +191,42 @@ describeHere(`the chart${reason}`, () => {
       metadata: { annotations: { 'lb.example/internal': 'true' } },
       spec: { type: 'LoadBalancer', ports: [{ port: 8443, targetPort: 'bundle' }] },
     });
+  });
+
+  test('lets machines outside join only when told so: otherwise nothing of it exists', () => {
+    const words = /outside|mesh-run|mesh-operator-address/;
+    for (const { metadata, kind } of defaults) expect(`${kind} ${metadata.name}`).not.toMatch(words);
+    expect(readConfig(operatorEnvironment(defaults)).outsidePort).toBeUndefined();
+    expect(JSON.stringify(find(defaults, 'Deployment', 'mesh-operator'))).not.toMatch(words);
+    const port = readConfig(operatorEnvironment(changed)).outsidePort;
+    const { containers } = find(changed, 'Deployment', 'mesh-operator').spec.template.spec;
+    expect(containers[0].ports).toContainEqual({ name: 'outside', containerPort: port });
+    expect(find(changed, 'Service', 'mesh-outside')).toMatchObject({
+      metadata: { annotations: { 'lb.example/internal': 'false' } },
+      spec: {
+        type: 'LoadBalancer',
+        externalTrafficPolicy: 'Local',
+        loadBalancerSourceRanges: ['198.51.100.0/24'],
+        ports: [{ port: 9443, targetPort: 'outside', nodePort: 30443 }],
+      },
+    });
+    expect(find(changed, 'ConfigMap', OPERATOR_ADDRESS_CONFIG_MAP)).toMatchObject({
+      metadata: { namespace: NAMESPACE },
+      data: { url: 'https://mesh.example.com:9443' },
+    });
+  });
+
+  test('gives the operator the right to delete registrations, and people that to make them, as operator/permissions.ts says', () => {
+    expect(find(changed, 'ClusterRole', 'mesh-operator-outside').rules).toEqual(
+      withoutReasons(OUTSIDE_PERMISSIONS),
+    );
+    expect(find(changed, 'ClusterRoleBinding', 'mesh-operator-outside').subjects).toEqual([
+      { kind: 'ServiceAccount', name: 'mesh-operator', namespace: NAMESPACE },
+    ]);
+    expect(find(changed, 'ClusterRole', 'mesh-run').rules).toEqual(withoutReasons(RUN_PERMISSIONS));
+    expect(find(changed, 'ClusterRole', 'mesh-run-lookup').rules).toEqual(
+      withoutReasons(RUN_LOOKUP_PERMISSIONS),
+    );
   });
 
   test('gives the operator a place for its audit file only where one is wanted: a claim, or a folder that goes with the pod', async () => {
@@ -301,10 +348,13 @@ describeHere(`the chart${reason}`, () => {
   test('says all at once what is wrong with their meaning, and what to write', async () => {
     const bundle = '-----BEGIN CERTIFICATE-----';
     const words = await refusal(helm, {
+      outside: { enabled: true, service: { type: 'NodePort', sourceRanges: ['198.51.100.0/24'] } },
       mesh: { leafTTL: '9s', federation: [{ trustDomain: 'cluster.local', bundle }] },
       sidecar: { resources: { limits: { memory: '128' } } },
     });
     expect(words).toContain('mesh.leafTTL is "9s": write a duration from "10s" to "8760h"');
+    expect(words).toContain('outside.operatorAddress is empty: write where');
+    expect(words).toContain('outside.service.sourceRanges are kept by load balancers only');
     expect(words).toContain('mesh.federation[0].trustDomain is "cluster.local", as mesh.trustDomain is');
     expect(words).toContain(
       'sidecar.resources.limits.memory is "128", which is bytes: write such as "128Mi"',

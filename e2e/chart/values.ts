@@ -26,6 +26,17 @@ export const CHANGED_VALUES = {
     enabled: true,
     service: { type: 'LoadBalancer', port: 8443, annotations: { 'lb.example/internal': 'true' } },
   },
+  outside: {
+    enabled: true,
+    operatorAddress: 'mesh.example.com:9443',
+    service: {
+      type: 'LoadBalancer',
+      port: 9443,
+      nodePort: 30443,
+      sourceRanges: ['198.51.100.0/24'],
+      annotations: { 'lb.example/internal': 'false' },
+    },
+  },
   imageRegistry: 'registry.example/team/',
   imagePullSecrets: ['registry-credentials'],
   operator: {

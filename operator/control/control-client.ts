@@ -14,7 +14,7 @@ export const CONTROL_ALPN = 'mesh-control/1';
 /** A sidecar. */
 export interface ControlTarget {
   readonly ip: string;
-  /** Default {@link PORTS}.inbound; tests use another. */
+  /** Default {@link PORTS}.inbound; outside of pods it is another. */
   readonly port?: number;
   /** Who must answer. */
   readonly spiffeId: SpiffeId;

@@ -35,6 +35,7 @@ import type { MeshConfigControllerParts } from './mesh-config/controller.ts';
 import { MeshServiceController } from './mesh-service/controller.ts';
 import { MissedInjectionController } from './missed-injection/controller.ts';
 import { SYSTEM_NAMESPACES } from './missed-injection/decide.ts';
+import { RegistrationsController } from './registrations/controller.ts';
 import { WebhookRegistrationController } from './webhook-registration/controller.ts';
 
 export interface ControllersDeps {
@@ -134,8 +135,20 @@ export function createControllers(deps: ControllersDeps): readonly Controller[] 
         }),
       ]
     : [];
+  // Where none can join, nobody looks for any; there is no right to either.
+  const outside =
+    config.outsidePort === undefined
+      ? []
+      : [
+          new RegistrationsController({
+            ...{ api, clock, pods: caches.pods },
+            log: log.child({ controller: 'registrations' }),
+          }),
+        ];
   const patience = new WebhookPatience({ clock, log });
-  return [...duties, ...missed].map((duty) => new Controller(duty, { clock, log, metrics, patience }));
+  return [...duties, ...missed, ...outside].map(
+    (duty) => new Controller(duty, { clock, log, metrics, patience }),
+  );
 }
 
 /** Asks sidecars as the operator's own identity, which is made when it is needed and kept for a while. */

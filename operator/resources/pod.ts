@@ -1,4 +1,4 @@
-import { LABELS, SIDECAR_CONTAINER } from '#core/constants.ts';
+import { ANNOTATIONS, LABELS, SIDECAR_CONTAINER } from '#core/constants.ts';
 import { isDnsLabel } from '#core/names.ts';
 import type { ObjectMeta } from '#core/resource.ts';
 import type { Pod } from '#kube/types.ts';
@@ -50,6 +50,20 @@ export function pruneMeta(meta: ObjectMeta, annotations?: Readonly<Record<string
 function injectAnnotations(meta: ObjectMeta): Readonly<Record<string, string>> | undefined {
   const kept = Object.entries(meta.annotations ?? {}).filter(([name]) => name.startsWith('mesh/'));
   return kept.length > 0 ? Object.fromEntries(kept) : undefined;
+}
+
+/** Whether the pod only stands for a process outside of pods: `mesh run` made it, and no kubelet runs it. */
+export function isRegistration(pod: Pod): boolean {
+  const { nodeName, hostNetwork } = pod.spec ?? {};
+  return pod.metadata.labels?.[LABELS.run] !== undefined && !nodeName && hostNetwork !== true;
+}
+
+/** Where the sidecar of a process outside of pods listens; undefined for those of pods, which all have the same port. */
+export function sidecarPort(pod: Pod): number | undefined {
+  const text = pod.metadata.annotations?.[ANNOTATIONS.sidecarPort];
+  if (!isRegistration(pod) || text === undefined || !/^[0-9]{1,5}$/.test(text)) return undefined;
+  const port = Number(text);
+  return port >= 1 && port <= 65_535 ? port : undefined;
 }
 
 /** The logical service an injected pod stands for; undefined when its label is no service name. */

@@ -1,7 +1,7 @@
 import type { BackingService, ServicePort } from '#core/model/mesh-service.ts';
-import type { Service } from '#kube/types.ts';
+import type { Pod, Service } from '#kube/types.ts';
 
-import { pruneMeta } from './pod.ts';
+import { isRegistration, podService, pruneMeta } from './pod.ts';
 
 type Port = NonNullable<NonNullable<Service['spec']>['ports']>[number];
 
@@ -29,6 +29,15 @@ export function pruneService(service: Service): Service {
 export function selects(service: Service, labels: Readonly<Record<string, string>> | undefined): boolean {
   const wanted = Object.entries(service.spec?.selector ?? {});
   return wanted.length > 0 && wanted.every(([name, value]) => labels?.[name] === value);
+}
+
+/**
+ * Whether a Service stands for this pod: its selector finds it. A process outside of pods is found by no selector, so that Kubernetes'
+ * own controllers leave it alone; it stands behind the Service that has its service's name.
+ */
+export function standsFor(service: Service, pod: Pod): boolean {
+  if (isRegistration(pod)) return podService(pod) === service.metadata.name;
+  return selects(service, pod.metadata.labels);
 }
 
 /** Whether connections to this Service can end at pods: an ExternalName is only another name. */

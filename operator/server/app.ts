@@ -12,7 +12,7 @@ export interface AppDeps {
   readonly log: Logger;
   readonly metrics: Pick<OperatorMetrics, 'httpRequests'>;
   /** Name of the server in metrics. */
-  readonly server: 'https' | 'http' | 'bundle';
+  readonly server: 'https' | 'http' | 'bundle' | 'outside';
   /** Paths that metrics tell apart. */
   readonly paths: readonly string[];
   readonly mounts: readonly Mount[];

@@ -26,9 +26,10 @@ const BACKLOG = 1_024;
 export class Listener {
   readonly #server: HttpServer | HttpsServer;
 
-  constructor(server: HttpServer | HttpsServer) {
+  /** @param maxConnections others are closed at once */
+  constructor(server: HttpServer | HttpsServer, maxConnections = MAX_CONNECTIONS) {
     this.#server = server;
-    server.maxConnections = MAX_CONNECTIONS;
+    server.maxConnections = maxConnections;
     // A client that goes away in the middle is its own affair; without a handler it would end the process.
     server.on('clientError', (_error, socket) => socket.destroy());
   }
@@ -68,7 +69,7 @@ export function httpListener(app: Express): Listener {
 export class HttpsListener extends Listener {
   readonly #https: HttpsServer;
 
-  constructor(app: Express, pair: ServingPair) {
+  constructor(app: Express, pair: ServingPair, maxConnections?: number) {
     const server = createHttpsServer(
       {
         ...secureContextOptions(pair),
@@ -79,7 +80,7 @@ export class HttpsListener extends Listener {
       },
       handler(app),
     );
-    super(server);
+    super(server, maxConnections);
     this.#https = server;
     server.on('tlsClientError', (_error, socket) => socket.destroy());
   }

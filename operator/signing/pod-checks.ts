@@ -3,6 +3,7 @@ import { isIP } from 'node:net';
 import { LABELS } from '#core/constants.ts';
 import type { Pod } from '#kube/types.ts';
 
+import { isRegistration } from '../resources/pod.ts';
 import type { Check } from './checks.ts';
 import type { Caller } from './token-checks.ts';
 
@@ -15,7 +16,12 @@ export interface PodFacts {
   readonly sourceAddress: string;
   /** `log` where the network changes source addresses on the way to the operator. */
   readonly sourceAddressCheck: 'enforce' | 'log';
+  /** Whose requests are taken at this port: those of pods, or those of processes outside of pods. */
+  readonly door: Door;
 }
+
+/** The port for machines outside can be reached from where no pod is, so nothing that was stolen from a pod is of use there. */
+export type Door = 'pods' | 'outside';
 
 const exists: Check<PodFacts> = ({ caller, pod }) =>
   pod
@@ -57,6 +63,14 @@ const isInjected: Check<PodFacts> = ({ pod }) =>
         message: `the pod has no label ${LABELS.injected}: the mesh did not inject it`,
       };
 
+const cameToItsDoor: Check<PodFacts> = ({ pod, door }) =>
+  door === 'outside' && pod && (!isRegistration(pod) || sourceAddressUnknown(pod) !== undefined)
+    ? {
+        reason: 'pod-not-outside',
+        message: `the pod stands for no process outside of pods (label ${LABELS.run}, no node, an address); the port for those takes no other`,
+      }
+    : undefined;
+
 const speaksItself: Check<PodFacts> = (facts) => {
   if (facts.sourceAddressCheck === 'log' || sourceAddressFault(facts) === undefined) return undefined;
   return { reason: 'source-address', message: sourceAddressFault(facts) ?? '' };
@@ -69,6 +83,7 @@ export const POD_CHECKS: readonly Check<PodFacts>[] = [
   runsAs,
   hasNotEnded,
   isInjected,
+  cameToItsDoor,
   speaksItself,
 ];
 

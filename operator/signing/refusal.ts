@@ -40,6 +40,7 @@ export const REASONS = {
   'pod-service-account': 'forbidden',
   'pod-ended': 'forbidden',
   'pod-not-injected': 'forbidden',
+  'pod-not-outside': 'forbidden',
   'source-address': 'forbidden',
   'service-unnamed': 'forbidden',
   'service-mismatch': 'forbidden',

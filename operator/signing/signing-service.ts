@@ -16,6 +16,7 @@ import type { Authority, IssuedLeaf } from '../ca/authority.ts';
 import { SigningAudit } from './audit.ts';
 import type { AuditParts, RequestTrace } from './audit.ts';
 import { firstRefusal } from './checks.ts';
+import type { Door } from './pod-checks.ts';
 import { plainAddress, POD_CHECKS, sourceAddressFault, sourceAddressUnknown } from './pod-checks.ts';
 import { answer } from './refusal.ts';
 import type { Refusal, RefusalAnswer } from './refusal.ts';
@@ -33,6 +34,8 @@ export interface SigningParts extends AuditParts {
   readonly meshNamespace: string;
   /** `log` where the network changes source addresses between pods and the operator. Default `enforce`. */
   readonly sourceAddressCheck?: 'enforce' | 'log';
+  /** Default `pods`. */
+  readonly door?: Door;
   readonly limits?: Partial<SigningLimits>;
 }
 
@@ -165,6 +168,7 @@ export class SigningService {
       pod,
       sourceAddress: trace.sourceAddress,
       sourceAddressCheck: this.#parts.sourceAddressCheck ?? 'enforce',
+      door: this.#parts.door ?? 'pods',
     };
     const podRefusal = firstRefusal(POD_CHECKS, facts);
     if (podRefusal || !pod) return podRefusal ?? { reason: 'pod-gone', message: 'the pod is gone' };

@@ -2,6 +2,9 @@ import type { Permission } from '#operator/permissions.ts';
 import {
   CLUSTER_PERMISSIONS,
   NAMESPACE_PERMISSIONS,
+  OUTSIDE_PERMISSIONS,
+  RUN_LOOKUP_PERMISSIONS,
+  RUN_PERMISSIONS,
   SIDECAR_CATALOG_PERMISSIONS,
   SIDECAR_POLICY_PERMISSIONS,
 } from '#operator/permissions.ts';
@@ -12,6 +15,15 @@ const SECTIONS: readonly (readonly [string, readonly Permission[]])[] = [
   ["The operator, in the mesh's own namespace", NAMESPACE_PERMISSIONS],
   ["The ServiceAccount of a meshed pod, in its own namespace and in the mesh's", SIDECAR_POLICY_PERMISSIONS],
   ['The ServiceAccount of a meshed pod, in the whole cluster', SIDECAR_CATALOG_PERMISSIONS],
+  ['The operator, in the whole cluster, only with `outside.enabled`', OUTSIDE_PERMISSIONS],
+  [
+    'Who may use `mesh run`, in a namespace (ClusterRole `mesh-run`), only with `outside.enabled`',
+    RUN_PERMISSIONS,
+  ],
+  [
+    'Who may use `mesh run`, in the whole cluster (ClusterRole `mesh-run-lookup`), only with `outside.enabled`',
+    RUN_LOOKUP_PERMISSIONS,
+  ],
 ];
 
 /** The page that says what each account of the mesh may do. The end-to-end suite compares it with what the cluster says. */

@@ -4,7 +4,7 @@ import type { IdentityScope, ServiceIdentity } from '#core/spiffe-id.ts';
 import type { Clock } from '#kube/clock.ts';
 
 import type { IdentitySource } from '../seams/identity-source.ts';
-import type { Resolution, Resolver, Target } from '../seams/resolver.ts';
+import type { Endpoint, Resolution, Resolver, Target } from '../seams/resolver.ts';
 import type { Trust } from '../trust/trust.ts';
 import type { Catalog } from './catalog.ts';
 import type { CatalogEntry } from './catalog-entry.ts';
@@ -53,8 +53,11 @@ export class CatalogResolver implements Resolver {
     if (backing) {
       const servicePort = backing.service.ports.find((one) => one.port === port);
       if (!servicePort) return unknown(`the Service ${nameOf(backing)} has no port ${port}`);
-      const podPort = { name: servicePort.name ?? '' };
-      return this.#target(scope, { backing, port: podPort, ipv6: address.includes(':') }, patience);
+      return this.#target(
+        scope,
+        { backing, port: podPort(servicePort), ipv6: address.includes(':') },
+        patience,
+      );
     }
     if (!index.hasHeadless) return OUTSIDE;
     return this.#pod(scope, { address, port }, patience);
@@ -104,11 +107,14 @@ export class CatalogResolver implements Resolver {
     if (!(await patience(pods.synced))) {
       return unknown('the pods of headless Services have not been read from the API server yet');
     }
-    for (const { namespace, service } of pods.servicesOf(address)) {
+    for (const { namespace, service, peerPort } of pods.servicesOf(address, port)) {
       const backing = catalog.index.byKubernetesService(namespace, service);
       if (!backing) continue;
       if (!(await this.#certified(patience))) return unknown(NO_CERTIFICATE);
-      return { kind: 'mesh', target: podTarget(scope, backing, address, port) };
+      return {
+        kind: 'mesh',
+        target: podTarget(scope, backing, { address, port, ...(peerPort ? { peerPort } : {}) }),
+      };
     }
     return OUTSIDE;
   }
@@ -174,13 +180,17 @@ interface FoundPort {
   readonly port: PodPort;
 }
 
+function podPort({ name, targetPort }: ServicePort): PodPort {
+  return { name: name ?? '', target: targetPort };
+}
+
 /** The first port the service declares; else the first port of its first Kubernetes Service that has one. */
 function defaultPort(entry: CatalogEntry): FoundPort | undefined {
   const [declared] = entry.ports;
   if (declared !== undefined) return namedPort(entry, declared, 'application');
   for (const service of entry.services) {
     const [port] = service.ports;
-    if (port) return { backing: { entry, service }, port: { name: port.name ?? '' } };
+    if (port) return { backing: { entry, service }, port: podPort(port) };
   }
   return undefined;
 }
@@ -194,7 +204,7 @@ function namedPort(
   const find = (matches: (port: ServicePort) => boolean): FoundPort | undefined => {
     for (const service of entry.services) {
       const port = service.ports.find(matches);
-      if (port) return { backing: { entry, service }, port: { name: port.name ?? '' } };
+      if (port) return { backing: { entry, service }, port: podPort(port) };
     }
     return undefined;
   };
@@ -223,8 +233,8 @@ function serviceTarget(
   };
 }
 
-function podTarget(scope: IdentityScope, { entry }: Backing, address: string, port: number): Target {
-  const endpoints = [{ address, port }];
+function podTarget(scope: IdentityScope, { entry }: Backing, endpoint: Endpoint): Target {
+  const endpoints = [endpoint];
   return {
     service: entry.identity,
     spiffeId: serviceSpiffeId(scope, entry.identity),

@@ -95,6 +95,29 @@ describe('a cluster IP', () => {
     target.release();
   });
 
+  test('leads to a process outside of pods beside them, by the number of the port', async () => {
+    const services = [{ ...dbService, ports: [{ name: 'pg', port: 5432, targetPort: 15432 }] }];
+    fake.put(MESH_SERVICES, meshService('db', { services }));
+    fake.put(SLICES, slice('db-1', { endpoints: [pod('10.1.0.1')] }));
+    const outside = (name: string, port: number) =>
+      slice(name, {
+        endpoints: [pod('10.9.0.1')],
+        ports: [
+          { name: 'mesh-app', port },
+          { name: 'mesh-sidecar', port: 40_001 },
+        ],
+      });
+    fake.put(SLICES, outside('db-outside', 15432));
+    fake.put(SLICES, outside('db-elsewhere', 7777));
+    catalog.start();
+    const target = targetOf(await resolver.resolve('10.96.0.5', 5432));
+    expect(target.endpoints()).toEqual([
+      { address: '10.1.0.1', port: 15432 },
+      { address: '10.9.0.1', port: 15432, peerPort: 40_001 },
+    ]);
+    target.release();
+  });
+
   test('is found however IPv6 is written, and prefers pods of its family', async () => {
     putDb();
     fake.put(SLICES, slice('db-6', { addressType: 'IPv6', endpoints: [pod('fd00:1::1')] }));
@@ -270,6 +293,34 @@ describe('the address of a pod', () => {
     fake.put(SLICES, slice('peers', { service: 'db-peers', headless: true, endpoints: [pod('10.1.0.3')] }));
     await eventually(() => pods.size === 1);
     expect(await resolver.resolve('10.1.0.1', 7000)).toEqual({ kind: 'outside' });
+  });
+
+  test('of a machine outside, where several services share an address, means the one whose port it is', async () => {
+    const alone = {
+      ...headless,
+      name: 'db',
+      ports: [{ name: 'mesh-app', port: 5432, targetPort: 'mesh-app' }],
+    };
+    fake.put(MESH_SERVICES, meshService('db', { services: [alone] }));
+    fake.put(MESH_SERVICES, meshService('cache', { services: [{ ...alone, name: 'cache' }] }));
+    const outside = (service: string, port: number, peerPort: number) =>
+      slice(service, {
+        ...{ service, headless: true, endpoints: [pod('10.9.0.1')] },
+        ports: [
+          { name: 'mesh-app', port },
+          { name: 'mesh-sidecar', port: peerPort },
+        ],
+      });
+    fake.put(SLICES, outside('cache', 6379, 40_001));
+    fake.put(SLICES, outside('db', 5432, 40_002));
+    catalog.start();
+    const target = targetOf(await resolver.resolve('10.9.0.1', 5432));
+    expect(target.service).toEqual(db);
+    expect(target.endpoints()).toEqual([{ address: '10.9.0.1', port: 5432, peerPort: 40_002 }]);
+    const other = targetOf(await resolver.resolve('10.9.0.1', 6379));
+    expect(other.endpoints()).toEqual([{ address: '10.9.0.1', port: 6379, peerPort: 40_001 }]);
+    for (const port of [22, 40_001])
+      expect(await resolver.resolve('10.9.0.1', port)).toEqual({ kind: 'outside' });
   });
 
   test('of a headless Service outside the mesh is outside', async () => {

@@ -1,4 +1,5 @@
 import type { Clock } from '#kube/clock.ts';
+import { HEADLESS_LABEL } from '#kube/endpoint-slices.ts';
 import type { EndpointSlice } from '#kube/endpoint-slices.ts';
 import type { Logger } from '#kube/log.ts';
 import { Reflector } from '#kube/reflector.ts';
@@ -7,14 +8,21 @@ import { canonicalAddress } from './catalog-entry.ts';
 import type { SliceApi } from './slice-api.ts';
 import { SLICES, compactSlice } from './slice.ts';
 
-/** The label Kubernetes puts on the slices of headless Services. */
-const HEADLESS_SELECTOR = 'service.kubernetes.io/headless';
-
 interface HeadlessPods {
   readonly namespace: string;
   readonly service: string;
   /** Whether ready or not: members of a StatefulSet look for one another before they are. */
   readonly addresses: readonly string[];
+  /** Outside of pods several services share an address: only these ports there are this one's. */
+  readonly outside?: { readonly ports: ReadonlySet<number>; readonly peerPort: number };
+}
+
+/** A headless Service that the pod at an address belongs to. */
+export interface PodService {
+  readonly namespace: string;
+  readonly service: string;
+  /** Port of the sidecar there, where it is not the usual one. */
+  readonly peerPort?: number;
 }
 
 export interface PodIndexOptions {
@@ -34,10 +42,13 @@ export class PodIndex {
     this.#reflector = new Reflector<EndpointSlice, HeadlessPods>({
       ...options,
       type: SLICES,
-      selection: { labelSelector: HEADLESS_SELECTOR },
+      selection: { labelSelector: HEADLESS_LABEL },
       transform: (slice) => {
-        const { namespace, service, all } = compactSlice(slice);
-        return { namespace, service, addresses: all };
+        const { namespace, service, all, ports, peerPort } = compactSlice(slice);
+        const pods = { namespace, service, addresses: all };
+        return peerPort === undefined
+          ? pods
+          : { ...pods, outside: { ports: new Set(ports.values()), peerPort } };
       },
       onChange: (items, changed) => {
         for (const key of changed) this.#set(key, items.get(key));
@@ -63,11 +74,13 @@ export class PodIndex {
     return this.#slicesOf.size;
   }
 
-  /** The headless Services a pod belongs to. */
-  *servicesOf(address: string): Iterable<{ readonly namespace: string; readonly service: string }> {
+  /** The headless Services a pod belongs to; outside of pods, those whose port there it is. */
+  *servicesOf(address: string, port: number): Iterable<PodService> {
     for (const key of this.#slicesOf.get(canonicalAddress(address)) ?? []) {
       const pods = this.#known.get(key);
-      if (pods) yield pods;
+      if (!pods || pods.outside?.ports.has(port) === false) continue;
+      const { namespace, service, outside } = pods;
+      yield { namespace, service, ...(outside ? { peerPort: outside.peerPort } : {}) };
     }
   }
 

@@ -11,7 +11,12 @@ import { SLICES, compactSlice } from './slice.ts';
 import type { Slice } from './slice.ts';
 
 /** Which port inside the pods is meant: that of a Service's port by name, or a number as it is. */
-export type PodPort = { readonly name: string } | { readonly number: number };
+export type PodPort =
+  | {
+      readonly name: string;
+      /** What the Service calls it inside the pods. */ readonly target?: number | string;
+    }
+  | { readonly number: number };
 
 export interface ServiceEndpointsOptions {
   readonly api: SliceApi;
@@ -95,7 +100,7 @@ export class ServiceEndpoints {
    * @param ipv6 which family is preferred
    */
   endpoints(port: PodPort, ipv6: boolean): readonly Endpoint[] {
-    const key = `${'name' in port ? `n ${port.name}` : port.number} ${ipv6}`;
+    const key = `${'name' in port ? `n ${port.name} ${port.target ?? ''}` : port.number} ${ipv6}`;
     const cached = this.#cache.get(key);
     if (cached) return cached;
     const slices = [...this.#reflector.items.values()];
@@ -110,6 +115,16 @@ export class ServiceEndpoints {
   }
 }
 
+/**
+ * The port that a Service's port leads to. A process outside of pods that stands beside them calls its port by another name than the
+ * Service does, so that kube-proxy, which knows no sidecars, sends nothing there; it is known by its number.
+ */
+function portIn({ ports, peerPort }: Slice, { name, target }: Extract<PodPort, { name: string }>) {
+  const named = ports.get(name);
+  if (named !== undefined || peerPort === undefined) return named;
+  return [...ports.values()].find((number) => number === target);
+}
+
 /** One pod may be in two slices for a moment while it moves between them. */
 function collect(
   slices: readonly Slice[],
@@ -118,7 +133,7 @@ function collect(
 ): readonly Endpoint[] {
   const found = new Map<string, Endpoint>();
   for (const slice of slices) {
-    const number = 'number' in port ? port.number : slice.ports.get(port.name);
+    const number = 'number' in port ? port.number : portIn(slice, port);
     if (number === undefined) continue;
     const { peerPort } = slice;
     for (const address of pods(slice)) {

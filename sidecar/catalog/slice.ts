@@ -29,6 +29,8 @@ export function compactSlice(slice: EndpointSlice): Slice {
   const pods: Record<PodState | 'all', string[]> = { ready: [], leaving: [], away: [], all: [] };
   const ports = portNumbers(slice);
   const peerPort = ports.get(SIDECAR_PORT_NAME);
+  // It is nobody's application.
+  ports.delete(SIDECAR_PORT_NAME);
   const usable = slice.addressType === 'IPv4' || slice.addressType === 'IPv6';
   for (const endpoint of usable ? slice.endpoints : []) {
     // All addresses of one endpoint mean the same pod; the API asks consumers to use the first.
@@ -58,7 +60,7 @@ function podState({ conditions = {} }: Endpoint): PodState {
   return conditions.ready === false ? 'away' : 'ready';
 }
 
-function portNumbers(slice: EndpointSlice): ReadonlyMap<string, number> {
+function portNumbers(slice: EndpointSlice): Map<string, number> {
   const ports = new Map<string, number>();
   for (const { name, port, protocol } of slice.ports ?? []) {
     if (typeof port === 'number' && (protocol ?? 'TCP') === 'TCP') ports.set(name ?? '', port);

@@ -1,6 +1,8 @@
 import { request as httpsRequest } from 'node:https';
 import type { IncomingMessage } from 'node:http';
 import { text } from 'node:stream/consumers';
+import { checkServerIdentity } from 'node:tls';
+import type { PeerCertificate } from 'node:tls';
 
 import type { TrustBundle } from '#pki/trust-bundle.ts';
 
@@ -43,6 +45,10 @@ export interface SigningClientOptions {
   readonly url: string;
   /** Reads the token anew: the kubelet replaces it. */
   readonly readToken: () => Promise<string>;
+  /** The name that the operator proves to have, where it is reached under another; default the URL's. */
+  readonly serverName?: string;
+  /** The address of this machine to ask from; default what the route there says. */
+  readonly localAddress?: string;
   /** For the whole exchange, milliseconds. Default 10 s. */
   readonly timeoutMs?: number;
 }
@@ -50,7 +56,8 @@ export interface SigningClientOptions {
 const MAX_ANSWER_BYTES = 256 * 1024;
 
 /** A client of `POST /v1/sign`. Each request is a connection of its own: there is one in hours, and the operator may have moved. */
-export function signingClient({ url, readToken, timeoutMs = 10_000 }: SigningClientOptions): Sign {
+export function signingClient(options: SigningClientOptions): Sign {
+  const { url, readToken, timeoutMs = 10_000 } = options;
   return async ({ csr, service, roots }, signal) => {
     let token: string;
     try {
@@ -64,6 +71,7 @@ export function signingClient({ url, readToken, timeoutMs = 10_000 }: SigningCli
     const deadline = AbortSignal.timeout(timeoutMs);
     try {
       const response = await post(new URL('/v1/sign', url), {
+        ...options,
         token,
         body,
         roots,
@@ -96,8 +104,11 @@ function post(
     readonly body: string;
     readonly roots: TrustBundle;
     readonly signal: AbortSignal;
+    readonly serverName?: string;
+    readonly localAddress?: string;
   },
 ): Promise<Response> {
+  const { serverName, localAddress } = options;
   return new Promise((resolve, reject) => {
     const request = httpsRequest(
       url,
@@ -108,6 +119,8 @@ function post(
         ca: options.roots.roots.map((root) => root.toString()),
         minVersion: 'TLSv1.3',
         rejectUnauthorized: true,
+        ...(serverName === undefined ? {} : namedServer(serverName)),
+        ...(localAddress === undefined ? {} : { localAddress }),
         signal: options.signal,
         headers: {
           authorization: `Bearer ${options.token}`,
@@ -127,6 +140,14 @@ function post(
     request.on('error', reject);
     request.end(options.body);
   });
+}
+
+/** For a server that is reached under one name and proves another: which of the two is asked for on the way matters to nobody. */
+function namedServer(name: string) {
+  return {
+    checkServerIdentity: (_host: string, certificate: PeerCertificate) =>
+      checkServerIdentity(name, certificate),
+  };
 }
 
 async function readBody(response: IncomingMessage): Promise<string> {

@@ -28,6 +28,7 @@ import { DEFAULT_SETTINGS } from '../connection/settings.ts';
 import type { DataPlaneSettings } from '../connection/settings.ts';
 import { IdentityManager } from '../identity/identity-manager.ts';
 import { signingClient } from '../identity/signing-client.ts';
+import type { SigningClientOptions } from '../identity/signing-client.ts';
 import { AppDialer, appAddresses } from '../inbound/app-dialer.ts';
 import type { ControlHandler } from '../inbound/control.ts';
 import { Inbound } from '../inbound/inbound.ts';
@@ -72,6 +73,8 @@ export interface SidecarOptions {
   readonly clock: Clock;
   readonly log: LevelLog;
   readonly originalDestination: OriginalDestination;
+  /** How the operator is reached, where that differs from what its URL says. */
+  readonly operator?: Pick<SigningClientOptions, 'serverName' | 'localAddress'>;
   /** Called when the operator or a container of this pod asks the sidecar to end. */
   readonly onFinish: () => void;
   readonly listen?: Partial<ListenOptions>;
@@ -133,7 +136,11 @@ export class Sidecar implements Readiness {
       log,
       trust: this.trust,
       service,
-      sign: signingClient({ url: config.operatorUrl, readToken: () => readFile(config.caTokenFile, 'utf8') }),
+      sign: signingClient({
+        ...options.operator,
+        url: config.operatorUrl,
+        readToken: () => readFile(config.caTokenFile, 'utf8'),
+      }),
     });
     this.policy = new PolicyWatch({
       ...watching,

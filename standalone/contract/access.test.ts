@@ -42,6 +42,15 @@ test('nobody gets in without a token, or with a wrong one', async () => {
   }
 });
 
+test('a token is asked for in the version of its own group, not in that of the account', async () => {
+  const ask = (apiVersion: string) =>
+    target.http.post(target.core('serviceaccounts', 'web/token'), {
+      ...{ apiVersion, kind: 'TokenRequest', spec: { expirationSeconds: 3600 } },
+    });
+  expect((await ask('v1')).status).toBe(400);
+  expect((await ask('authentication.k8s.io/v1')).status).toBe(201);
+});
+
 test('a token says whose it is', async () => {
   const status = await review(await token());
   expect(status).toMatchObject({

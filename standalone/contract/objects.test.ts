@@ -220,3 +220,32 @@ test('many are deleted by a selector', async () => {
   expect(names).not.toContain('of-many-2');
   expect(names).toContain('not-of-many');
 });
+
+test('the status of a pod may bring annotations along, and nothing of its spec', async () => {
+  const containers = [{ name: 'app', image: 'app' }];
+  await target.http.post(target.core('serviceaccounts'), { metadata: { name: 'annotated' } });
+  const made = await target.http.post(target.core('pods'), {
+    metadata: { name: 'annotated', annotations: { first: '1' } },
+    spec: {
+      serviceAccountName: 'annotated',
+      schedulerName: 'nobody',
+      automountServiceAccountToken: false,
+      containers,
+    },
+  });
+  expect(made.status).toBe(201);
+  const patch = {
+    metadata: { annotations: { second: '2' } },
+    spec: { schedulerName: 'somebody' },
+    status: { phase: 'Running' },
+  };
+  expect((await target.http.patch(`${target.core('pods', 'annotated')}/status`, 'merge', patch)).status).toBe(
+    200,
+  );
+  const { body } = await target.http.get(target.core('pods', 'annotated'));
+  expect(body.metadata.annotations).toMatchObject({ first: '1', second: '2' });
+  expect({ scheduler: body.spec.schedulerName, phase: body.status.phase }).toEqual({
+    scheduler: 'nobody',
+    phase: 'Running',
+  });
+});

@@ -7,9 +7,17 @@ import { join } from 'node:path';
 
 import { KubeClient } from '#kube/client.ts';
 import { systemClock } from '#kube/clock.ts';
+import type { ClusterConfig } from '#kube/cluster-config.ts';
 import { freePort } from '#kube/free-port.fake.ts';
 import { silentLog } from '#kube/log.ts';
-import { INTENTIONS, LEASES, PODS } from '#kube/types.ts';
+import {
+  CLUSTER_ROLE_BINDINGS,
+  INTENTIONS,
+  LEASES,
+  PODS,
+  ROLE_BINDINGS,
+  SERVICE_ACCOUNTS,
+} from '#kube/types.ts';
 
 import { MESH_NAMESPACE } from '../names.ts';
 import { Fault } from '../run/fault.ts';
@@ -43,7 +51,11 @@ afterAll(async () => {
   await dev.stop();
 }, 60_000);
 
-const join_ = (service: string, more: object = {}): Promise<Running> =>
+const join_ = (
+  service: string,
+  more: object = {},
+  cluster: ClusterConfig = dev.api.admin,
+): Promise<Running> =>
   joinMesh(
     {
       namespace: 'default',
@@ -54,7 +66,7 @@ const join_ = (service: string, more: object = {}): Promise<Running> =>
       meshNamespace: MESH_NAMESPACE,
       ...more,
     },
-    { cluster: dev.api.admin, clock: systemClock, say: (sentence) => void said.push(sentence) },
+    { cluster, clock: systemClock, say: (sentence) => void said.push(sentence) },
     forever,
   );
 const until = async (holds: () => boolean | Promise<boolean>): Promise<void> => {
@@ -131,9 +143,40 @@ test('an intention that contradicts another is refused in the words of the webho
   );
 });
 
+test('the two roles that the chart has for it are enough, and a right that is missing is named', async () => {
+  const name = 'laptop';
+  await api.create(SERVICE_ACCOUNTS, { metadata: { name, namespace: 'default' } });
+  const subjects = [{ kind: 'ServiceAccount', name, namespace: 'default' }];
+  const roleRef = (role: string) => ({
+    apiGroup: 'rbac.authorization.k8s.io',
+    kind: 'ClusterRole',
+    name: role,
+  });
+  const { server, caPem, tlsServerName = '' } = dev.api.admin;
+  const token = () => Promise.resolve(dev.api.tokenOf('default', name));
+  const asLaptop = () =>
+    join_('billing', { port: (app.address() as AddressInfo).port }, { server, caPem, tlsServerName, token });
+  await expect(asLaptop()).rejects.toThrow(/a right is missing: .*meshconfigs.*mesh-run-lookup/);
+  const lookup = { metadata: { name }, roleRef: roleRef('mesh-run-lookup'), subjects };
+  await api.create(CLUSTER_ROLE_BINDINGS, lookup);
+  await expect(asLaptop()).rejects.toThrow(/a right is missing: .*cannot create resource "serviceaccounts"/);
+  const inNamespace = { metadata: { name, namespace: 'default' }, roleRef: roleRef('mesh-run'), subjects };
+  await api.create(ROLE_BINDINGS, inNamespace);
+  const billing = await asLaptop();
+  const at = { namespace: 'default', name: billing.instance.pod };
+  await until(async () => (await api.get(PODS, at)).status?.conditions?.[0]?.status === 'True');
+  // The operator asks it at its own port, as in a rotation of the root.
+  expect((await api.get(PODS, at)).metadata.annotations).toMatchObject({
+    'mesh/inject': 'false',
+    'mesh/sidecar-port': expect.stringMatching(/^[0-9]+$/) as string,
+  });
+  await billing.stop();
+  await expect(api.get(PODS, at)).rejects.toThrow('not found');
+}, 60_000);
+
 test('an upstream that nobody is says how to start it', async () => {
   const joining = join_('web', { upstreams: [{ service: 'nobody', localPort: 19_999 }] });
-  await expect(joining).rejects.toThrow('there is no service default/nobody; start it with: mesh run');
+  await expect(joining).rejects.toThrow('there is no service default/nobody in the mesh; start it, as a pod');
 });
 
 test('a namespace that is not there says how to make it', async () => {

@@ -10,6 +10,7 @@ import type { SidecarConfig } from '#sidecar/config.ts';
 import { withoutRedirection } from '#sidecar/original-destination/original-destination.ts';
 import { Sidecar } from '#sidecar/process/sidecar.ts';
 
+import type { OperatorWay } from './operator-way.ts';
 import { PORT_NAME } from './resources.ts';
 import type { Instance } from './resources.ts';
 import { TokenFile } from './token-file.ts';
@@ -20,7 +21,9 @@ export interface LocalSidecarOptions {
   readonly upstreams: readonly Upstream[];
   readonly meshNamespace: string;
   readonly meshConfig: MeshConfig;
-  readonly operatorUrl: string;
+  readonly operator: OperatorWay;
+  /** Where the sidecar listens; any free port when absent. */
+  readonly sidecarPort: number | undefined;
   /** The API server; whose token it is asked with is the sidecar's own matter. */
   readonly cluster: ClusterConfig;
   readonly clock: Clock;
@@ -32,10 +35,11 @@ export interface LocalSidecarOptions {
 
 const DRAIN_MS = 1_000;
 const GRACE_MS = 15_000;
+const LOOPBACK = '127.0.0.1';
 /** Any free port. */
 const FREE = 0;
 
-/** The very sidecar that runs in pods, in this process: on loopback, at free ports, without redirection. */
+/** The very sidecar that runs in pods, in this process: at the instance's address, at free ports, without redirection. */
 export class LocalSidecar {
   readonly #sidecar: Sidecar;
   readonly #api: KubeClient;
@@ -69,10 +73,12 @@ export class LocalSidecar {
       log: new LevelLog('info', options.onLog),
       originalDestination: withoutRedirection,
       onFinish: () => undefined,
+      operator: { serverName: options.operator.serverName, localAddress: instance.address },
       listen: {
         inboundHosts: [instance.address],
-        inboundPort: FREE,
-        adminHosts: [instance.address],
+        inboundPort: options.sidecarPort ?? FREE,
+        // Nobody but this machine has to know how it is.
+        adminHosts: [LOOPBACK],
         adminPort: FREE,
         localPort: FREE,
       },
@@ -108,7 +114,7 @@ export class LocalSidecar {
 }
 
 function sidecarConfig(options: LocalSidecarOptions, caTokenFile: string): SidecarConfig {
-  const { instance, podUid, upstreams, meshNamespace, meshConfig, operatorUrl } = options;
+  const { instance, podUid, upstreams, meshNamespace, meshConfig, operator } = options;
   const { namespace, service, pod, address, port } = instance;
   return {
     service: service as ServiceName,
@@ -119,7 +125,7 @@ function sidecarConfig(options: LocalSidecarOptions, caTokenFile: string): Sidec
     serviceAccount: service,
     meshNamespace: meshNamespace as NamespaceName,
     trustDomain: meshSettings(meshConfig.spec).trustDomain,
-    operatorUrl,
+    operatorUrl: operator.url,
     transparent: false,
     tunnel: true,
     cores: 1,

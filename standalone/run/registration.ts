@@ -1,22 +1,17 @@
+import { ANNOTATIONS } from '#core/constants.ts';
 import type { KubeObject } from '#core/resource.ts';
 import type { KubeApi, ResourceType } from '#kube/api.ts';
 import type { Clock, Timer } from '#kube/clock.ts';
-import { KubeError, isAlreadyExists, isNotFound } from '#kube/errors.ts';
-import { LEASES, NAMESPACES, PODS, SERVICES, SERVICE_ACCOUNTS } from '#kube/types.ts';
+import { readCapabilities } from '#kube/capabilities.ts';
+import { endpointSlices } from '#kube/endpoint-slices.ts';
+import type { EndpointSlice } from '#kube/endpoint-slices.ts';
+import { isAlreadyExists, isNotFound } from '#kube/errors.ts';
+import { LEASES, PODS, SERVICES, SERVICE_ACCOUNTS } from '#kube/types.ts';
 
-import { LEASE_SECONDS } from '../names.ts';
 import { Fault } from './fault.ts';
-import {
-  SLICES,
-  leaseOf,
-  podOf,
-  podStatus,
-  serviceAccountOf,
-  serviceOf,
-  sliceOf,
-  tokensOf,
-} from './resources.ts';
+import { leaseOf, podOf, podStatus, serviceAccountOf, serviceOf, sliceOf, tokensOf } from './resources.ts';
 import type { Instance } from './resources.ts';
+import { serviceFault } from './service-check.ts';
 
 export interface RegistrationDeps {
   readonly api: KubeApi;
@@ -29,15 +24,21 @@ export interface RegistrationDeps {
 const MANAGER = 'mesh-run';
 const RENEW_EVERY_MS = 5_000;
 const TOKEN_SECONDS = 3_600;
+/** What the Lease says; the operator goes by its own watch. */
+const LEASE_SECONDS = 20;
 
 /** A process outside of pods in the API server: a pod, its place behind a Service, and a sign of life. */
 export class Registration {
   readonly #deps: RegistrationDeps;
   #uid = '';
   #sidecarPort: number | undefined;
+  #slices: ResourceType<EndpointSlice> | undefined;
+  #headless = true;
   #ready = false;
   #timer: Timer | undefined;
   #ended = false;
+  /** The registration is gone, and does not come back. */
+  #lost = false;
 
   constructor(deps: RegistrationDeps) {
     this.#deps = deps;
@@ -51,9 +52,8 @@ export class Registration {
   /** Makes account, Service and pod. @throws Fault, KubeError */
   async begin(): Promise<void> {
     const { api, clock, instance } = this.#deps;
-    await this.#checkNamespace();
     await this.#ensure(SERVICE_ACCOUNTS, serviceAccountOf(instance));
-    if (instance.port !== undefined) await this.#ensure(SERVICES, serviceOf(instance));
+    if (instance.port !== undefined) await this.#ensureService();
     const pod = await api.create(PODS, podOf(instance));
     this.#uid = pod.metadata.uid ?? '';
     await this.#writeStatus();
@@ -70,7 +70,7 @@ export class Registration {
       expirationSeconds: TOKEN_SECONDS,
       boundObjectRef: { apiVersion: 'v1', kind: 'Pod', name: pod, uid: this.#uid },
     };
-    const request = { apiVersion: 'authentication.k8s.io/v1', metadata: { name: service, namespace }, spec };
+    const request = { metadata: { name: service, namespace }, spec };
     const { status } = await api.create(tokensOf(service), request);
     return (status as { token: string }).token;
   }
@@ -78,16 +78,16 @@ export class Registration {
   /** The process can be found, at its sidecar. */
   async announce(sidecarPort: number): Promise<void> {
     this.#sidecarPort = sidecarPort;
-    if (this.#deps.instance.port !== undefined) await this.#writeSlice();
+    await this.#writeSlice();
     await this.#writeStatus();
   }
 
   /** Whether its application takes connections. */
   async setReady(ready: boolean): Promise<void> {
-    if (ready === this.#ready || this.#ended) return;
+    if (ready === this.#ready || this.#ended || this.#lost) return;
     this.#ready = ready;
     try {
-      if (this.#sidecarPort !== undefined && this.#deps.instance.port !== undefined) await this.#writeSlice();
+      await this.#writeSlice();
       await this.#writeStatus();
     } catch (error) {
       this.#ready = !ready;
@@ -111,40 +111,53 @@ export class Registration {
     });
   }
 
-  async #checkNamespace(): Promise<void> {
+  async #ensureService(): Promise<void> {
     const { api, instance } = this.#deps;
-    const { namespace: name } = instance;
-    try {
-      await api.get(NAMESPACES, { name });
-    } catch (error) {
-      if (!isNotFound(error)) throw error;
-      throw new Fault(`there is no namespace ${name}; make it with: kubectl create namespace ${name}`);
-    }
+    const { namespace, service: name } = instance;
+    this.#slices = endpointSlices(await readCapabilities(api));
+    await this.#ensure(SERVICES, serviceOf(instance));
+    const service = await api.get(SERVICES, { namespace, name });
+    const fault = serviceFault(service, instance);
+    if (fault !== undefined) throw new Fault(fault);
+    this.#headless = service.spec?.clusterIP === 'None';
   }
 
   async #ensure(type: ResourceType, object: KubeObject): Promise<void> {
+    const { api, instance } = this.#deps;
     try {
-      await this.#deps.api.create(type, object);
+      await api.create(type, object);
     } catch (error) {
+      if (isNotFound(error))
+        throw new Fault(
+          `there is no namespace ${instance.namespace}; make it with: kubectl create namespace ${instance.namespace}`,
+        );
       if (!isAlreadyExists(error)) throw error;
     }
   }
 
   async #writeSlice(): Promise<void> {
     const { api, instance } = this.#deps;
-    const at = { uid: this.#uid, sidecarPort: this.#sidecarPort ?? 0, ready: this.#ready };
-    await api.apply(SLICES, sliceOf(instance, at), MANAGER);
+    if (this.#sidecarPort === undefined || this.#slices === undefined) return;
+    const place = {
+      uid: this.#uid,
+      sidecarPort: this.#sidecarPort,
+      ready: this.#ready,
+      headless: this.#headless,
+    };
+    await api.apply(this.#slices, sliceOf(instance, place), MANAGER);
   }
 
   async #writeStatus(): Promise<void> {
     const { api, instance, clock } = this.#deps;
     const { namespace, pod: name } = instance;
     const status = podStatus(instance, this.#ready, clock.now());
-    await api.mergePatch(PODS, { namespace, name }, { status }, { subresource: 'status' });
+    const port = this.#sidecarPort;
+    const metadata = port === undefined ? {} : { annotations: { [ANNOTATIONS.sidecarPort]: String(port) } };
+    await api.mergePatch(PODS, { namespace, name }, { metadata, status }, { subresource: 'status' });
   }
 
   #renewLater(): void {
-    if (this.#ended) return;
+    if (this.#ended || this.#lost) return;
     this.#timer = this.#deps.clock.setTimeout(
       () => void this.#renew().finally(() => this.#renewLater()),
       RENEW_EVERY_MS,
@@ -158,9 +171,16 @@ export class Registration {
     try {
       await api.mergePatch(LEASES, { namespace, name }, { spec: spec as object });
     } catch (error) {
-      const why =
-        error instanceof KubeError && error.status === 404 ? 'somebody deleted it' : (error as Error).message;
-      if (!this.#ended) warn(`the registration ${namespace}/${name} could not be renewed: ${why}`);
+      if (this.#ended) return;
+      if (!isNotFound(error))
+        return warn(
+          `the registration ${namespace}/${name} could not be renewed: ${(error as Error).message}`,
+        );
+      this.#timer?.cancel();
+      this.#lost = true;
+      warn(
+        `the registration ${namespace}/${name} is gone: somebody deleted it, or this machine was silent for too long (asleep?); nobody finds this process any more, start mesh run again`,
+      );
     }
   }
 }

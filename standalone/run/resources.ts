@@ -1,11 +1,9 @@
-import { LABELS } from '#core/constants.ts';
+import { ANNOTATIONS, LABELS } from '#core/constants.ts';
 import type { KubeObject } from '#core/resource.ts';
 import type { ResourceType } from '#kube/api.ts';
 import type { EndpointSlice } from '#kube/endpoint-slices.ts';
-import { SERVICE_NAME_LABEL, SIDECAR_PORT_NAME, endpointSlices } from '#kube/endpoint-slices.ts';
+import { HEADLESS_LABEL, SERVICE_NAME_LABEL, SIDECAR_PORT_NAME } from '#kube/endpoint-slices.ts';
 import { SERVICES } from '#kube/types.ts';
-
-import { RUN_LABEL } from '../names.ts';
 
 /** Objects that stand for a process outside of pods. They are those a pod has on a cluster, so that nobody else sees a difference. */
 
@@ -21,9 +19,11 @@ export interface Instance {
   readonly port: number | undefined;
 }
 
-/** The name of the application's port in Service, slice and pod. */
-export const PORT_NAME = 'main';
-export const SLICES = endpointSlices({ endpointSliceVersion: 'v1' });
+/**
+ * The name of the application's port in Service, slice and pod. No other Service is likely to call one so: kube-proxy sends what is not of
+ * the mesh to ports of the same name, and here only a sidecar listens.
+ */
+export const PORT_NAME = 'mesh-app';
 /** Nobody runs it: on a cluster too, the pod stays a registration. */
 const SCHEDULER = 'mesh-run';
 
@@ -34,6 +34,7 @@ export function tokensOf(account: string): ResourceType {
     version: 'v1',
     plural: `serviceaccounts/${account}/token`,
     kind: 'TokenRequest',
+    objectVersion: 'authentication.k8s.io/v1',
     namespaced: true,
   };
 }
@@ -42,32 +43,40 @@ export function serviceAccountOf({ namespace, service }: Instance): KubeObject {
   return { metadata: { name: service, namespace } };
 }
 
-/** Headless: whoever connects goes through a sidecar, which knows the instances. */
+/**
+ * Headless: whoever connects goes through a sidecar, which knows the instances. Without a selector: Kubernetes' endpoint slice controller
+ * would look for the pod's node, and before 1.25 gave up the whole Service over one that has none (kubernetes/kubernetes#107927).
+ */
 export function serviceOf({ namespace, service, port }: Instance): KubeObject {
   const ports = port === undefined ? [] : [{ name: PORT_NAME, port, targetPort: PORT_NAME }];
   return {
     apiVersion: 'v1',
     kind: SERVICES.kind,
-    metadata: { name: service, namespace },
-    spec: { clusterIP: 'None', selector: { [LABELS.service]: service }, ports },
+    metadata: { name: service, namespace, labels: { [LABELS.run]: 'true' } },
+    spec: { clusterIP: 'None', ports },
   };
 }
 
+/** With as few labels as there can be, so that no selector of others finds it, and no wish that the most careful namespace refuses. */
 export function podOf({ namespace, service, pod, port }: Instance): KubeObject {
   return {
     metadata: {
       name: pod,
       namespace,
-      labels: { app: service, [LABELS.service]: service, [LABELS.injected]: 'native', [RUN_LABEL]: 'true' },
+      labels: { [LABELS.service]: service, [LABELS.injected]: 'native', [LABELS.run]: 'true' },
+      // Its sidecar is not in it, also where the namespace asks for one.
+      annotations: { [ANNOTATIONS.inject]: 'false' },
     },
     spec: {
       serviceAccountName: service,
       schedulerName: SCHEDULER,
       automountServiceAccountToken: false,
+      securityContext: { runAsNonRoot: true, seccompProfile: { type: 'RuntimeDefault' } },
       containers: [
         {
           name: service,
           image: 'mesh.dev/process-outside-of-pods',
+          securityContext: { allowPrivilegeEscalation: false, capabilities: { drop: ['ALL'] } },
           ...(port === undefined ? {} : { ports: [{ name: PORT_NAME, containerPort: port }] }),
         },
       ],
@@ -87,23 +96,32 @@ export function podStatus({ address }: Instance, ready: boolean, now: number): o
   };
 }
 
-/**
- * The one address behind the Service.
- *
- * @param owner the pod, which it goes with
- * @param sidecarPort where its sidecar listens
- */
+/** How a slice belongs to what is there. */
+export interface SlicePlace {
+  /** Of the pod, which it goes with. */
+  readonly uid: string;
+  /** Where its sidecar listens. */
+  readonly sidecarPort: number;
+  readonly ready: boolean;
+  /** Whether the Service is headless; slices of those say so. */
+  readonly headless: boolean;
+}
+
+/** The one address behind the Service. */
 export function sliceOf(
   { namespace, service, pod, address, port }: Instance,
-  owner: { readonly uid: string; readonly sidecarPort: number; readonly ready: boolean },
+  { uid, sidecarPort, ready, headless }: SlicePlace,
 ): EndpointSlice {
-  const { uid, sidecarPort, ready } = owner;
   const reference = { kind: 'Pod', namespace, name: pod, uid };
   return {
     metadata: {
       name: pod,
       namespace,
-      labels: { [SERVICE_NAME_LABEL]: service, 'endpointslice.kubernetes.io/managed-by': 'mesh-run' },
+      labels: {
+        [SERVICE_NAME_LABEL]: service,
+        'endpointslice.kubernetes.io/managed-by': 'mesh-run',
+        ...(headless ? { [HEADLESS_LABEL]: '' } : {}),
+      },
       ownerReferences: [{ apiVersion: 'v1', kind: 'Pod', name: pod, uid }],
     },
     addressType: address.includes(':') ? 'IPv6' : 'IPv4',

@@ -12,11 +12,10 @@ import type { Mount } from '#operator/server/app.ts';
 import { MESH_CONFIG_NAME, OPERATOR_SERVICE } from '#core/constants.ts';
 import { webhookRouter } from '#webhook/router.ts';
 
-import { MESH_NAMESPACE, OPERATOR_ADDRESS } from '../names.ts';
+import { MESH_NAMESPACE } from '../names.ts';
 import { isJson } from '../store/object.ts';
 import type { Journal } from '../store/journal.ts';
-import { Reaper } from '../controllers/reaper.ts';
-import { startEmbeddedApi } from './embedded-api.ts';
+import { dialled, startEmbeddedApi } from './embedded-api.ts';
 import type { EmbeddedApi } from './embedded-api.ts';
 import { publishOperator } from './operator-address.ts';
 import { meshAdmissions } from './mesh-admission.ts';
@@ -57,7 +56,6 @@ export async function startDevMesh(options: DevMeshOptions): Promise<DevMesh> {
     objects,
   });
   const client = new KubeClient({ config: operatorAccess(api), clock, userAgent: 'mesh-operator/dev' });
-  const reaper = new Reaper({ store: api.store, kinds: api.kinds, writer: api.writer, clock, log });
   try {
     const operator = await startOperator({
       config: operatorConfig(host),
@@ -71,9 +69,8 @@ export async function startDevMesh(options: DevMeshOptions): Promise<DevMesh> {
       lingerMs: 0,
     });
     await untilTrusted(api, clock);
-    await publishOperator(api, MESH_NAMESPACE, operator.httpsPort);
+    await publishOperator(api, MESH_NAMESPACE, `https://${dialled(host)}:${operator.outsidePort ?? 0}`);
     const end = async (): Promise<void> => {
-      reaper.stop();
       await operator.stop();
       client.close();
       await api.stop();
@@ -81,7 +78,6 @@ export async function startDevMesh(options: DevMeshOptions): Promise<DevMesh> {
     let ended: Promise<void> | undefined;
     return { api, operator, stop: () => (ended ??= end()) };
   } catch (error) {
-    reaper.stop();
     client.close();
     await api.stop();
     throw error;
@@ -120,8 +116,8 @@ function operatorConfig(host: string): OperatorConfig {
     excludedNamespaces: [],
     httpsPort: 0,
     httpPort: 0,
+    outsidePort: 0,
     listenHost: host,
-    extraServingNames: [OPERATOR_ADDRESS],
   };
 }
 

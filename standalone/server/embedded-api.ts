@@ -119,7 +119,7 @@ export async function startEmbeddedApi(options: EmbeddedApiOptions): Promise<Emb
 }
 
 /** How this machine dials what listens there. */
-function dialled(host: string): string {
+export function dialled(host: string): string {
   if (host === '0.0.0.0' || host === '::') return '127.0.0.1';
   return host.includes(':') ? `[${host}]` : host;
 }

@@ -1,4 +1,5 @@
-import { OPERATOR_ADDRESS, OPERATOR_CONFIG_MAP } from '../names.ts';
+import { OPERATOR_ADDRESS_CONFIG_MAP } from '#core/constants.ts';
+
 import type { EmbeddedApi } from './embedded-api.ts';
 import { AS_SERVER } from './seed.ts';
 
@@ -6,15 +7,18 @@ import { AS_SERVER } from './seed.ts';
 export async function publishOperator(
   { kinds, writer }: EmbeddedApi,
   namespace: string,
-  port: number,
+  url: string,
 ): Promise<void> {
   const kind = kinds.byResource('/configmaps');
   if (!kind) throw new Error('the API server knows no ConfigMaps');
   const object = {
     apiVersion: 'v1',
     kind: 'ConfigMap',
-    metadata: { name: OPERATOR_CONFIG_MAP, namespace },
-    data: { url: `https://${OPERATOR_ADDRESS}:${port}` },
+    metadata: { name: OPERATOR_ADDRESS_CONFIG_MAP, namespace },
+    data: { url },
   };
-  await writer.apply({ kind, namespace, name: OPERATOR_CONFIG_MAP }, object, { ...AS_SERVER, force: true });
+  await writer.apply({ kind, namespace, name: OPERATOR_ADDRESS_CONFIG_MAP }, object, {
+    ...AS_SERVER,
+    force: true,
+  });
 }

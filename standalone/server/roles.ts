@@ -3,6 +3,9 @@ import { CATALOG_ROLE, POLICY_ROLE } from '#operator/controllers/access/decide.t
 import {
   CLUSTER_PERMISSIONS,
   NAMESPACE_PERMISSIONS,
+  OUTSIDE_PERMISSIONS,
+  RUN_LOOKUP_PERMISSIONS,
+  RUN_PERMISSIONS,
   SIDECAR_CATALOG_PERMISSIONS,
   SIDECAR_POLICY_PERMISSIONS,
 } from '#operator/permissions.ts';
@@ -10,6 +13,7 @@ import type { Permission } from '#operator/permissions.ts';
 
 import type { ApiObject } from '../store/object.ts';
 
+const OUTSIDE_ROLE = 'mesh-operator-outside';
 const RBAC = 'rbac.authorization.k8s.io';
 
 /**
@@ -24,9 +28,13 @@ export function meshObjects(meshNamespace: string): readonly ApiObject[] {
     { apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name, namespace: meshNamespace } },
     role('ClusterRole', { name }, CLUSTER_PERMISSIONS),
     role('Role', { name, namespace: meshNamespace }, NAMESPACE_PERMISSIONS),
+    role('ClusterRole', { name: OUTSIDE_ROLE }, OUTSIDE_PERMISSIONS),
     role('ClusterRole', { name: POLICY_ROLE }, SIDECAR_POLICY_PERMISSIONS),
     role('ClusterRole', { name: CATALOG_ROLE }, SIDECAR_CATALOG_PERMISSIONS),
     binding('ClusterRoleBinding', { name }, 'ClusterRole', subjects),
+    binding('ClusterRoleBinding', { name: OUTSIDE_ROLE }, 'ClusterRole', subjects),
+    role('ClusterRole', { name: 'mesh-run' }, RUN_PERMISSIONS),
+    role('ClusterRole', { name: 'mesh-run-lookup' }, RUN_LOOKUP_PERMISSIONS),
     binding('RoleBinding', { name, namespace: meshNamespace }, 'Role', subjects),
   ];
 }

@@ -43,6 +43,32 @@ describe('asking sidecars', () => {
     expect(asked).toEqual(['10.0.0.1 spiffe://cluster.local/ns/shop/dc/dc1/svc/web']);
   });
 
+  test('one outside of pods at the port that its registration says, and no pod where it likes', async () => {
+    const asked: unknown[] = [];
+    const at = (name: string, labels: object, port: string, spec: object = {}): Pod => {
+      const { metadata, ...rest } = pod(name);
+      const annotations = { 'mesh/sidecar-port': port };
+      return {
+        ...rest,
+        metadata: { ...metadata, annotations, labels: { ...metadata.labels, ...labels } },
+        spec: { containers: [], ...spec },
+      };
+    };
+    const run = { 'mesh.dev/run': 'true' };
+    const pods = [
+      at('outside', run, '40001'),
+      at('wrong', run, '70000'),
+      at('inside', {}, '40001'),
+      at('on-node', run, '40001', { nodeName: 'node-1' }),
+    ];
+    const ask = ({ port }: { readonly port?: number }) => {
+      asked.push(port);
+      return Promise.resolve({ roots: [OLD], leans: [] });
+    };
+    await new Survey({ pods: new FakeCache(pods), scope: SCOPE, ask }).run();
+    expect(asked).toEqual([40001, undefined, undefined, undefined]);
+  });
+
   test.each<[string, () => Promise<object>]>([
     ['is away', () => Promise.reject(new Error('refused'))],
     ['says something else', () => Promise.resolve({ ok: true })],

@@ -7,7 +7,7 @@ import type { Pod } from '#kube/types.ts';
 
 import type { ObjectCache } from '../../cache.ts';
 import type { ControlTarget } from '../../control/control-client.ts';
-import { isTerminal, podService } from '../../resources/pod.ts';
+import { isTerminal, podService, sidecarPort } from '../../resources/pod.ts';
 
 /** What every sidecar says about roots, asked of each of them: whether the next phase of a rotation would cut anybody off. */
 export interface SurveyParts {
@@ -70,7 +70,9 @@ export class Survey {
     if (!service || !ip || isTerminal(pod)) return undefined;
     const who = { namespace: namespaceName(namespace), service: serviceName(service) };
     const spiffeId = serviceSpiffeId(this.#parts.scope, who);
-    return { pod: `${namespace}/${name}`, target: { ip, spiffeId } };
+    const port = sidecarPort(pod);
+    const target = { ip, spiffeId, ...(port === undefined ? {} : { port }) };
+    return { pod: `${namespace}/${name}`, target };
   }
 }
 

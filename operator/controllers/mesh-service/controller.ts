@@ -16,7 +16,7 @@ import type { Events } from '../../events.ts';
 import { same } from '../../matches.ts';
 import { isBecauseTerminating } from '../../resources/namespace.ts';
 import { isInstance, podService } from '../../resources/pod.ts';
-import { selects } from '../../resources/service.ts';
+import { standsFor } from '../../resources/service.ts';
 import type { StatusWriter } from '../../status-writer.ts';
 import { faultText } from '../fault-text.ts';
 import { meshServiceFor } from './create.ts';
@@ -89,7 +89,7 @@ export class MeshServiceController implements ControllerDuty {
       return;
     const pods = this.#parts.pods.inNamespace(namespace);
     for (const service of this.#parts.services.inNamespace(namespace)) {
-      const selected = [before, after].some((pod) => pod && selects(service, pod.metadata.labels));
+      const selected = [before, after].some((pod) => pod && standsFor(service, pod));
       if (selected) for (const name of servicesBehind(service, pods)) yield `${namespace}/${name}`;
     }
   }

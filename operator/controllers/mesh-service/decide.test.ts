@@ -61,6 +61,26 @@ function decide(pods: readonly Pod[], services: readonly Service[], meshService:
   };
 }
 
+describe('a process outside of pods', () => {
+  const outside = pod('db-ab12cd', 'db', { labels: { 'mesh.dev/run': 'true' } });
+  const own = pod('db-0', 'db');
+
+  test('stands behind the Service of its name, with a selector or without, and behind no other', () => {
+    expect(decide([outside], [service('db', undefined)]).names).toEqual(['db']);
+    expect(decide([outside], [service('db', { app: 'db' }), service('x', { app: 'db' })]).names).toEqual([
+      'db',
+    ]);
+    expect(decide([outside, own], [service('db', { app: 'db' }), service('x', { app: 'db' })]).names).toEqual(
+      ['db', 'x'],
+    );
+  });
+
+  test('shares it with nobody of another service', () => {
+    const web = pod('web-0', 'web', { labels: { app: 'db' } });
+    expect(decide([outside, web], [service('db', { app: 'db' })]).is.Reachable).toBe('False SharedService');
+  });
+});
+
 describe('which Kubernetes Services stand for a mesh service', () => {
   const own = pod('db-0', 'db', { labels: { tier: 'data' } });
   const other = pod('web-0', 'web', { labels: { tier: 'data' } });

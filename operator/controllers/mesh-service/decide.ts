@@ -8,7 +8,7 @@ import type { Pod, Service } from '#kube/types.ts';
 import { isFalse, isTrue } from '../../conditions.ts';
 import type { ConditionState } from '../../conditions.ts';
 import { isInstance, isReady, podService, podServiceAccount } from '../../resources/pod.ts';
-import { backingService, leadsToPods, selects } from '../../resources/service.ts';
+import { backingService, leadsToPods, standsFor } from '../../resources/service.ts';
 
 export interface MeshServiceSituation {
   readonly service: MeshService;
@@ -70,7 +70,7 @@ function backingServices(
   const known = new Set([name, ...(service.status?.services ?? []).map((backing) => backing.name)]);
   const isCandidate = (candidate: Service): boolean =>
     instances.length > 0
-      ? instances.some((pod) => selects(candidate, pod.metadata.labels))
+      ? instances.some((pod) => standsFor(candidate, pod))
       : known.has(candidate.metadata.name);
   const own: BackingService[] = [];
   const shared: { name: string; with: string[] }[] = [];
@@ -87,7 +87,7 @@ export function servicesBehind(service: Service, pods: readonly Pod[]): string[]
   const names = new Set<string>();
   for (const pod of pods) {
     const name = podService(pod);
-    if (name !== undefined && isInstance(pod) && selects(service, pod.metadata.labels)) names.add(name);
+    if (name !== undefined && isInstance(pod) && standsFor(service, pod)) names.add(name);
   }
   return [...names].sort();
 }

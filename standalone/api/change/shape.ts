@@ -52,8 +52,12 @@ export function merged(
   const status = (from: ApiObject): object => (from.status === undefined ? {} : { status: from.status });
   if (subresource !== 'status') return { ...withoutStatus(wanted), ...status(before) };
   const { resourceVersion, managedFields } = wanted.metadata;
+  // Labels and annotations of the built-in kinds may be written along with the status; of defined kinds nothing may.
+  const { labels, annotations } = kind.schema ? before.metadata : wanted.metadata;
   const metadata = {
-    ...before.metadata,
+    ...without(before.metadata, 'labels', 'annotations'),
+    ...(labels ? { labels } : {}),
+    ...(annotations ? { annotations } : {}),
     ...(resourceVersion ? { resourceVersion } : {}),
     ...(managedFields ? { managedFields } : {}),
   };

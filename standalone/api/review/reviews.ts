@@ -21,6 +21,7 @@ export interface ReviewsDeps {
   readonly issuer: string;
 }
 
+const TOKEN_VERSION = 'authentication.k8s.io/v1';
 const DEFAULT_SECONDS = 3_600;
 const SHORTEST_SECONDS = 600;
 const LONGEST_SECONDS = 24 * 3_600;
@@ -63,6 +64,11 @@ export class Reviews {
         name,
         kind: 'serviceaccounts',
       });
+    const given = isJson(body) ? body.apiVersion : undefined;
+    if (given !== undefined && given !== TOKEN_VERSION)
+      throw badRequest(
+        `TokenRequest in version ${JSON.stringify(given)} cannot be handled as a TokenRequest`,
+      );
     const spec = isJson(body) && isJson(body.spec) ? body.spec : {};
     const seconds =
       typeof spec.expirationSeconds === 'number' ? Math.floor(spec.expirationSeconds) : DEFAULT_SECONDS;
@@ -88,7 +94,7 @@ export class Reviews {
     const metadata = { name, namespace };
     return {
       kind: 'TokenRequest',
-      apiVersion: 'authentication.k8s.io/v1',
+      apiVersion: TOKEN_VERSION,
       metadata,
       spec,
       status: { token, expirationTimestamp },

@@ -1,0 +1,55 @@
+import type { Logger } from '#kube/log.ts';
+
+import type { OperatorMetrics } from '../metrics.ts';
+import { plainAddress } from '../signing/pod-checks.ts';
+import { signingRouter } from '../signing/router.ts';
+import type { SigningLimits, SigningService } from '../signing/signing-service.ts';
+import { createApp } from './app.ts';
+import type { Mount } from './app.ts';
+import { HttpsListener } from './listener.ts';
+import type { ServingCertificate } from './serving-certificate.ts';
+
+export const ADDRESS_PATH = '/v1/address';
+
+/** Strangers can reach this port, and must not take the places of pods. */
+export const OUTSIDE_LIMITS: Partial<SigningLimits> = {
+  concurrent: 8,
+  addressBurst: 30,
+  addressPerSecond: 2,
+};
+
+/** A joining machine holds one for a moment; each costs memory, of which the operator has little. */
+const MAX_CONNECTIONS = 256;
+
+/** `GET /v1/address`: under which address the asker is seen here. A machine outside must be registered under that one. */
+const addressRoute: Mount = (app) => {
+  app.get(ADDRESS_PATH, (request, response) => {
+    response
+      .set('Cache-Control', 'no-store')
+      .json({ address: plainAddress(request.socket.remoteAddress ?? '') });
+  });
+};
+
+export interface OutsidePortDeps {
+  readonly log: Logger;
+  readonly metrics: Pick<OperatorMetrics, 'httpRequests'>;
+  /** The certificate of the port for pods: who answers here is the same. */
+  readonly certificate: ServingCertificate;
+  /** Signs for processes outside of pods and nobody else. */
+  readonly signing: Pick<SigningService, 'sign'>;
+}
+
+/**
+ * Where processes outside of pods have their certificates signed: a port of its own, so that it can be opened without the
+ * port for webhooks, whose answers tell of the cluster's rules.
+ */
+export function outsidePort({ log, metrics, certificate, signing }: OutsidePortDeps): HttpsListener {
+  if (!certificate.pair) throw new Error('the operator was stopped before it had a serving certificate');
+  const app = createApp({
+    ...{ log, metrics, server: 'outside', paths: ['/v1/sign', ADDRESS_PATH] },
+    mounts: [(express) => express.use(signingRouter(signing)), addressRoute],
+  });
+  const listener = new HttpsListener(app, certificate.pair, MAX_CONNECTIONS);
+  certificate.onChange((pair) => listener.useCertificate(pair));
+  return listener;
+}
