@@ -6,17 +6,12 @@ import { FakeApiServer } from '#kube/fake-api.fake.ts';
 import { FakeLog } from '#kube/log.fake.ts';
 import {
   CLUSTER_ROLES,
-  CLUSTER_ROLE_BINDINGS,
   EVENTS,
-  INTENTIONS,
   LEASES,
   MESH_CONFIGS,
-  MESH_SERVICES,
   MUTATING_WEBHOOKS,
   PODS,
-  ROLE_BINDINGS,
   SECRETS,
-  SERVICES,
   VALIDATING_WEBHOOKS,
 } from '#kube/types.ts';
 import type { Pod } from '#kube/types.ts';
@@ -161,88 +156,6 @@ describe('the operator, whole, against an API server', () => {
       /^mesh-operator-0_/,
     );
     expect(operator.isLeader()).toBe(true);
-  });
-
-  test('an injected pod gets a MeshService, access for its account, and a status that follows it', async () => {
-    fake.put(SERVICES, {
-      metadata: { name: 'db', namespace: 'shop' },
-      spec: {
-        selector: { app: 'db' },
-        clusterIP: '10.0.0.7',
-        clusterIPs: ['10.0.0.7'],
-        ports: [{ port: 5432 }],
-      },
-    });
-    await start();
-    fake.put(PODS, POD);
-    const service = await eventually(() => {
-      const found = fake.find(MESH_SERVICES, { name: 'db', namespace: 'shop' });
-      return found?.status?.instances?.ready === 1 ? found : undefined;
-    });
-    expect(service.spec).toEqual({ serviceAccounts: ['database'] });
-    expect(service.status).toMatchObject({
-      spiffeId: 'spiffe://cluster.local/ns/shop/dc/dc1/svc/db',
-      virtualIPs: ['10.0.0.7'],
-      services: [
-        { name: 'db', clusterIPs: ['10.0.0.7'], headless: false, ports: [{ port: 5432, targetPort: 5432 }] },
-      ],
-      instances: { ready: 1, total: 1 },
-    });
-    const subjects = [{ kind: 'ServiceAccount', name: 'database', namespace: 'shop' }];
-    expect(
-      (await eventually(() => fake.find(ROLE_BINDINGS, { name: 'mesh-sidecar', namespace: 'shop' })))
-        .subjects,
-    ).toEqual(subjects);
-    expect(
-      (await eventually(() => fake.find(ROLE_BINDINGS, { name: 'mesh-sidecar.shop', namespace: 'mesh' })))
-        .roleRef.name,
-    ).toBe('mesh-sidecar-policy');
-    expect(
-      (await eventually(() => fake.find(CLUSTER_ROLE_BINDINGS, { name: 'mesh-sidecar.shop' }))).roleRef.name,
-    ).toBe('mesh-sidecar-catalog');
-
-    fake.remove(PODS, { name: 'db-0', namespace: 'shop' });
-    await eventually(
-      () => fake.find(ROLE_BINDINGS, { name: 'mesh-sidecar', namespace: 'shop' }) === undefined,
-    );
-    await eventually(() => fake.find(CLUSTER_ROLE_BINDINGS, { name: 'mesh-sidecar.shop' }) === undefined);
-  });
-
-  test('an intention gets its precedence and conditions', async () => {
-    await start();
-    fake.put(INTENTIONS, {
-      metadata: { name: 'web-db', namespace: 'shop', generation: 1 },
-      spec: { source: { service: 'web' }, destination: { service: 'db' }, action: 'allow' },
-    });
-    const { status } = await eventually(() => {
-      const found = fake.find(INTENTIONS, { name: 'web-db', namespace: 'shop' });
-      return found?.status ? found : undefined;
-    });
-    expect(status).toMatchObject({
-      precedence: 9,
-      observedGeneration: 1,
-      conditions: [
-        { type: 'Accepted', status: 'True', message: 'allows shop/web to shop/db, precedence 9' },
-        { type: 'Conflicted', status: 'False' },
-        { type: 'Expired', status: 'False' },
-      ],
-    });
-  });
-
-  test('a webhook configuration that somebody edits is put right', async () => {
-    await start();
-    const found = await eventually(() => fake.find(MUTATING_WEBHOOKS, { name: 'mesh' }));
-    fake.put(MUTATING_WEBHOOKS, {
-      ...found,
-      webhooks: found.webhooks?.map((hook) => ({ ...hook, failurePolicy: 'Ignore' })) ?? [],
-    });
-    await eventually(() =>
-      fake
-        .find(MUTATING_WEBHOOKS, { name: 'mesh' })
-        ?.webhooks?.every(({ failurePolicy }) => failurePolicy === 'Fail'),
-    );
-    fake.remove(MUTATING_WEBHOOKS, { name: 'mesh' });
-    await eventually(() => fake.find(MUTATING_WEBHOOKS, { name: 'mesh' }));
   });
 
   test('two replicas share one root; one leads, both serve; the other takes over at once', async () => {

@@ -1,0 +1,118 @@
+import { KubeClient } from '#kube/client.ts';
+import { systemClock } from '#kube/clock.ts';
+import { isNotFound } from '#kube/errors.ts';
+import { silentLog } from '#kube/log.ts';
+import {
+  CLUSTER_ROLE_BINDINGS,
+  INTENTIONS,
+  MESH_SERVICES,
+  MUTATING_WEBHOOKS,
+  NAMESPACES,
+  PODS,
+  ROLE_BINDINGS,
+} from '#kube/types.ts';
+
+import { until } from '../contract/target.fake.ts';
+import { MESH_NAMESPACE } from '../names.ts';
+import { noJournal } from '../store/journal.ts';
+import { startDevMesh } from './dev-mesh.ts';
+import type { DevMesh } from './dev-mesh.ts';
+
+/** The operator against an API server that checks what it writes, and gives it the rights of its own account and no more. */
+let mesh: DevMesh;
+let api: KubeClient;
+
+beforeAll(async () => {
+  mesh = await startDevMesh({
+    ...{ journal: noJournal, host: '127.0.0.1', port: 0, clock: systemClock, log: silentLog },
+  });
+  api = new KubeClient({ config: mesh.api.admin });
+  await api.create(NAMESPACES, { metadata: { name: 'shop' } });
+}, 60_000);
+afterAll(async () => {
+  api.close();
+  await mesh.stop();
+}, 60_000);
+
+/** What is there once it is there, and fits. */
+async function eventually<T>(get: () => Promise<T>, fits: (object: T) => boolean = () => true): Promise<T> {
+  let found: T | undefined;
+  await until(async () => {
+    found = await get().catch((error: unknown) => {
+      if (!isNotFound(error)) throw error;
+      return undefined;
+    });
+    return found !== undefined && fits(found);
+  });
+  return found!;
+}
+const gone = (get: () => Promise<unknown>): Promise<void> =>
+  until(() =>
+    get().then(
+      () => false,
+      (error: unknown) => isNotFound(error),
+    ),
+  );
+
+test('a pod that asks for the mesh gets a MeshService, access for its account, and a status that follows it', async () => {
+  const pod = { namespace: 'shop', name: 'db-0' };
+  await api.create(PODS, {
+    metadata: { ...pod, labels: { app: 'db' }, annotations: { 'mesh/inject': 'true' } },
+    spec: { serviceAccountName: 'database', containers: [{ name: 'app', image: 'db:1' }] },
+  });
+  const status = { phase: 'Running', conditions: [{ type: 'Ready', status: 'True' }] };
+  await api.mergePatch(PODS, pod, { status }, { subresource: 'status' });
+  const service = await eventually(
+    () => api.get(MESH_SERVICES, { namespace: 'shop', name: 'db' }),
+    (found) => found.status?.instances?.ready === 1,
+  );
+  expect(service.spec).toEqual({ serviceAccounts: ['database'] });
+  expect(service.status).toMatchObject({
+    spiffeId: 'spiffe://cluster.local/ns/shop/dc/dc1/svc/db',
+    instances: { ready: 1, total: 1 },
+  });
+  const own = () => api.get(ROLE_BINDINGS, { namespace: 'shop', name: 'mesh-sidecar' });
+  const policy = () => api.get(ROLE_BINDINGS, { namespace: MESH_NAMESPACE, name: 'mesh-sidecar.shop' });
+  const catalog = () => api.get(CLUSTER_ROLE_BINDINGS, { name: 'mesh-sidecar.shop' });
+  expect((await eventually(own)).subjects).toEqual([
+    { kind: 'ServiceAccount', name: 'database', namespace: 'shop' },
+  ]);
+  expect((await eventually(policy)).roleRef.name).toBe('mesh-sidecar-policy');
+  expect((await eventually(catalog)).roleRef.name).toBe('mesh-sidecar-catalog');
+
+  await api.delete(PODS, pod);
+  await gone(own);
+  await gone(catalog);
+});
+
+test('an intention gets its precedence and conditions', async () => {
+  await api.create(INTENTIONS, {
+    metadata: { name: 'web-db', namespace: 'shop' },
+    spec: { source: { service: 'web' }, destination: { service: 'db' }, action: 'allow' },
+  });
+  const { status } = await eventually(
+    () => api.get(INTENTIONS, { namespace: 'shop', name: 'web-db' }),
+    (found) => found.status !== undefined,
+  );
+  expect(status).toMatchObject({
+    precedence: 9,
+    observedGeneration: 1,
+    conditions: [
+      { type: 'Accepted', status: 'True', message: 'allows shop/web to shop/db, precedence 9' },
+      { type: 'Conflicted', status: 'False' },
+      { type: 'Expired', status: 'False' },
+    ],
+  });
+});
+
+test('a webhook configuration that somebody edits or deletes is put right', async () => {
+  const configuration = () => api.get(MUTATING_WEBHOOKS, { name: 'mesh' });
+  const { webhooks = [] } = await eventually(configuration);
+  const ignoring = webhooks.map((hook) => ({ ...hook, failurePolicy: 'Ignore' }));
+  await api.mergePatch(MUTATING_WEBHOOKS, { name: 'mesh' }, { webhooks: ignoring });
+  const areRight = ({ webhooks: now = [] }: Awaited<ReturnType<typeof configuration>>): boolean =>
+    now.every(({ failurePolicy }) => failurePolicy === 'Fail');
+  await eventually(configuration, areRight);
+  await api.delete(MUTATING_WEBHOOKS, { name: 'mesh' });
+  await eventually(configuration, areRight);
+});
