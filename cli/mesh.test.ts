@@ -131,7 +131,7 @@ describe('mesh run that cannot join ends with 1 and says what to do', () => {
     [
       'a service nobody is',
       ['--upstream', 'nobody:19191', '--wait', '0'],
-      'there is no service default/nobody; start it with: mesh run --namespace default --service nobody --port PORT -- COMMAND',
+      'there is no service default/nobody in the mesh; start it, as a pod with the annotation mesh/inject: "true" or with: mesh run --namespace default --service nobody --port PORT -- COMMAND',
     ],
     [
       'a namespace that is not there',
@@ -182,7 +182,9 @@ describe('mesh run that cannot join ends with 1 and says what to do', () => {
       const silent = await mesh('run', '--service', 'web', '--kubeconfig', dead, '--', 'true');
       expect(silent).toMatchObject({
         code: 1,
-        err: expect.stringContaining('the API server cannot be reached; is mesh dev up?'),
+        err: expect.stringContaining(
+          'the API server cannot be reached; is mesh dev up, or is --kubeconfig that of another cluster?',
+        ),
       });
     },
     PATIENCE_MS,

@@ -140,7 +140,9 @@ async function lookAround(api: KubeApi, { meshNamespace }: RunOptions): Promise<
   const name = OPERATOR_ADDRESS_CONFIG_MAP;
   const meshConfig = await api.get(MESH_CONFIGS, { name: MESH_CONFIG_NAME }).catch((error: unknown) => {
     if (error instanceof KubeConnectionError)
-      throw new Fault(`${error.message}; is mesh dev up, or is --kubeconfig that of another cluster?`);
+      throw new Fault(
+        `the API server cannot be reached; is mesh dev up, or is --kubeconfig that of another cluster? (${error.message})`,
+      );
     if (isNotFound(error)) throw new Fault('there is no mesh in this cluster (no MeshConfig "mesh")');
     throw error;
   });
