@@ -111,6 +111,7 @@ class World {
       wire: this.wires[side],
       clock: this.clock,
       budget: this.budget,
+      lingerMs: 1_000,
       events: {
         onStream: (stream) => {
           if (side === 0) this.faults.push('a dialer was given a stream');

@@ -66,6 +66,7 @@ export class TunnelServer {
       wire: new TlsWire(raw, tls),
       clock,
       budget,
+      lingerMs: settings.lingerMs,
       events: {
         onStream: (stream) => void streams.tunnelStream(stream, peer),
         onVouch: (older) => {

@@ -15,6 +15,8 @@ export interface ClientTunnelOptions {
   readonly budget: WindowBudget;
   /** How long it is kept without a stream, milliseconds. */
   readonly idleMs: number;
+  /** See {@link SessionOptions.lingerMs}. */
+  readonly lingerMs: number;
   /** The peer confirms that an older tunnel is of this process too. */
   readonly onVouch: (proof: string) => void;
   /** The peer's certificate ends soon: it will have a newer one by now. Told again while it has not, ever sooner. */
@@ -47,6 +49,7 @@ export class ClientTunnel {
       wire: new TlsWire(connection.raw, connection.tls),
       clock,
       budget,
+      lingerMs: options.lingerMs,
       events: {
         onIdle: () => this.idle(),
         onVouch: options.onVouch,

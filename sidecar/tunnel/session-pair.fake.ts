@@ -30,7 +30,7 @@ export class SessionPair {
   constructor() {
     const [one, other] = FakeWire.pair();
     this.wires = [one, other];
-    const shared = { clock: this.clock, budget: this.budget };
+    const shared = { clock: this.clock, budget: this.budget, lingerMs: 1_000 };
     this.dialer = new TunnelSession({
       ...shared,
       role: 'dialer',

@@ -116,6 +116,7 @@ test('a peer that takes more streams than we hold windows for gets no more than 
     wire,
     clock: pair.clock,
     budget: pair.budget,
+    lingerMs: 1_000,
     events: { onClose: () => undefined },
   });
   session.start();

@@ -60,13 +60,13 @@ export interface SessionOptions {
   readonly wire: Wire;
   readonly clock: Clock;
   readonly budget: WindowBudget;
+  /** How long a tunnel that was ended waits for its last words to be taken, milliseconds. */
+  readonly lingerMs: number;
   readonly events: SessionEvents;
 }
 
 /** A peer that makes us say this much and does not read it is given up. */
 const MAX_BACKLOG_BYTES = 4_194_304;
-/** How long a tunnel that was ended waits for its last words to leave. */
-const FAREWELL_MS = 1_000;
 /** How long the side that opens streams may take to close a tunnel that the other side leaves. */
 const LEAVE_MS = 5_000;
 const CLOSED: SessionEnd = { reason: 'draining', text: 'the tunnel was closed' };
@@ -76,6 +76,7 @@ export class TunnelSession implements FrameHandler, WireEvents {
   readonly #role: SessionOptions['role'];
   readonly #wire: Wire;
   readonly #clock: Clock;
+  readonly #lingerMs: number;
   readonly #events: SessionEvents;
   readonly #outbox: Outbox;
   readonly #reader = new FrameReader(this);
@@ -100,8 +101,9 @@ export class TunnelSession implements FrameHandler, WireEvents {
   #end: SessionEnd | undefined;
   #farewell: Timer | undefined;
 
-  constructor({ role, wire, clock, budget, events }: SessionOptions) {
+  constructor({ role, wire, clock, budget, lingerMs, events }: SessionOptions) {
     this.#role = role;
+    this.#lingerMs = lingerMs;
     this.#wire = wire;
     this.#clock = clock;
     this.#events = events;
@@ -375,7 +377,7 @@ export class TunnelSession implements FrameHandler, WireEvents {
   #endWire(): void {
     this.#wire.end();
     this.#farewell?.cancel();
-    this.#farewell = this.#clock.setTimeout(() => this.#wire.reset(), FAREWELL_MS);
+    this.#farewell = this.#clock.setTimeout(() => this.#wire.reset(), this.#lingerMs);
   }
 
   #lose(why: SessionEnd): void {

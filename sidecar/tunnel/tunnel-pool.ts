@@ -142,6 +142,7 @@ export class TunnelPool {
       clock,
       budget,
       idleMs: settings.tunnelIdleMs,
+      lingerMs: settings.lingerMs,
       onVouch: (proof) => this.#vouched(tunnel, proof),
       onAging: () => this.#aging(tunnel),
       onClose: ({ reason }) => {
