@@ -92,6 +92,18 @@ describe('registrations of processes outside of pods', () => {
     expect(there('billing-1')).toBe(false);
   });
 
+  test('a machine that sleeps with all of us on it wakes up with its registrations', async () => {
+    put(registration('billing-1'));
+    renew('billing-1', world.clock.now());
+    await run();
+    await pass(5);
+    world.clock.jump(3_600_000);
+    await pass(5);
+    expect(there('billing-1')).toBe(true);
+    await pass(20);
+    expect(there('billing-1')).toBe(false);
+  });
+
   test('a pod that a node runs is never touched, nor one that is no registration', async () => {
     const onNode = registration('on-node');
     put({ ...onNode, spec: { ...onNode.spec!, nodeName: 'node-1' } });

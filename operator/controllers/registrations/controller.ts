@@ -22,17 +22,18 @@ export interface RegistrationsParts {
 export const SILENCE_MS = 20_000;
 const LOOK_EVERY_MS = 5_000;
 
-/** What was heard of a process, and since when it has said nothing else; milliseconds of our own clock. */
+/** What was heard of a process, and for how long it was seen to say nothing else; milliseconds of our own clock. */
 interface Heard {
   readonly uid: string;
   readonly renewTime: string;
-  readonly since: number;
+  readonly lookedAt: number;
+  readonly silentMs: number;
 }
 
 /**
  * Deletes registrations of processes outside of pods that ended without a word: their Lease is not renewed any more. Their own times
- * are never compared with ours; silence is what we ourselves saw not change (as in client-go's leader election), and only while the
- * API server answers us, since nobody can renew while it is away. Keys are pods.
+ * are never compared with ours; silence is what we ourselves saw not change (as in client-go's leader election), and only while we look
+ * and the API server answers: while that is away, or the machine sleeps with all of us on it, nobody can renew. Keys are pods.
  */
 export class RegistrationsController implements ControllerDuty {
   readonly name = 'registrations';
@@ -60,14 +61,14 @@ export class RegistrationsController implements ControllerDuty {
   }
 
   async reconcile(key: string, signal: AbortSignal): Promise<Requeue | void> {
-    const { pods, clock } = this.#parts;
+    const { pods } = this.#parts;
     const pod = pods.get(key);
     if (!pod || !isRegistration(pod)) {
       this.#heard.delete(key);
       return undefined;
     }
     const heard = await this.#listen(key, pod, signal);
-    if (clock.now() - heard.since >= SILENCE_MS) await this.#delete(key, pod, signal);
+    if (heard.silentMs >= SILENCE_MS) await this.#delete(key, pod, signal);
     return { requeueAfterMs: LOOK_EVERY_MS };
   }
 
@@ -81,8 +82,10 @@ export class RegistrationsController implements ControllerDuty {
       this.#heard.delete(key);
       throw error;
     }
-    if (before?.uid === uid && before.renewTime === renewTime) return before;
-    const heard = { uid, renewTime, since: this.#parts.clock.now() };
+    const lookedAt = this.#parts.clock.now();
+    const isSame = before?.uid === uid && before.renewTime === renewTime;
+    const silentMs = isSame ? before.silentMs + Math.min(lookedAt - before.lookedAt, LOOK_EVERY_MS) : 0;
+    const heard = { uid, renewTime, lookedAt, silentMs };
     this.#heard.set(key, heard);
     return heard;
   }
