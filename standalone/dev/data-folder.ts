@@ -1,6 +1,6 @@
-import { chmodSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, statSync } from 'node:fs';
 import { homedir, tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 
 import { Fault } from '../run/fault.ts';
 
@@ -17,7 +17,7 @@ export function kubeconfigIn(folder: string): string {
 /** Makes a folder that only its owner can enter. @throws Fault when there can be none */
 export function ownFolder(folder: string): string {
   try {
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    makeFolder(folder);
     chmodSync(folder, 0o700);
   } catch (error) {
     throw new Fault(
@@ -25,6 +25,13 @@ export function ownFolder(folder: string): string {
     );
   }
   return folder;
+}
+
+/** With the folders above it. Node's own way (`recursive`) never ends where a file system lets nobody make one, such as /proc. */
+function makeFolder(folder: string): void {
+  if (statSync(folder, { throwIfNoEntry: false })?.isDirectory()) return;
+  if (dirname(folder) !== folder) makeFolder(dirname(folder));
+  mkdirSync(folder, { mode: 0o700 });
 }
 
 /** A folder that is gone afterwards. */
