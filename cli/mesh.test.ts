@@ -153,18 +153,15 @@ describe('mesh run that cannot join ends with 1 and says what to do', () => {
   test(
     'no API server that is known, or none that answers',
     async () => {
-      const unknown = await mesh(
-        'run',
-        '--service',
-        'web',
-        '--kubeconfig',
-        join(folder, 'nothing'),
-        '--',
-        'true',
-      );
-      expect(unknown).toMatchObject({
+      expect(await mesh('run', '--service', 'web', '--', 'true')).toEqual({
         code: 1,
-        err: expect.stringContaining('no API server is known: start one with mesh dev'),
+        out: '',
+        err: 'mesh: no API server is known: start one with mesh dev, or give --kubeconfig\n',
+      });
+      const nothing = join(folder, 'nothing');
+      expect(await mesh('run', '--service', 'web', '--kubeconfig', nothing, '--', 'true')).toMatchObject({
+        code: 1,
+        err: expect.stringContaining(`mesh: the kubeconfig ${nothing} is of no use: ENOENT`),
       });
       const dead = join(folder, 'dead-kubeconfig');
       const server = `https://127.0.0.1:${await freePort()}`;

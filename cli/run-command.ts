@@ -1,4 +1,6 @@
 import { existsSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
 
 import { InvalidArgumentError, Option } from 'commander';
 import type { Command as Cli } from 'commander';
@@ -114,19 +116,23 @@ async function run(command: readonly string[], options: Options): Promise<number
   }
 }
 
-async function apiServer({ kubeconfig: path, context }: Options): Promise<ClusterConfig> {
-  const own = kubeconfigIn(defaultDataFolder());
-  const file = path ?? (!process.env.KUBECONFIG && existsSync(own) ? own : undefined);
+async function apiServer({ kubeconfig: given, context }: Options): Promise<ClusterConfig> {
+  // $KUBECONFIG may name several files, which are read as one.
+  const named = given ?? process.env.KUBECONFIG;
+  const file = named || usualKubeconfig();
+  if (file === undefined)
+    throw new Fault('no API server is known: start one with mesh dev, or give --kubeconfig');
+  const path = file === process.env.KUBECONFIG ? {} : { path: file };
   try {
-    return await kubeconfig({
-      ...(file === undefined ? {} : { path: file }),
-      ...(context === undefined ? {} : { context }),
-    });
+    return await kubeconfig({ ...path, ...(context === undefined ? {} : { context }) });
   } catch (error) {
-    throw new Fault(
-      `no API server is known: start one with mesh dev, or give --kubeconfig (${(error as Error).message})`,
-    );
+    throw new Fault(`the kubeconfig ${file} is of no use: ${(error as Error).message}`);
   }
+}
+
+function usualKubeconfig(): string | undefined {
+  const places = [kubeconfigIn(defaultDataFolder()), join(homedir(), '.kube', 'config')];
+  return places.find((path) => existsSync(path));
 }
 
 function addUpstream(text: string, before: readonly Upstream[]): readonly Upstream[] {

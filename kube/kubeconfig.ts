@@ -31,7 +31,11 @@ export async function kubeconfig(options: KubeconfigOptions = {}): Promise<Clust
 
   const cluster = config.getCurrentCluster();
   if (!cluster)
-    throw new Error(`the kubeconfig has no cluster for the context "${config.getCurrentContext()}"`);
+    throw new Error(
+      config.getCurrentContext()
+        ? `it has no cluster for the context "${config.getCurrentContext()}"`
+        : 'it says no current context',
+    );
   if (cluster.proxyUrl)
     throw new Error(
       `the kubeconfig reaches ${cluster.server} through a proxy, which the mesh cannot; connect directly`,
