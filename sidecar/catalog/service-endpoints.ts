@@ -10,12 +10,9 @@ import type { SliceApi } from './slice-api.ts';
 import { SLICES, compactSlice } from './slice.ts';
 import type { Slice } from './slice.ts';
 
-/** Which port inside the pods is meant: that of a Service's port by name, or a number as it is. */
+/** Which port inside the pods is meant: that of a Service's port by name (and its `targetPort`), or a number as it is. */
 export type PodPort =
-  | {
-      readonly name: string;
-      /** What the Service calls it inside the pods. */ readonly target?: number | string;
-    }
+  | { readonly name: string; readonly target?: number | string }
   | { readonly number: number };
 
 export interface ServiceEndpointsOptions {
