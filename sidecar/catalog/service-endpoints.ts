@@ -12,8 +12,7 @@ import type { Slice } from './slice.ts';
 
 /** Which port inside the pods is meant: that of a Service's port by name (and its `targetPort`), or a number as it is. */
 export type PodPort =
-  | { readonly name: string; readonly target?: number | string }
-  | { readonly number: number };
+  { readonly name: string; readonly target?: number | string } | { readonly number: number };
 
 export interface ServiceEndpointsOptions {
   readonly api: SliceApi;
