@@ -2,6 +2,7 @@ import type { KubeApi } from './api.ts';
 import type { Clock } from './clock.ts';
 import { isAlreadyExists, isConflict, isNotFound } from './errors.ts';
 import type { Logger } from './log.ts';
+import { microTime } from './times.ts';
 import { LEASES } from './types.ts';
 import type { Lease } from './types.ts';
 
@@ -249,9 +250,4 @@ export class LeaseElector {
       timer.cancel();
     }
   }
-}
-
-/** A time as Leases carry it: RFC 3339 with six decimals. */
-function microTime(ms: number): string {
-  return new Date(ms).toISOString().replace('Z', '000Z');
 }

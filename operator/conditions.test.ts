@@ -1,5 +1,6 @@
+import { rfc3339 } from '#kube/times.ts';
+
 import { isFalse, isTrue, mergeConditions } from './conditions.ts';
-import { rfc3339 } from './rfc3339.ts';
 
 const T0 = Date.parse('2026-01-01T00:00:00Z');
 const T1 = Date.parse('2026-01-01T01:00:00.789Z');

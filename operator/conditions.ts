@@ -1,6 +1,5 @@
 import type { Condition } from '#core/resource.ts';
-
-import { rfc3339 } from './rfc3339.ts';
+import { rfc3339 } from '#kube/times.ts';
 
 /** A condition as a decision makes it, before it is known whether it is news. */
 export interface ConditionState {

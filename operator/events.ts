@@ -5,10 +5,10 @@ import type { KubeApi } from '#kube/api.ts';
 import type { Clock } from '#kube/clock.ts';
 import { isAlreadyExists, isNotFound } from '#kube/errors.ts';
 import type { Logger } from '#kube/log.ts';
+import { rfc3339 } from '#kube/times.ts';
 import { EVENTS } from '#kube/types.ts';
 import type { Event } from '#kube/types.ts';
 
-import { rfc3339 } from './rfc3339.ts';
 import type { OperatorMetrics } from './metrics.ts';
 import { isBecauseTerminating } from './resources/namespace.ts';
 

@@ -7,6 +7,7 @@ import type { MeshSettings } from '#core/model/mesh-settings.ts';
 import { serviceSpiffeId } from '#core/spiffe-id.ts';
 import type { ServiceIdentity, SpiffeId } from '#core/spiffe-id.ts';
 import type { Clock, Timer } from '#kube/clock.ts';
+import { rfc3339 } from '#kube/times.ts';
 import { createCsr } from '#pki/csr.ts';
 import { caKeyType, generateKeys, privateKeyPem, sha256Hex, spkiDer } from '#pki/keys.ts';
 import type { KeyPair } from '#pki/keys.ts';
@@ -15,7 +16,6 @@ import { hidingKey, readSvid, validity } from '#pki/svid.ts';
 import type { Svid } from '#pki/svid.ts';
 import { TrustBundle } from '#pki/trust-bundle.ts';
 
-import { rfc3339 } from '../rfc3339.ts';
 import { CaStateError } from './provider.ts';
 import type { CaProvider, CaRoot, CertificateRequest, RequestedKey, SignedCertificate } from './provider.ts';
 import { slotKey } from './root-slots.ts';

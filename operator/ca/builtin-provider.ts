@@ -5,12 +5,12 @@ import type { KubeApi } from '#kube/api.ts';
 import type { Clock } from '#kube/clock.ts';
 import { isAlreadyExists, isNotFound, KubeConnectionError, KubeError } from '#kube/errors.ts';
 import type { Logger } from '#kube/log.ts';
+import { rfc3339 } from '#kube/times.ts';
 import { SECRETS } from '#kube/types.ts';
 import type { Secret } from '#kube/types.ts';
 import { generateAuthorityKeys, privateKeyPem } from '#pki/keys.ts';
 import { ROOT_LIFE_MS, issueCrossSigned, issueLeaf, issueRoot, issueServing } from '#pki/profile.ts';
 
-import { rfc3339 } from '../rfc3339.ts';
 import { CA_SECRET_NAME, brokenSecret, caSecret, readCaSecret } from './builtin-state.ts';
 import type { StoredAuthority } from './builtin-state.ts';
 import { CaStateError } from './provider.ts';

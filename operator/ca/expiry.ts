@@ -1,4 +1,4 @@
-import { rfc3339 } from '../rfc3339.ts';
+import { rfc3339 } from '#kube/times.ts';
 
 /** Which certificates come near their end without a successor. Pure. */
 

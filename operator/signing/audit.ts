@@ -1,9 +1,9 @@
 import type { ServiceIdentity } from '#core/spiffe-id.ts';
 import type { Logger } from '#kube/log.ts';
+import { rfc3339 } from '#kube/times.ts';
 import type { Pod } from '#kube/types.ts';
 
 import type { AuditFile } from '../audit/audit-file.ts';
-import { rfc3339 } from '../rfc3339.ts';
 import type { IssuedLeaf } from '../ca/authority.ts';
 import type { Events } from '../events.ts';
 import type { OperatorMetrics } from '../metrics.ts';

@@ -7,11 +7,11 @@ import { serviceSpiffeId } from '#core/spiffe-id.ts';
 import type { KubeApi, ObjectName, ResourceType } from '#kube/api.ts';
 import type { Clock } from '#kube/clock.ts';
 import { isNotFound, KubeConnectionError, KubeError } from '#kube/errors.ts';
+import { rfc3339 } from '#kube/times.ts';
 import { MESH_SERVICES, PODS } from '#kube/types.ts';
 import type { Pod } from '#kube/types.ts';
 import { checkCsr } from '#pki/csr-check.ts';
 
-import { rfc3339 } from '../rfc3339.ts';
 import type { Authority, IssuedLeaf } from '../ca/authority.ts';
 import { SigningAudit } from './audit.ts';
 import type { AuditParts, RequestTrace } from './audit.ts';

@@ -3,6 +3,7 @@ import type { KubeObject } from '#core/resource.ts';
 import type { ResourceType } from '#kube/api.ts';
 import type { EndpointSlice } from '#kube/endpoint-slices.ts';
 import { HEADLESS_LABEL, SERVICE_NAME_LABEL, SIDECAR_PORT_NAME } from '#kube/endpoint-slices.ts';
+import { microTime, rfc3339 } from '#kube/times.ts';
 import { SERVICES } from '#kube/types.ts';
 
 /** Objects that stand for a process outside of pods. They are those a pod has on a cluster, so that nobody else sees a difference. */
@@ -87,7 +88,7 @@ export function podOf({ namespace, service, pod, port }: Instance): KubeObject {
 /** The status of the pod. */
 export function podStatus({ address }: Instance, ready: boolean, now: number): object {
   const status = ready ? 'True' : 'False';
-  const lastTransitionTime = `${new Date(now).toISOString().slice(0, 19)}Z`;
+  const lastTransitionTime = rfc3339(now);
   return {
     phase: 'Running',
     podIP: address,
@@ -139,7 +140,7 @@ export function leaseOf({ namespace, pod }: Instance, uid: string, seconds: numb
     spec: {
       holderIdentity: pod,
       leaseDurationSeconds: seconds,
-      renewTime: new Date(now).toISOString().replace('Z', '000Z'),
+      renewTime: microTime(now),
     },
   };
 }

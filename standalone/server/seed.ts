@@ -3,6 +3,7 @@ import { isDeepStrictEqual } from 'node:util';
 
 import { objectKey } from '#core/resource.ts';
 import type { Clock } from '#kube/clock.ts';
+import { rfc3339 } from '#kube/times.ts';
 
 import { MASTERS } from '../api/access/user.ts';
 import type { WriteOptions, Writer } from '../api/change/writer.ts';
@@ -44,7 +45,7 @@ export async function seed(
 }
 
 function keepDefinition(store: ObjectStore, clock: Clock, definition: ApiObject): void {
-  const now = `${new Date(clock.now()).toISOString().slice(0, 19)}Z`;
+  const now = rfc3339(clock.now());
   const before = store.get(DEFINITIONS, objectKey(definition));
   if (before && isDeepStrictEqual(before.spec, definition.spec)) return;
   const conditions = ['NamesAccepted', 'Established'].map((type) => ({

@@ -5,6 +5,7 @@ import type { KubeApi } from '#kube/api.ts';
 import type { Clock } from '#kube/clock.ts';
 import { isConflict } from '#kube/errors.ts';
 import type { Logger } from '#kube/log.ts';
+import { rfc3339 } from '#kube/times.ts';
 import { MESH_CONFIGS } from '#kube/types.ts';
 import type { Requeue } from '#kube/work-queue.ts';
 
@@ -14,7 +15,6 @@ import type { NextRoot, RootSuccession } from '../../ca/succession.ts';
 import type { ObjectCache } from '../../cache.ts';
 import type { ControllerDuty } from '../../controller.ts';
 import type { Events } from '../../events.ts';
-import { rfc3339 } from '../../rfc3339.ts';
 import {
   abandoned,
   activeRoots,

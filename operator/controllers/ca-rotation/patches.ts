@@ -1,3 +1,4 @@
+import { rfc3339, rfc3339Up } from '#kube/times.ts';
 import type { AuthorityChoice, CaSettings, RotationRequest } from '#core/model/ca-settings.ts';
 import { parseDuration } from '#core/duration.ts';
 import type {
@@ -9,7 +10,6 @@ import type {
 import { MESH_DEFAULTS } from '#core/model/mesh-settings.ts';
 
 import type { NextRoot } from '../../ca/succession.ts';
-import { rfc3339, rfc3339Up } from '../../rfc3339.ts';
 import type { StatusPatch } from '../../status-writer.ts';
 import { SHORTEST_DRAIN_MS, drainedAt, fingerprint, leavesAfter, publishedFor } from './plan.ts';
 import type { RotationStep } from './plan.ts';

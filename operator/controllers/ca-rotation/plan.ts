@@ -1,3 +1,4 @@
+import { rfc3339Up } from '#kube/times.ts';
 import { createHash } from 'node:crypto';
 
 import { authorityKey, sameAuthority } from '#core/model/ca-settings.ts';
@@ -5,7 +6,6 @@ import type { AuthorityChoice, CaSettings, RotationRequest } from '#core/model/c
 import type { MeshConfigStatus, RotationReason } from '#core/model/mesh-config.ts';
 
 import type { ActiveRoot } from '../../ca/authority.ts';
-import { rfc3339Up } from '../../rfc3339.ts';
 
 /**
  * What is to be done about the root next. Pure: everything that is known goes in, one step comes out, and what a step has

@@ -1,3 +1,4 @@
+import { rfc3339 } from '#kube/times.ts';
 import { createHash } from 'node:crypto';
 
 import type { BundleEndpoint, FederationStatus, OwnBundleStatus } from '#core/model/federation.ts';
@@ -7,7 +8,6 @@ import type { SpiffeBundle } from '#pki/spiffe-bundle.ts';
 
 import { isFalse, isTrue } from '../../conditions.ts';
 import type { ConditionState } from '../../conditions.ts';
-import { rfc3339 } from '../../rfc3339.ts';
 
 /** What follows from what an endpoint answered. Pure. */
 

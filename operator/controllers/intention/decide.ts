@@ -1,7 +1,7 @@
+import { rfc3339 } from '#kube/times.ts';
 import type { Rule } from '#core/policy/rule.ts';
 
 import { isFalse, isTrue } from '../../conditions.ts';
-import { rfc3339 } from '../../rfc3339.ts';
 import type { ConditionState } from '../../conditions.ts';
 import { edgeOf, isReadable } from './edge-index.ts';
 

@@ -1,5 +1,6 @@
 import { LABELS } from '#core/constants.ts';
 import { Refused } from '#kube/fake-api.fake.ts';
+import { microTime } from '#kube/times.ts';
 import { LEASES, PODS } from '#kube/types.ts';
 import type { Pod } from '#kube/types.ts';
 
@@ -25,7 +26,7 @@ const put = (object: Pod): void => {
 const renew = (name: string, at: number): void =>
   void world.fake.put(LEASES, {
     metadata: { name, namespace: 'shop' },
-    spec: { renewTime: new Date(at).toISOString().replace('Z', '000Z') },
+    spec: { renewTime: microTime(at) },
   });
 const there = (name: string): boolean => world.fake.find(PODS, { name, namespace: 'shop' }) !== undefined;
 const run = () =>

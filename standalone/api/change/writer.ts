@@ -4,6 +4,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Clock } from '#kube/clock.ts';
 
 import { objectKey } from '#core/resource.ts';
+import { rfc3339 } from '#kube/times.ts';
 
 import type { ObjectStore } from '../../store/object-store.ts';
 import type { ApiMeta, ApiObject } from '../../store/object.ts';
@@ -199,7 +200,7 @@ export class Writer {
   }
 
   #now(): string {
-    return `${new Date(this.#deps.clock.now()).toISOString().slice(0, 19)}Z`;
+    return rfc3339(this.#deps.clock.now());
   }
 
   #manager({ fieldManager: name, subresource }: WriteOptions) {

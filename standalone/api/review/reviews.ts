@@ -1,4 +1,5 @@
 import type { Clock } from '#kube/clock.ts';
+import { rfc3339 } from '#kube/times.ts';
 
 import type { ObjectStore } from '../../store/object-store.ts';
 import type { Json } from '../../store/object.ts';
@@ -90,7 +91,7 @@ export class Reviews {
         ...(pod ? { pod } : {}),
       },
     });
-    const expirationTimestamp = `${new Date(exp * 1000).toISOString().slice(0, 19)}Z`;
+    const expirationTimestamp = rfc3339(exp * 1000);
     const metadata = { name, namespace };
     return {
       kind: 'TokenRequest',

@@ -7,3 +7,8 @@ export function rfc3339(ms: number): string {
 export function rfc3339Up(ms: number): string {
   return rfc3339(Math.ceil(ms / 1000) * 1000);
 }
+
+/** The form of Leases (`MicroTime`): six decimals. */
+export function microTime(ms: number): string {
+  return new Date(ms).toISOString().replace('Z', '000Z');
+}
