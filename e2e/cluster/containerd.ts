@@ -118,10 +118,21 @@ export async function imageNames(node: NodeInit): Promise<string[]> {
 
 /**
  * Imports an archive, as made by `buildah push ... oci-archive:` or `docker save`.
+ *
+ * A layer that containerd has already is looked up, but not held until the layers above it are there. When the image's name went from
+ * an older image with that layer to this one, a collection of garbage may take the layer in between (containerd 1.6, `rootfs/apply.go`).
+ * Nothing can take it the second time: it is unpacked anew then, and what is unpacked is held.
+ *
+ * @param run what runs `ctr`
  * @returns the names that are in it
+ * @throws CommandError when containerd refuses it
  */
-export async function importArchive(node: NodeInit, archive: string): Promise<string[]> {
-  const said = await ctr(node, 'images', 'import', '--all-platforms', archive);
+export async function importArchive(node: NodeInit, archive: string, run = ctr): Promise<string[]> {
+  const args = ['images', 'import', '--all-platforms', archive];
+  const said = await run(node, ...args).catch((error: unknown) => {
+    if (!/parent snapshot \S+ does not exist/.test(String(error))) throw error;
+    return run(node, ...args);
+  });
   return [...said.matchAll(/^unpacking (\S+) /gm)].map((match) => match[1] ?? '');
 }
 
