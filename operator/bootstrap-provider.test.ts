@@ -58,7 +58,7 @@ describe('the certificate authority that the MeshConfig names', () => {
 
   const reason = skipReason(STEP_CA);
   (reason ? it.skip : it)(
-    `is refused when workloads believe another root, and taken when they believe its own${reason ? ` (skipped: ${reason})` : ''}`,
+    `signs nothing when workloads believe another root, and is taken when they believe its own${reason ? ` (skipped: ${reason})` : ''}`,
     async () => {
       const server = await StepCaServer.start(docsBlocks('text')[0]);
       started.push(server);
@@ -72,9 +72,10 @@ describe('the certificate authority that the MeshConfig names', () => {
         store.put('meshconfigs', { metadata: { name: 'mesh' }, ...{ status: { roots } } });
       };
       publish((await TestPki.create()).rootPem);
-      await expect(start({ ca })).rejects.toThrow(
-        'workloads believe other roots than the certificate authority',
-      );
+      const { authority: stranger } = await start({ ca });
+      started.push(stranger);
+      expect(stranger.lost).toContain('workloads believe other roots than the certificate authority');
+      await expect(stranger.issueServing(['mesh-operator.mesh.svc'])).rejects.toThrow(stranger.lost);
       publish(server.caPem);
       const { authority } = await start({ ca });
       started.push(authority);

@@ -284,7 +284,37 @@ describe('the operator, whole, against an API server', () => {
     });
   });
 
-  test('a broken authority stops the start with a sentence', async () => {
+  test('the key is gone: an operator starts, is not ready and says why, and a request puts a new root in the place of the old one', async () => {
+    const { rootPem } = await TestPki.create();
+    const lost = { ...rootStatus(rootPem), active: true };
+    fake.put(MESH_CONFIGS, {
+      metadata: { name: 'mesh', generation: 1 },
+      spec: { leafTTL: '10s' },
+      status: { roots: [lost] },
+    });
+    const httpPort = 20_000 + Math.floor(Math.random() * 10_000);
+    const starting = start({ MESH_HTTP_PORT: String(httpPort) });
+    const isFalse = ({ type, status }: { type: string; status: string }): boolean =>
+      type === 'AuthorityReady' && status === 'False';
+    const condition = await eventually(() =>
+      fake.find(MESH_CONFIGS, { name: 'mesh' })?.status?.conditions?.find(isFalse),
+    );
+    expect(condition.message).toContain('Secret mesh/mesh-ca is gone, but workloads believe its root');
+    const ready = await fetch(`http://127.0.0.1:${httpPort}/readyz`);
+    expect([ready.status, await ready.text()]).toEqual([503, expect.stringContaining('ask for a rotation')]);
+    expect(fake.find(SECRETS, { name: 'mesh-ca', namespace: 'mesh' })).toBeUndefined();
+    const request = { ca: { rotation: { request: 'anew' } } };
+    await fake.api.mergePatch(MESH_CONFIGS, { name: 'mesh' }, { spec: request });
+    const operator = await starting;
+    expect(await post(operator, '/inject')).toEqual({ status: 200, body: { mounted: true } });
+    const { status } = fake.find(MESH_CONFIGS, { name: 'mesh' })!;
+    expect(status?.roots?.map(({ id, active }) => [id === lost.id, active])).toEqual([
+      [true, false],
+      [false, true],
+    ]);
+  }, 60_000);
+
+  test('a broken authority that nobody believes yet stops the start with a sentence', async () => {
     fake.put(SECRETS, { metadata: { name: 'mesh-ca', namespace: 'mesh' }, data: {} });
     await expect(start()).rejects.toThrow(/Secret mesh\/mesh-ca is broken: its field root.crt is missing/);
   });

@@ -141,10 +141,11 @@ async function startServing(deps: Started, signal: AbortSignal): Promise<Running
   };
   const elector = electorOf(parts);
   signal.addEventListener('abort', () => void elector.stop());
-  // A root that has ended signs nothing, not even our own certificate: the leader must replace it first.
-  if ((authority.activeRoot?.notAfter ?? Infinity) <= clock.now()) elector.start();
+  // A root that has ended or is lost signs nothing, not even our own certificate: the leader may have to replace it first.
+  if (authority.lost !== undefined || (authority.activeRoot?.notAfter ?? Infinity) <= clock.now())
+    elector.start();
   authority.onChange(() => certificate.renew());
-  ready.add('start', () => 'waits for its serving certificate');
+  ready.add('start', () => authority.lost ?? 'waits for its serving certificate');
   await certificate.start();
   const https = listenerWith(
     certificate,

@@ -23,7 +23,11 @@ export interface MeshStatus {
   readonly lastRotation?: { readonly result: string; readonly mode: string; readonly message: string };
   readonly handledRequest?: string;
   readonly leaves?: { readonly ttl: string };
-  readonly conditions?: readonly { readonly type: string; readonly status: string }[];
+  readonly conditions?: readonly {
+    readonly type: string;
+    readonly status: string;
+    readonly message: string;
+  }[];
 }
 
 export type MeshedPod = Awaited<ReturnType<typeof readyPod>>;

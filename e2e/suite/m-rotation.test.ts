@@ -146,7 +146,7 @@ describe('the root is replaced while everybody talks', () => {
 
   test('with the API server away in every phase, and then every operator killed at once: not one request fails', async () => {
     // Nothing is signed while the API server or every operator is away; certificates must live longer than both together.
-    await timedPatch('MeshConfig', '', 'mesh', { spec: { leafTTL: '3m' } });
+    await timedPatch('MeshConfig', '', 'mesh', { spec: { leafTTL: '5m' } });
     await new Promise((resolve) => setTimeout(resolve, 25_000));
     const before = await activeRoot();
     // In the background of the pod, since nobody can look into one while the API server is away.
@@ -171,5 +171,30 @@ describe('the root is replaced while everybody talks', () => {
     expect([...seen]).toContain('Draining');
     for (const summary of await loadSummaries(web))
       expect(summary).toMatchObject({ failures: [], failed: 0 });
+  }, 400_000);
+
+  test('the key is lost and every operator starts anew: they say so, and who asks gets a new root; not one request fails', async () => {
+    const before = await activeRoot();
+    await underLoad(web, async () => {
+      await kubectl(['delete', 'secret', 'mesh-ca', '-n', MESH_NAMESPACE]);
+      await killOperators(['-l', 'app.kubernetes.io/name=mesh-operator']);
+      await eventually(
+        'the operator that leads says what is wrong',
+        async () => {
+          const { conditions = [] } = await meshStatus();
+          const said = conditions.find(({ type }) => type === 'AuthorityReady');
+          return said?.status === 'False' && said.message.includes('mesh-ca is gone') ? true : undefined;
+        },
+        { timeoutMs: 90_000, everyMs: 500 },
+      );
+      expect(await activeRoot()).toBe(before);
+      await changeCa({ rotation: { request: 'lost', mode: 'graceful' } });
+      await replaced(before);
+    });
+    expect((await meshStatus()).lastRotation).toMatchObject({ result: 'Completed', mode: 'graceful' });
+    await scaleOperator(2);
+    expect(await kubectl(['get', 'secrets', '-n', MESH_NAMESPACE, '-o', 'name'])).toMatch(
+      /secret\/mesh-ca$/m,
+    );
   }, 400_000);
 });

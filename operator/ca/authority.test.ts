@@ -12,6 +12,7 @@ import { createCsr } from '#pki/csr.ts';
 import { generateKeys, spkiDer } from '#pki/keys.ts';
 import type { KeyPair } from '#pki/keys.ts';
 import { readCertificates } from '#pki/pem.ts';
+import { issueCrossSigned, readSigner } from '#pki/profile.ts';
 import { TestPki } from '#pki/test-pki.fake.ts';
 import type { LeafBends } from '#pki/test-pki.fake.ts';
 import { secureContextOptions } from '#pki/tls-options.ts';
@@ -128,6 +129,7 @@ describe('a certificate of a faulty provider', () => {
   /** Signs whatever the test bends. */
   async function authorityThat(
     sign: (pki: TestPki, request: CertificateRequest) => Promise<SignedCertificate>,
+    crossSign?: (pki: TestPki) => Promise<string>,
   ): Promise<Authority> {
     const pki = await TestPki.create();
     const provider: CaProvider = {
@@ -138,6 +140,7 @@ describe('a certificate of a faulty provider', () => {
       fault: () => Promise.resolve(undefined),
       stop: () => Promise.resolve(),
       sign: (request) => sign(pki, request),
+      ...(crossSign ? { crossSign: () => crossSign(pki) } : {}),
     };
     const authority = new Authority({
       provider,
@@ -214,5 +217,22 @@ describe('a certificate of a faulty provider', () => {
     const refused = authority.signLeaf(WEB, requestOf(keys));
     await expect(refused).rejects.toThrow('must not be handed out');
     await expect(refused).rejects.toThrow(message);
+  });
+
+  it('a cross-signature counts only when it is of the root that is believed, and of the key that was asked about', async () => {
+    const [foreign, next] = [await TestPki.create(), await TestPki.create()];
+    const answered = async (of: TestPki, by?: TestPki): Promise<string | undefined> => {
+      const authority = await authorityThat(
+        () => Promise.reject(new Error('not asked')),
+        async (own) => {
+          const { rootPem, rootKeyPem } = by ?? own;
+          return issueCrossSigned(await readSigner(rootPem, rootKeyPem), of.rootPem, Date.now());
+        },
+      );
+      return authority.crossSign(next.rootPem);
+    };
+    expect(await answered(next)).toContain('BEGIN CERTIFICATE');
+    expect(await answered(foreign)).toBeUndefined();
+    expect(await answered(next, foreign)).toBeUndefined();
   });
 });

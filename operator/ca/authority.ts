@@ -98,6 +98,7 @@ export class Authority {
   #lost: string | undefined;
   #following: Promise<void> = Promise.resolve();
   #again: Timer | undefined;
+  #againMs = FIRST_RETRY_MS;
   #stopped = false;
 
   constructor(parts: AuthorityParts) {
@@ -108,45 +109,36 @@ export class Authority {
 
   /**
    * Finds the root that is published as active, or where none is, makes the first provider ready and reads its roots. Everything
-   * else works only after it. Waits for an authority that is away.
+   * else works only after it. Where a published root cannot be used now, {@link lost} says why, and it is tried again: workloads
+   * go on with what they have, and only an operator that runs can put another root in its place.
    *
-   * @throws CaStateError when people must act: what is there is broken, or leads to another root than workloads believe
+   * @throws CaStateError where none is published and people must act before the first one can be
    */
   async start(signal?: AbortSignal, published?: PublishedRoots): Promise<void> {
-    const active = published?.roots?.find((root) => root.active);
-    if (!published || !active) {
-      const { provider } = this.#signing;
-      await provider.start(signal);
-      const found = await provider.roots();
-      this.#replaceable = isReplaceable(found);
-      this.#publish(found.map(({ pem, active }) => ({ ...rootStatus(pem), active })));
+    if (published?.roots?.some((root) => root.active)) {
+      await this.follow(published, signal);
+      signal?.throwIfAborted();
+      if (this.#lost !== undefined) this.#publish(published.roots);
       return;
     }
-    const slots = this.#slotsOf(published);
-    for (let wait = FIRST_RETRY_MS; ; wait = Math.min(wait * 2, LAST_RETRY_MS)) {
-      signal?.throwIfAborted();
-      try {
-        this.#signing = { ...(await this.#find(active.id, slots, signal)), crossSignedPem: '' };
-        break;
-      } catch (error) {
-        if (error instanceof CaStateError || signal?.aborted) throw error;
-        await this.#parts.clock.sleep(wait, signal);
-      }
-    }
-    await this.follow(published);
+    const { provider } = this.#signing;
+    await provider.start(signal);
+    const found = await provider.roots();
+    this.#replaceable = isReplaceable(found);
+    this.#publish(found.map(({ pem, active }) => ({ ...rootStatus(pem), active })));
   }
 
   /**
    * Does as the MeshConfig says: believes the roots that are published, and signs with the one that is active. In every replica
    * this is how a rotation takes effect. Never rejects: what fails is in {@link fault}, and is tried again.
    */
-  follow(published: PublishedRoots | undefined): Promise<void> {
+  follow(published: PublishedRoots | undefined, signal?: AbortSignal): Promise<void> {
     this.#again?.cancel();
-    this.#following = this.#following.then(() => this.#follow(published));
+    this.#following = this.#following.then(() => this.#follow(published, signal));
     return this.#following;
   }
 
-  /** Calls `listener` whenever other roots are believed, or another one signs. Returns what ends that. */
+  /** Calls `listener` whenever other roots are believed, or another one signs, or one signs again. Returns what ends that. */
   onChange(listener: () => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
@@ -192,9 +184,25 @@ export class Authority {
     return this.#lost ?? this.#signing.provider.fault();
   }
 
-  /** Has the root that signs sign another one, see {@link CaProvider.crossSign}; undefined where it cannot. */
+  /** Why the root that signs cannot be used at all; undefined where it can, as far as is known. */
+  get lost(): string | undefined {
+    return this.#lost;
+  }
+
+  /**
+   * Has the root that signs sign another one, see {@link CaProvider.crossSign}.
+   *
+   * @returns undefined where it cannot, and where what comes of it does not lead from that root to one that workloads believe: an
+   *   authority elsewhere may sign with the new one already
+   */
   async crossSign(rootPem: string, signal?: AbortSignal): Promise<string | undefined> {
-    return this.#signing.provider.crossSign?.(rootPem, signal);
+    const crossSignedPem = await this.#signing.provider.crossSign?.(rootPem, signal);
+    const [root] = readCertificates(rootPem);
+    const [first, ...intermediates] = readCertificates(crossSignedPem ?? '');
+    if (!root || !first?.publicKey.equals(root.publicKey)) return undefined;
+    const { clock, settings } = this.#parts;
+    const path = { now: clock.now(), intermediates };
+    return this.#bundle.fault(first, settings().trustDomain, path) === undefined ? crossSignedPem : undefined;
   }
 
   /**
@@ -235,25 +243,33 @@ export class Authority {
     await this.#signing.provider.stop();
   }
 
-  async #follow(published: PublishedRoots | undefined): Promise<void> {
+  async #follow(published: PublishedRoots | undefined, signal?: AbortSignal): Promise<void> {
     const { roots = [], rotation } = published ?? {};
     const active = roots.find((root) => root.active);
     if (!published || !active) return;
     const crossSignedPem = rotation?.to === active.id ? (rotation.crossSigned ?? '') : '';
+    const wasLost = this.#lost !== undefined;
     try {
-      await this.#signWith(active.id, this.#slotsOf(published), {
-        crossSignedPem,
-        isRotating: rotation !== undefined,
-      });
+      await this.#signWith(
+        active.id,
+        this.#slotsOf(published),
+        { crossSignedPem, isRotating: rotation !== undefined },
+        signal,
+      );
       this.#replaceable = isReplaceable(await this.#signing.provider.roots());
       this.#lost = undefined;
+      this.#againMs = FIRST_RETRY_MS;
     } catch (error) {
       this.#lost = `the root that signs (${active.id.slice(0, 12)}) cannot be used: ${(error as Error).message}`;
-      if (!this.#stopped)
-        this.#again = this.#parts.clock.setTimeout(() => void this.follow(published), LAST_RETRY_MS);
+      if (!this.#stopped && !signal?.aborted) this.#followLater(published);
       return;
     }
-    if (!sameRoots(roots, this.#roots)) this.#publish(roots);
+    if (wasLost || !sameRoots(roots, this.#roots)) this.#publish(roots);
+  }
+
+  #followLater(published: PublishedRoots): void {
+    this.#again = this.#parts.clock.setTimeout(() => void this.follow(published), this.#againMs);
+    this.#againMs = Math.min(this.#againMs * 2, LAST_RETRY_MS);
   }
 
   /** @throws Error when no place has that root, or none that has it can be reached now */
@@ -261,6 +277,7 @@ export class Authority {
     rootId: string,
     slots: readonly Slot[],
     { crossSignedPem, isRotating }: { readonly crossSignedPem: string; readonly isRotating: boolean },
+    signal?: AbortSignal,
   ): Promise<void> {
     const before = this.#signing;
     // When a rotation is over the next root is in the place of the other, and its own place is empty.
@@ -269,7 +286,7 @@ export class Authority {
       this.#signing = { ...before, crossSignedPem };
       return;
     }
-    const found = await this.#find(rootId, slots);
+    const found = await this.#find(rootId, slots, signal);
     this.#signing = { ...found, crossSignedPem };
     await before.provider.stop();
   }
@@ -297,13 +314,14 @@ export class Authority {
       try {
         await provider.start(signal ? AbortSignal.any([signal, limit]) : limit);
         if (await holds(provider, rootId)) return { provider, slot };
+        faults.push(new CaStateError(STRANGER));
       } catch (error) {
         faults.push(limit.aborted ? new Error(`${provider.name} did not answer in time`) : (error as Error));
       }
       await provider.stop();
     }
     const away = faults.find((fault) => !(fault instanceof CaStateError));
-    throw away ?? faults[0] ?? new CaStateError(STRANGER);
+    throw away ?? faults[0] ?? new CaStateError('no place is known for the root that signs');
   }
 
   #publish(roots: readonly RootStatus[]): void {
@@ -355,8 +373,8 @@ const SLOT_MS = 10_000;
 const FIRST_RETRY_MS = 500;
 const LAST_RETRY_MS = 15_000;
 const STRANGER =
-  "workloads believe other roots than the certificate authority's own, and would refuse what it signs. Go back to the one that was there; " +
-  'only where every meshed pod may be cut off: delete the MeshConfig, and restart the operator and every meshed pod';
+  "workloads believe other roots than the certificate authority's own, and would refuse what it signs. Put back the one that was there, " +
+  'or ask for a rotation (spec.ca.rotation.request): then another takes its place, and no pod is cut off';
 
 function keyOf({ choice, isNext }: Slot): string {
   return slotKey(choice, isNext);
@@ -366,9 +384,14 @@ function isReplaceable(roots: readonly CaRoot[]): boolean {
   return roots.some(({ active, replaceable }) => active && replaceable === true);
 }
 
+/** One that never started holds none. */
 async function holds(provider: CaProvider, rootId: string): Promise<boolean> {
-  const roots = await provider.roots();
-  return roots.some(({ pem }) => readCertificates(pem).some(({ raw }) => sha256Hex(raw) === rootId));
+  try {
+    const roots = await provider.roots();
+    return roots.some(({ pem }) => readCertificates(pem).some(({ raw }) => sha256Hex(raw) === rootId));
+  } catch {
+    return false;
+  }
 }
 
 function sameRoots(some: readonly RootStatus[], others: readonly RootStatus[]): boolean {

@@ -111,7 +111,7 @@ export class BuiltinProvider implements CaProvider {
     } catch (error) {
       // An API server that is away takes nothing from us: the key is in memory.
       return isNotFound(error)
-        ? `Secret ${namespace}/${this.#secretName} is gone; restore it before the operator restarts`
+        ? `Secret ${namespace}/${this.#secretName} is gone; restore it, or ask for a rotation (spec.ca.rotation.request)`
         : this.#endFault();
     }
     try {
@@ -126,7 +126,7 @@ export class BuiltinProvider implements CaProvider {
         this.#stored = stored;
         return undefined;
       }
-      return `Secret ${namespace}/${this.#secretName} holds another root than this operator signs with; restart the operator`;
+      return `Secret ${namespace}/${this.#secretName} holds another root than workloads believe; put the old one back, or ask for a rotation (spec.ca.rotation.request)`;
     } catch (error) {
       return (error as Error).message;
     }
@@ -169,9 +169,8 @@ export class BuiltinProvider implements CaProvider {
     const { api, clock, log, namespace, trustDomain, owner, publishedRoots, newRoot } = this.#parts;
     if (((await publishedRoots?.()) ?? 0) > 0) {
       throw new CaStateError(
-        `the mesh's certificate authority cannot start: Secret ${namespace}/${this.#secretName} is gone, but workloads believe its root. ` +
-          'Restore it from a backup. Only if none exists: delete the MeshConfig, restart the operator, which then makes a new root, ' +
-          'and restart every meshed pod.',
+        `Secret ${namespace}/${this.#secretName} is gone, but workloads believe its root. Restore it from a backup, ` +
+          'or ask for a rotation (spec.ca.rotation.request): then a new root takes its place, and no pod is cut off.',
       );
     }
     const { keyType, rootTtlMs } = newRoot?.() ?? DEFAULT_ROOT;

@@ -88,9 +88,8 @@ export function brokenSecret({ metadata }: Secret, why: string): CaStateError {
   return new CaStateError(
     metadata.name === NEXT_CA_SECRET_NAME
       ? `${where}, which holds the next root, is broken: ${why}. Put it right, or delete it: then one is made`
-      : `the mesh's certificate authority cannot start: ${where} is broken: ${why}. ` +
-          'Restore it from a backup. Only if none exists: delete it and the MeshConfig, restart the operator, which then makes ' +
-          'a new root, and restart every meshed pod.',
+      : `${where} is broken: ${why}. Restore it from a backup. Where workloads believe its root already, ask for a rotation ` +
+          '(spec.ca.rotation.request) instead: then a new root takes its place; elsewhere delete it: then one is made.',
   );
 }
 

@@ -1,3 +1,4 @@
+import { sameAuthority } from '#core/model/ca-settings.ts';
 import type { AuthorityChoice, CaSettings } from '#core/model/ca-settings.ts';
 import type { RootStatus } from '#core/model/mesh-config.ts';
 import { namespaceName, serviceName } from '#core/names.ts';
@@ -38,7 +39,7 @@ export interface SuccessionParts {
   /** What takes a Secret with it when it is deleted. */
   readonly owner: OwnerReference | undefined;
   readonly slots: RootSlots;
-  readonly authority: Pick<Authority, 'crossSign' | 'bundle'>;
+  readonly authority: Pick<Authority, 'crossSign' | 'bundle' | 'lost' | 'choice'>;
 }
 
 /** A root that will sign, and the signature on it of the one that signs now. */
@@ -46,6 +47,8 @@ export interface NextRoot {
   readonly root: RootStatus;
   /** Empty where nobody signed it: then it may sign only when everybody has heard of it. */
   readonly crossSignedPem: string;
+  /** Whether the old one signs nothing any more: then the new one is not kept waiting for long. */
+  readonly oldIsLost: boolean;
 }
 
 /** How long an authority may take to get ready to sign. */
@@ -119,11 +122,19 @@ export class RootSuccession {
   /**
    * Has the root that signs now sign the next one, where it can.
    *
+   * @param choice whose root the next one is. Whoever leaves an authority does not need its help: it may be gone for good
    * @throws Error when it could, but not now
    */
-  async endorse({ pem }: CaRoot, signal?: AbortSignal): Promise<NextRoot> {
-    const crossSignedPem = (await this.#parts.authority.crossSign(pem, signal)) ?? '';
-    return { root: { ...rootStatus(pem), active: false }, crossSignedPem };
+  async endorse({ pem }: CaRoot, choice: AuthorityChoice, signal?: AbortSignal): Promise<NextRoot> {
+    const { authority } = this.#parts;
+    const root = { ...rootStatus(pem), active: false };
+    if (authority.lost !== undefined) return { root, crossSignedPem: '', oldIsLost: true };
+    try {
+      return { root, crossSignedPem: (await authority.crossSign(pem, signal)) ?? '', oldIsLost: false };
+    } catch (error) {
+      if (sameAuthority(choice, authority.choice)) throw error;
+      return { root, crossSignedPem: '', oldIsLost: true };
+    }
   }
 
   /**
@@ -152,13 +163,14 @@ export class RootSuccession {
     return `${there}${heard}; nothing was changed`;
   }
 
-  /** @returns whether the root that signs now can sign another one */
+  /** @returns whether the root that signs now signs the other one */
   async #rehearseRoot(settings: CaSettings): Promise<boolean> {
     const { clock, scope, authority, namespace } = this.#parts;
     const now = clock.now();
     const keys = await generateAuthorityKeys(settings.keyType);
     const rootPem = await issueRoot(keys, scope.trustDomain, now, settings.rootTtlMs);
-    const crossSignedPem = await authority.crossSign(rootPem);
+    const next = { pem: rootPem, active: false };
+    const { crossSignedPem } = await this.endorse(next, settings.authority);
     const who = { namespace: namespaceName(namespace), service: serviceName('rehearsal') };
     const leafPem = await issueLeaf(await readSigner(rootPem, privateKeyPem(keys.privateKey)), {
       now,
@@ -169,15 +181,13 @@ export class RootSuccession {
       trustDomain: scope.trustDomain,
     });
     const [leaf] = readCertificates(leafPem);
-    const next = TrustBundle.of(scope.trustDomain, rootPem);
-    const intermediates = readCertificates(crossSignedPem ?? '');
+    const isEndorsed = crossSignedPem !== '';
+    const intermediates = readCertificates(crossSignedPem);
     const fault =
-      (crossSignedPem === undefined
-        ? undefined
-        : authority.bundle.fault(leaf!, scope.trustDomain, { now, intermediates })) ??
-      next.fault(leaf!, scope.trustDomain, { now });
+      (isEndorsed ? authority.bundle.fault(leaf!, scope.trustDomain, { now, intermediates }) : undefined) ??
+      TrustBundle.of(scope.trustDomain, rootPem).fault(leaf!, scope.trustDomain, { now });
     if (fault) throw new Error(fault);
-    return crossSignedPem !== undefined;
+    return isEndorsed;
   }
 
   /**

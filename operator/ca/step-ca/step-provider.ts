@@ -99,7 +99,7 @@ export class StepCaProvider implements CaProvider {
       const published = await this.#client.roots();
       return this.#ready.roots.every(({ pem }) => published.includes(pem))
         ? undefined
-        : 'step-ca does not have the roots any more that workloads believe; restart the operator';
+        : 'step-ca does not have the roots any more that workloads believe: ask for a rotation (spec.ca.rotation.request), which takes up its new one, or put the old one back';
     } catch (error) {
       return (error as Error).message;
     }

@@ -212,6 +212,40 @@ describeHere(`Vault${reason ? ` (skipped: ${reason})` : ''}`, () => {
     }
   });
 
+  it('makes no intermediate under a root that nobody believes yet, and takes it up when a next root is wanted', async () => {
+    const clock = new FakeClock(Date.now());
+    const settings = server.settings({ intermediateTtlMs: 30 * 60_000 });
+    const provider = providers.provider(settings, { clock });
+    await provider.start();
+    const [before] = await provider.roots();
+    await server.replaceRoot('mesh-root');
+    expect(await provider.fault()).toBe(
+      'the root at mesh-root in Vault was replaced, and workloads do not believe the new one: ask for a rotation ' +
+        '(spec.ca.rotation.request), which takes it up, or make the old one the default issuer again',
+    );
+    const issuers = async () => (await server.admin('LIST', 'mesh-intermediate/issuers')).keys.length;
+    const count = await issuers();
+    await clock.advance(3600_000);
+    await until(() => providers.log.lines.some(({ message }) => message.includes('needs somebody')));
+    expect(await issuers()).toBe(count);
+    clock.jump(-3600_000);
+    const { intermediatesPem } = await provider.sign(await workloadRequest({ ttlMs: 60_000 }));
+    const root = new X509Certificate(before!.pem);
+    expect(readCertificates(intermediatesPem)[0]!.verify(root.publicKey)).toBe(true);
+    const published = () => Promise.resolve(1);
+    const restarted = providers.provider(settings, { publishedRoots: published });
+    await restarted.start();
+    expect(await restarted.roots()).toEqual([before]);
+
+    const next = providers.provider(settings);
+    await next.start();
+    const [after] = await next.roots();
+    expect(after!.pem).not.toBe(before!.pem);
+    expect(await next.fault()).toBeUndefined();
+    expect(await provider.fault()).toContain('leads to another root than workloads believe');
+    expect(await next.sign(await workloadRequest())).toMatchObject({ leafPem: expect.any(String) });
+  });
+
   it('makes no new root when workloads believe one already', async () => {
     const provider = providers.provider(server.settings(), { publishedRoots: () => Promise.resolve(1) });
     expect((await refusal(provider.start())).message).toContain('workloads believe one already');

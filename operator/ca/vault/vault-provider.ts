@@ -182,8 +182,10 @@ export class VaultProvider implements CaProvider {
     const path = vaultPath(settings.intermediatePath, 'issuer/default/json');
     const issuer = readIssuer(await this.#session.ask({ method: 'GET', path }));
     if (!issuer.root || certificatesPem([issuer.root]) !== this.#root)
-      return `the issuer at ${settings.intermediatePath} in Vault leads to another root than workloads believe; restart the operator`;
+      return `the issuer at ${settings.intermediatePath} in Vault leads to another root than workloads believe: ask for a rotation (spec.ca.rotation.request), which takes it up, or put the old one back`;
     this.#issuer = issuer;
+    const replaced = await this.#setup.rootFault(this.#root);
+    if (replaced) return replaced;
     const { certificate, notAfter } = issuer;
     const left = notAfter - clock.now();
     if (left <= 0) return 'the intermediate certificate in Vault has ended';
@@ -203,12 +205,13 @@ export class VaultProvider implements CaProvider {
     const { settings, clock, log } = this.#parts;
     try {
       const fault = await this.#issuerFault();
-      const { certificate, notAfter } = this.#issuer ?? {};
-      if (settings.rootPath !== undefined && certificate && notAfter !== undefined) {
-        const begin = Date.parse(certificate.validFrom);
-        const isOld = clock.now() > begin + (notAfter - begin) * RENEW_AT;
-        if (isOld) this.#take(await this.#setup.makeIntermediate());
-      } else if (fault) log.warn({ fault }, 'the intermediate certificate needs somebody');
+      // One under another root would be believed by nobody, and the one that is there still signs.
+      const isOurs = settings.rootPath !== undefined && !(await this.#setup.rootFault(this.#root ?? ''));
+      const { certificate, notAfter = 0 } = this.#issuer ?? {};
+      const begin = Date.parse(certificate?.validFrom ?? '');
+      const isOld = clock.now() > begin + (notAfter - begin) * RENEW_AT;
+      if (isOurs && isOld) this.#take(await this.#setup.makeIntermediate());
+      else if (fault) log.warn({ fault }, 'the intermediate certificate needs somebody');
     } catch (err) {
       log.warn({ err }, 'the intermediate certificate in Vault could not be renewed; it is tried again');
     }

@@ -16,6 +16,7 @@ export interface AdminAnswer {
   readonly certificate: string;
   readonly csr: string;
   readonly client_token: string;
+  readonly issuer_id: string;
   readonly role_id: string;
   readonly secret_id: string;
   readonly path: string;
@@ -166,6 +167,13 @@ export class VaultServer {
     await this.admin('POST', `${mount}/intermediate/set-signed`, {
       certificate: `${signed.certificate}\n${withRoot ? root.certificate : ''}`,
     });
+  }
+
+  /** Makes another root in a mount, which signs from then on. */
+  async replaceRoot(mount: string): Promise<void> {
+    const body = { common_name: 'Another Root', ttl: '87600h' };
+    const { issuer_id: made } = await this.admin('POST', `${mount}/root/rotate/internal`, body);
+    await this.admin('POST', `${mount}/config/issuers`, { default: made });
   }
 
   get output(): string {

@@ -6,6 +6,7 @@ import type { Clock } from '#kube/clock.ts';
 import type { Logger } from '#kube/log.ts';
 import { BACKDATE_MS, ROOT_LIFE_MS } from '#pki/profile.ts';
 import { certificatesPem } from '#pki/pem.ts';
+import { validity } from '#pki/svid.ts';
 
 import { CaStateError } from '../provider.ts';
 import { vaultPath, VaultError } from './vault-client.ts';
@@ -53,9 +54,10 @@ export class VaultSetup {
    */
   async run(signal?: AbortSignal): Promise<VaultIssuer> {
     const { rootPath, intermediatePath } = this.#parts.settings;
-    if (rootPath !== undefined) await this.#ensureRoot(rootPath, signal);
+    const root = rootPath === undefined ? undefined : await this.#ensureRoot(rootPath, signal);
     const found = await this.#issuer(intermediatePath, signal);
-    const issuer = found ?? (await this.#firstIntermediate(signal));
+    const isWanted = found && (isUnder(found, root) || (await this.#parts.publishedRoots()) > 0);
+    const issuer = isWanted ? found : await this.#firstIntermediate(signal);
     await this.#ensureRole(WORKLOAD_ROLE, workloadRole(this.#parts.trustDomain), signal);
     await this.#ensureRole(SERVING_ROLE, servingRole(this.#parts.servingNames), signal);
     return issuer;
@@ -75,8 +77,24 @@ export class VaultSetup {
     return readIssuer(await session.ask({ method: 'GET', path, signal }));
   }
 
-  async #ensureRoot(mount: string, signal: AbortSignal | undefined): Promise<void> {
-    if (await this.#issuer(mount, signal)) return;
+  /**
+   * Why the mount of the root would not renew our intermediate; undefined where it would, or is not ours to ask.
+   *
+   * @param rootPem the root that workloads believe
+   */
+  async rootFault(rootPem: string, signal?: AbortSignal): Promise<string | undefined> {
+    const { rootPath } = this.#parts.settings;
+    const root = rootPath === undefined ? undefined : await this.#issuer(rootPath, signal);
+    if (!root?.root || certificatesPem([root.root]) === rootPem) return undefined;
+    return (
+      `the root at ${rootPath} in Vault was replaced, and workloads do not believe the new one: ask for a rotation ` +
+      '(spec.ca.rotation.request), which takes it up, or make the old one the default issuer again'
+    );
+  }
+
+  async #ensureRoot(mount: string, signal: AbortSignal | undefined): Promise<VaultIssuer | undefined> {
+    const there = await this.#issuer(mount, signal);
+    if (there) return there;
     if ((await this.#parts.publishedRoots()) > 0) {
       throw new CaStateError(
         `the mesh's certificate authority cannot start: Vault has no root at ${mount}, but workloads believe one already, and a new one ` +
@@ -99,6 +117,7 @@ export class VaultSetup {
       // Another replica was faster: its root has the name now.
       if (!isRefused(error) || !(await this.#issuer(mount, signal))) throw error;
     }
+    return this.#issuer(mount, signal);
   }
 
   async #firstIntermediate(signal: AbortSignal | undefined): Promise<VaultIssuer> {
@@ -133,13 +152,16 @@ export class VaultSetup {
       this.#names('intermediate'),
     );
     const { csr } = csrSchema.parse(request);
-    const ttlMs = Math.min(intermediateTtlMs, root.notAfter - this.#parts.clock.now());
+    const now = this.#parts.clock.now();
+    const ttlMs = Math.min(intermediateTtlMs, root.notAfter - now);
+    // Vault lets none begin before its root, which somebody may have made a moment ago.
+    const backdateMs = Math.max(0, Math.min(BACKDATE_MS, now - validity(root.certificate).notBefore));
     const answer = await post(vaultPath(rootPath, 'root/sign-intermediate'), {
       csr,
       ...this.#names('intermediate'),
       max_path_length: 0,
       ttl: `${Math.floor(ttlMs / 1000)}s`,
-      not_before_duration: BACKDATE_MS / 1000,
+      not_before_duration: Math.floor(backdateMs / 1000),
     });
     const { certificate } = signedSchema.parse(answer);
     // With the root beside it Vault can tell the whole chain.
@@ -199,6 +221,11 @@ export class VaultSetup {
     });
     if (!isRole(found, wanted)) await session.ask({ method: 'POST', path, body: wanted, signal });
   }
+}
+
+/** Whether an intermediate leads to the root that its own mount would sign it with now. */
+function isUnder({ root }: VaultIssuer, mount: VaultIssuer | undefined): boolean {
+  return !root || !mount?.root || root.raw.equals(mount.root.raw);
 }
 
 function isRefused(error: unknown): boolean {

@@ -181,14 +181,12 @@ export class CaRotationController implements ControllerDuty {
     const { succession } = this.#parts;
     const rotation = config.status!.rotation!;
     try {
-      const root = await succession.prepare(rotation.authority ?? current, {
-        ...settings,
-        repair,
-      });
+      const choice = rotation.authority ?? current;
+      const root = await succession.prepare(choice, { ...settings, repair });
       const isNew = rootStatus(root.pem).id !== rotation.from;
       // Whoever must drop the old root at once has no use for its signature, and it may be away; one that has ended signs nothing.
-      if (isNew && !rotation.forced && !repair) return await succession.endorse(root, signal);
-      return { root: rootStatus(root.pem), crossSignedPem: '' };
+      if (isNew && !rotation.forced && !repair) return await succession.endorse(root, choice, signal);
+      return { root: rootStatus(root.pem), crossSignedPem: '', oldIsLost: true };
     } catch (error) {
       const message = `the new root cannot be made: ${(error as Error).message}`;
       if (rotation.message !== message) await this.#write(config, { rotation: { ...rotation, message } });

@@ -52,11 +52,13 @@ export function begun(
 }
 
 /** Both roots are believed, and the old one goes on to sign until everybody has heard of that. */
-export function published(situation: Situation, { root, crossSignedPem }: NextRoot): Patch {
+export function published(situation: Situation, { root, crossSignedPem, oldIsLost }: NextRoot): Patch {
   const { config, leaves, now } = situation;
   const ttl = leafTtlMs(config);
   const isEndorsed = crossSignedPem !== '';
-  const until = rfc3339Up(isEndorsed ? now + publishedFor(ttl) : drainedAt(now, ttl, leaves));
+  const soon = rfc3339Up(now + publishedFor(ttl));
+  const isSoon = isEndorsed || oldIsLost;
+  const until = isSoon ? soon : rfc3339Up(drainedAt(now, ttl, leaves));
   return {
     roots: withRoot(config, root),
     rotation: {
@@ -65,12 +67,17 @@ export function published(situation: Situation, { root, crossSignedPem }: NextRo
       ...(isEndorsed ? { crossSigned: crossSignedPem } : {}),
       phase: 'Published',
       until,
-      ...(isEndorsed ? {} : { earliest: rfc3339Up(now + publishedFor(ttl)) }),
-      message: isEndorsed
-        ? `both roots are believed; the old one signs until ${until}`
-        : `both roots are believed; the old one, which cannot sign the new one, signs until every sidecar has heard of that, ${until} at the latest`,
+      ...(isSoon ? {} : { earliest: soon }),
+      message: `both roots are believed; ${publishedText(until, isEndorsed, oldIsLost)}`,
     },
   };
+}
+
+function publishedText(until: string, isEndorsed: boolean, oldIsLost: boolean): string {
+  if (oldIsLost) return `the old one cannot be used, so the new one signs from ${until} on`;
+  return isEndorsed
+    ? `the old one signs until ${until}`
+    : `the old one, which cannot sign the new one, signs until every sidecar has heard of that, ${until} at the latest`;
 }
 
 /** The old root had ended: both are published and the new one signs, in one step. */
