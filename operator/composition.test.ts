@@ -312,6 +312,11 @@ describe('the operator, whole, against an API server', () => {
       [true, false],
       [false, true],
     ]);
+    await eventually(() =>
+      fake
+        .find(MESH_CONFIGS, { name: 'mesh' })
+        ?.status?.conditions?.some((one) => one.type === 'AuthorityReady' && one.status === 'True'),
+    );
   }, 60_000);
 
   test('a broken authority that nobody believes yet stops the start with a sentence', async () => {

@@ -111,7 +111,8 @@ async function startServing(deps: Started, signal: AbortSignal): Promise<Running
   const { authority, slots } = await startAuthority(deps, surroundings, signal);
   const authorityWatch = new AuthorityWatch({ authority, clock, log, metrics });
   signal.addEventListener('abort', () => authorityWatch.stop());
-  void authorityWatch.start();
+  void authorityWatch.look();
+  authority.onChange(() => void authorityWatch.look());
   const caches = new Caches({ api, clock, log, metrics, watchAllPods: !capabilities.matchConditions });
   caches.meshConfigs.subscribe((changes) => {
     for (const { after } of changes) {

@@ -23,7 +23,7 @@ async function watched() {
   const watch = new AuthorityWatch({ authority, clock, log, metrics });
   let changes = 0;
   const unsubscribe = watch.onChange(() => (changes += 1));
-  await watch.start();
+  await watch.look();
   const gauge = async () => /^mesh_operator_authority_fault (\d)$/m.exec(await registry.metrics())?.[1];
   return { clock, log, authority, watch, unsubscribe, gauge, changes: () => changes };
 }
@@ -59,6 +59,18 @@ test('trouble is told once, and its end too', async () => {
     message: 'the certificate authority is well again',
   });
   expect([watch.fault, changes(), await gauge()]).toEqual([undefined, 3, '0']);
+});
+
+test('looked at in between, it is told at once, and asked once a minute from then on', async () => {
+  const { clock, authority, watch } = await watched();
+  await clock.advance(MINUTE / 2);
+  authority.state = 'gone';
+  await Promise.all([watch.look(), watch.look()]);
+  expect([watch.fault, authority.asked]).toEqual(['gone', 3]);
+  await clock.advance(MINUTE - 1);
+  expect(authority.asked).toBe(3);
+  await clock.advance(1);
+  expect(authority.asked).toBe(4);
 });
 
 test('one that cannot be asked is in trouble, and asked again', async () => {

@@ -24,6 +24,8 @@ export class AuthorityWatch {
   #fault: string | undefined;
   #timer: Timer | undefined;
   #stopped = false;
+  /** Counts looks, so that one which was overtaken says nothing. */
+  #turn = 0;
 
   constructor(parts: AuthorityWatchParts) {
     this.#parts = parts;
@@ -40,10 +42,14 @@ export class AuthorityWatch {
     return () => this.#listeners.delete(listener);
   }
 
-  /** Looks once, and then every minute until {@link stop}. Never throws. */
-  async start(): Promise<void> {
-    this.#take(await this.#ask());
-    if (!this.#stopped) this.#timer = this.#parts.clock.setTimeout(() => void this.start(), LOOK_EVERY_MS);
+  /** Looks now, and then every minute until {@link stop}. May be called again whenever there is reason to look at once. Never throws. */
+  async look(): Promise<void> {
+    this.#timer?.cancel();
+    const turn = ++this.#turn;
+    const fault = await this.#ask();
+    if (turn !== this.#turn || this.#stopped) return;
+    this.#take(fault);
+    this.#timer = this.#parts.clock.setTimeout(() => void this.look(), LOOK_EVERY_MS);
   }
 
   stop(): void {
