@@ -7,6 +7,9 @@ import type { Clock } from '#kube/clock.ts';
 import { HttpsClient } from '../https-client.ts';
 import type { HttpsRequest } from '../https-client.ts';
 
+/** What a PKI engine says to everything in the first moments after it was mounted, or after Vault was upgraded, with status 400. */
+const MIGRATING = /until migration has completed/;
+
 /** Vault answered with an error. The message quotes what Vault said, never what was sent. */
 export class VaultError extends Error {
   override readonly name = 'VaultError';
@@ -17,9 +20,10 @@ export class VaultError extends Error {
     this.status = status;
   }
 
-  /** Whether asking again can help: Vault is sealed, busy, a standby or broken, but has not said no. */
+  /** Whether asking again can help: Vault is sealed, busy, a standby, broken or not yet done with a new mount, but has not said no. */
   get transient(): boolean {
-    return this.status >= 500 || this.status === 429 || this.status === 412;
+    const isAway = this.status >= 500 || this.status === 429 || this.status === 412;
+    return isAway || (this.status === 400 && MIGRATING.test(this.message));
   }
 
   get forbidden(): boolean {
