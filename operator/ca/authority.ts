@@ -16,9 +16,9 @@ import { hidingKey, readSvid, validity } from '#pki/svid.ts';
 import type { Svid } from '#pki/svid.ts';
 import { TrustBundle } from '#pki/trust-bundle.ts';
 
-import { CaStateError } from './provider.ts';
 import type { CaProvider, CaRoot, CertificateRequest, RequestedKey, SignedCertificate } from './provider.ts';
-import { slotKey } from './root-slots.ts';
+import { findRoot, holds, keyOf, slotsOf } from './root-search.ts';
+import type { Found, Slot } from './root-search.ts';
 import type { RootSlots } from './root-slots.ts';
 import { selfCheckFault } from './self-check.ts';
 
@@ -59,17 +59,9 @@ export interface ServingIdentity {
 const OWN_TTL_MS = 7 * 24 * 3600 * 1000;
 
 /** Who signs. */
-interface Signing {
-  readonly provider: CaProvider;
-  readonly slot: Slot;
+interface Signing extends Found {
   /** Its root as signed by the one before it; empty outside a rotation. */
   readonly crossSignedPem: string;
-}
-
-/** A place where a root may be. */
-interface Slot {
-  readonly choice: AuthorityChoice;
-  readonly isNext: boolean;
 }
 
 /** The root that signs. */
@@ -131,6 +123,8 @@ export class Authority {
   /**
    * Does as the MeshConfig says: believes the roots that are published, and signs with the one that is active. In every replica
    * this is how a rotation takes effect. Never rejects: what fails is in {@link fault}, and is tried again.
+   *
+   * @param signal gives up looking for the root
    */
   follow(published: PublishedRoots | undefined, signal?: AbortSignal): Promise<void> {
     this.#again?.cancel();
@@ -252,7 +246,7 @@ export class Authority {
     try {
       await this.#signWith(
         active.id,
-        this.#slotsOf(published),
+        slotsOf(published, this.#parts.choice),
         { crossSignedPem, isRotating: rotation !== undefined },
         signal,
       );
@@ -286,42 +280,9 @@ export class Authority {
       this.#signing = { ...before, crossSignedPem };
       return;
     }
-    const found = await this.#find(rootId, slots, signal);
+    const found = await findRoot(rootId, slots, this.#parts.slots, signal);
     this.#signing = { ...found, crossSignedPem };
     await before.provider.stop();
-  }
-
-  #slotsOf({ authority, rotation }: PublishedRoots): readonly Slot[] {
-    const { choice: ours = { provider: CA_DEFAULTS.provider } } = this.#parts;
-    const choice = authority ?? ours;
-    const slots = [
-      { choice, isNext: false },
-      { choice: rotation?.authority ?? choice, isNext: true },
-    ];
-    return slots.filter((slot, index) => slots.findIndex((other) => keyOf(other) === keyOf(slot)) === index);
-  }
-
-  async #find(
-    rootId: string,
-    slots: readonly Slot[],
-    signal?: AbortSignal,
-  ): Promise<Omit<Signing, 'crossSignedPem'>> {
-    const faults: Error[] = [];
-    for (const slot of slots) {
-      const { slots: all } = this.#parts;
-      const provider = slot.isNext ? all.next(slot.choice, false) : all.current(slot.choice);
-      const limit = AbortSignal.timeout(SLOT_MS);
-      try {
-        await provider.start(signal ? AbortSignal.any([signal, limit]) : limit);
-        if (await holds(provider, rootId)) return { provider, slot };
-        faults.push(new CaStateError(STRANGER));
-      } catch (error) {
-        faults.push(limit.aborted ? new Error(`${provider.name} did not answer in time`) : (error as Error));
-      }
-      await provider.stop();
-    }
-    const away = faults.find((fault) => !(fault instanceof CaStateError));
-    throw away ?? faults[0] ?? new CaStateError('no place is known for the root that signs');
   }
 
   #publish(roots: readonly RootStatus[]): void {
@@ -368,30 +329,11 @@ export class Authority {
   }
 }
 
-/** How long an authority may take to get ready, when others may have the root as well. */
-const SLOT_MS = 10_000;
 const FIRST_RETRY_MS = 500;
 const LAST_RETRY_MS = 15_000;
-const STRANGER =
-  "workloads believe other roots than the certificate authority's own, and would refuse what it signs. Put back the one that was there, " +
-  'or ask for a rotation (spec.ca.rotation.request): then another takes its place, and no pod is cut off';
-
-function keyOf({ choice, isNext }: Slot): string {
-  return slotKey(choice, isNext);
-}
 
 function isReplaceable(roots: readonly CaRoot[]): boolean {
   return roots.some(({ active, replaceable }) => active && replaceable === true);
-}
-
-/** One that never started holds none. */
-async function holds(provider: CaProvider, rootId: string): Promise<boolean> {
-  try {
-    const roots = await provider.roots();
-    return roots.some(({ pem }) => readCertificates(pem).some(({ raw }) => sha256Hex(raw) === rootId));
-  } catch {
-    return false;
-  }
 }
 
 function sameRoots(some: readonly RootStatus[], others: readonly RootStatus[]): boolean {

@@ -99,7 +99,7 @@ export interface SignedCertificate {
   readonly intermediatesPem: string;
 }
 
-/** What the authority has stored is broken or lost. People must act; retrying is useless, and a new root would cut every workload off. */
+/** What the authority has stored is broken or lost. People must act: waiting does not help, and a new root that nobody believes would cut every workload off. */
 export class CaStateError extends Error {
   override readonly name = 'CaStateError';
 }

@@ -155,7 +155,7 @@ export class RootSuccession {
     const crossSigned = await this.#rehearseRoot(settings);
     const heard = crossSigned
       ? `a new ${keyType} root was made in memory and cross-signed, and a certificate of it is believed by the old bundle and by the new one`
-      : `the root that signs now cannot sign another one, so the new one will sign when every sidecar has heard of it`;
+      : 'the root that signs now does not sign another one, so the new one will sign when sidecars have had time to hear of it';
     const there =
       settings.authority.provider === 'builtin'
         ? ''

@@ -132,7 +132,8 @@ export class VaultProvider implements CaProvider {
         (await this.#client.healthFault()) ??
         this.#session.fault() ??
         (await this.#rightsFault()) ??
-        (await this.#issuerFault())
+        (await this.#issuerFault()) ??
+        (await this.#setup.rootFault(this.#root))
       );
     } catch (error) {
       return (error as Error).message;
@@ -184,8 +185,6 @@ export class VaultProvider implements CaProvider {
     if (!issuer.root || certificatesPem([issuer.root]) !== this.#root)
       return `the issuer at ${settings.intermediatePath} in Vault leads to another root than workloads believe: ask for a rotation (spec.ca.rotation.request), which takes it up, or put the old one back`;
     this.#issuer = issuer;
-    const replaced = await this.#setup.rootFault(this.#root);
-    if (replaced) return replaced;
     const { certificate, notAfter } = issuer;
     const left = notAfter - clock.now();
     if (left <= 0) return 'the intermediate certificate in Vault has ended';
@@ -202,20 +201,24 @@ export class VaultProvider implements CaProvider {
 
   /** Where the intermediate is ours. Two replicas that both make one do no harm: each leaf brings along the one that signed it. */
   async #renewIntermediate(): Promise<void> {
-    const { settings, clock, log } = this.#parts;
+    const { settings, log } = this.#parts;
     try {
-      const fault = await this.#issuerFault();
+      const replaced = await this.#setup.rootFault(this.#root);
+      const fault = (await this.#issuerFault()) ?? replaced;
       // One under another root would be believed by nobody, and the one that is there still signs.
-      const isOurs = settings.rootPath !== undefined && !(await this.#setup.rootFault(this.#root ?? ''));
-      const { certificate, notAfter = 0 } = this.#issuer ?? {};
-      const begin = Date.parse(certificate?.validFrom ?? '');
-      const isOld = clock.now() > begin + (notAfter - begin) * RENEW_AT;
-      if (isOurs && isOld) this.#take(await this.#setup.makeIntermediate());
+      const mayRenew = settings.rootPath !== undefined && replaced === undefined;
+      if (mayRenew && this.#isOld(this.#issuer)) this.#take(await this.#setup.makeIntermediate());
       else if (fault) log.warn({ fault }, 'the intermediate certificate needs somebody');
     } catch (err) {
       log.warn({ err }, 'the intermediate certificate in Vault could not be renewed; it is tried again');
     }
     this.#lookLater();
+  }
+
+  #isOld(issuer: VaultIssuer | undefined): boolean {
+    if (!issuer) return false;
+    const begin = Date.parse(issuer.certificate.validFrom);
+    return this.#parts.clock.now() > begin + (issuer.notAfter - begin) * RENEW_AT;
   }
 
   /**

@@ -56,8 +56,9 @@ export class VaultSetup {
     const { rootPath, intermediatePath } = this.#parts.settings;
     const root = rootPath === undefined ? undefined : await this.#ensureRoot(rootPath, signal);
     const found = await this.#issuer(intermediatePath, signal);
-    const isWanted = found && (isUnder(found, root) || (await this.#parts.publishedRoots()) > 0);
-    const issuer = isWanted ? found : await this.#firstIntermediate(signal);
+    // Under a root that was replaced since, the intermediate signs on as long as its root is believed; who looks for a next root wants the new one.
+    const isKept = found && (isUnder(found, root) || (await this.#parts.publishedRoots()) > 0);
+    const issuer = isKept ? found : await this.#newIntermediate(signal);
     await this.#ensureRole(WORKLOAD_ROLE, workloadRole(this.#parts.trustDomain), signal);
     await this.#ensureRole(SERVING_ROLE, servingRole(this.#parts.servingNames), signal);
     return issuer;
@@ -82,7 +83,7 @@ export class VaultSetup {
    *
    * @param rootPem the root that workloads believe
    */
-  async rootFault(rootPem: string, signal?: AbortSignal): Promise<string | undefined> {
+  async rootFault(rootPem: string | undefined, signal?: AbortSignal): Promise<string | undefined> {
     const { rootPath } = this.#parts.settings;
     const root = rootPath === undefined ? undefined : await this.#issuer(rootPath, signal);
     if (!root?.root || certificatesPem([root.root]) === rootPem) return undefined;
@@ -92,6 +93,7 @@ export class VaultSetup {
     );
   }
 
+  /** @returns the root that its mount signs with */
   async #ensureRoot(mount: string, signal: AbortSignal | undefined): Promise<VaultIssuer | undefined> {
     const there = await this.#issuer(mount, signal);
     if (there) return there;
@@ -115,12 +117,14 @@ export class VaultSetup {
       log.info({ mount, trustDomain }, 'made a new root certificate in Vault');
     } catch (error) {
       // Another replica was faster: its root has the name now.
-      if (!isRefused(error) || !(await this.#issuer(mount, signal))) throw error;
+      const theirs = isRefused(error) ? await this.#issuer(mount, signal) : undefined;
+      if (!theirs) throw error;
+      return theirs;
     }
     return this.#issuer(mount, signal);
   }
 
-  async #firstIntermediate(signal: AbortSignal | undefined): Promise<VaultIssuer> {
+  async #newIntermediate(signal: AbortSignal | undefined): Promise<VaultIssuer> {
     const { rootPath, intermediatePath } = this.#parts.settings;
     if (rootPath === undefined) {
       throw new CaStateError(

@@ -6,6 +6,7 @@ import { ExampleProvider, MemoryKeyHolder } from '../../ca/example-provider.fake
 import type { CaProvider } from '../../ca/provider.ts';
 import type { RootSlots } from '../../ca/root-slots.ts';
 import { SCOPE } from '../controllers.fake.ts';
+import { RotationWorld } from './rotation-world.fake.ts';
 
 /** Authorities elsewhere, by their address; those whose address begins with `https://signs` can cross-sign. */
 export class Elsewhere {
@@ -47,3 +48,14 @@ export function elsewhereAt(name: string, path = ''): MeshConfigSpec {
 export const BUILTIN: MeshConfigSpec = {
   ca: { provider: 'builtin', config: null, rotation: null },
 } as object;
+
+/** A mesh with the builtin authority, and others elsewhere that it may be moved to. */
+export async function worldWithElsewhere(): Promise<{
+  readonly world: RotationWorld;
+  readonly elsewhere: Elsewhere;
+}> {
+  const world = await RotationWorld.make();
+  const elsewhere = new Elsewhere(() => world.clock.now());
+  world.slots = (builtin) => elsewhere.beside(builtin);
+  return { world, elsewhere };
+}

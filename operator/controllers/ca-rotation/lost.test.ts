@@ -1,7 +1,8 @@
 import { SECRETS } from '#kube/types.ts';
 
 import { MemoryKeyHolder } from '../../ca/example-provider.fake.ts';
-import { BUILTIN, Elsewhere, elsewhereAt } from './elsewhere.fake.ts';
+import { BUILTIN, elsewhereAt, worldWithElsewhere } from './elsewhere.fake.ts';
+import type { Elsewhere } from './elsewhere.fake.ts';
 import { RotationWorld, beliefFault } from './rotation-world.fake.ts';
 import type { Replica } from './rotation-world.fake.ts';
 
@@ -10,9 +11,7 @@ import type { Replica } from './rotation-world.fake.ts';
 let world: RotationWorld;
 let elsewhere: Elsewhere;
 beforeEach(async () => {
-  world = await RotationWorld.make();
-  elsewhere = new Elsewhere(() => world.clock.now());
-  world.slots = (builtin) => elsewhere.beside(builtin);
+  ({ world, elsewhere } = await worldWithElsewhere());
 });
 afterEach(() => world.base.end());
 
@@ -50,7 +49,7 @@ async function replaced(replicas: readonly Replica[], leaf: string, leafLivesMs:
   );
   expect(world.status.lastRotation).toMatchObject({ result: 'Completed', mode: 'graceful' });
   expect([world.status.roots!.length, active() === old]).toEqual([1, false]);
-  const [later] = [await world.replica()];
+  const later = await world.replica();
   expect(await later.authority.fault()).toBeUndefined();
   return signedAfterMs;
 }
@@ -100,13 +99,12 @@ test('whoever leaves an authority that is away does not wait for its signature',
   elsewhere.holders.get('signs.test')!.away = true;
   await world.patch({ spec: BUILTIN });
   let said = '';
-  const heard = world.settle(
+  await world.settle(
     () => [replica],
     () => {
       if (world.status.rotation?.phase === 'Published') said = world.status.rotation.message;
     },
   );
-  await heard;
   expect(said).toMatch(
     /^both roots are believed; the old one cannot be used, so the new one signs from \S+ on$/,
   );

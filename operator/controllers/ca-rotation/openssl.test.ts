@@ -1,7 +1,7 @@
 import { OpenSsl } from '#pki/openssl.fake.ts';
 
-import { BUILTIN, Elsewhere, elsewhereAt } from './elsewhere.fake.ts';
-import { RotationWorld } from './rotation-world.fake.ts';
+import { BUILTIN, elsewhereAt, worldWithElsewhere } from './elsewhere.fake.ts';
+import type { RotationWorld } from './rotation-world.fake.ts';
 
 /** What OpenSSL says of every chain while a root is replaced: a second opinion, and that of every peer that is not ours. */
 
@@ -10,9 +10,7 @@ afterAll(() => openssl.remove());
 
 let world: RotationWorld;
 beforeEach(async () => {
-  world = await RotationWorld.make();
-  const elsewhere = new Elsewhere(() => world.clock.now());
-  world.slots = (builtin) => elsewhere.beside(builtin);
+  ({ world } = await worldWithElsewhere());
 });
 afterEach(() => world.base.end());
 

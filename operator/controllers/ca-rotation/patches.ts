@@ -1,4 +1,3 @@
-import { rfc3339, rfc3339Up } from '#kube/times.ts';
 import type { AuthorityChoice, CaSettings, RotationRequest } from '#core/model/ca-settings.ts';
 import { parseDuration } from '#core/duration.ts';
 import type {
@@ -8,6 +7,7 @@ import type {
   RotationStatus,
 } from '#core/model/mesh-config.ts';
 import { MESH_DEFAULTS } from '#core/model/mesh-settings.ts';
+import { rfc3339, rfc3339Up } from '#kube/times.ts';
 
 import type { NextRoot } from '../../ca/succession.ts';
 import type { StatusPatch } from '../../status-writer.ts';

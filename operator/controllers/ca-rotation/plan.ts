@@ -1,9 +1,9 @@
-import { rfc3339Up } from '#kube/times.ts';
 import { createHash } from 'node:crypto';
 
 import { authorityKey, sameAuthority } from '#core/model/ca-settings.ts';
 import type { AuthorityChoice, CaSettings, RotationRequest } from '#core/model/ca-settings.ts';
 import type { MeshConfigStatus, RotationReason } from '#core/model/mesh-config.ts';
+import { rfc3339Up } from '#kube/times.ts';
 
 import type { ActiveRoot } from '../../ca/authority.ts';
 

@@ -4,16 +4,15 @@ import { readCertificates } from '#pki/pem.ts';
 import { issueCrossSigned, issueRoot, readSigner } from '#pki/profile.ts';
 
 import { SCOPE } from '../controllers.fake.ts';
-import { RotationWorld, beliefFault } from './rotation-world.fake.ts';
-import { BUILTIN as builtin, Elsewhere, elsewhereAt } from './elsewhere.fake.ts';
-import type { Replica } from './rotation-world.fake.ts';
+import { BUILTIN as builtin, elsewhereAt, worldWithElsewhere } from './elsewhere.fake.ts';
+import type { Elsewhere } from './elsewhere.fake.ts';
+import { beliefFault } from './rotation-world.fake.ts';
+import type { Replica, RotationWorld } from './rotation-world.fake.ts';
 
 let world: RotationWorld;
 let elsewhere: Elsewhere;
 beforeEach(async () => {
-  world = await RotationWorld.make();
-  elsewhere = new Elsewhere(() => world.clock.now());
-  world.slots = (builtin) => elsewhere.beside(builtin);
+  ({ world, elsewhere } = await worldWithElsewhere());
 });
 afterEach(() => world.base.end());
 

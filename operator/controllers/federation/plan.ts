@@ -1,8 +1,8 @@
-import { rfc3339 } from '#kube/times.ts';
 import { createHash } from 'node:crypto';
 
 import type { BundleEndpoint, FederationStatus, OwnBundleStatus } from '#core/model/federation.ts';
 import type { RootStatus } from '#core/model/mesh-config.ts';
+import { rfc3339 } from '#kube/times.ts';
 import { certificatesPem } from '#pki/pem.ts';
 import type { SpiffeBundle } from '#pki/spiffe-bundle.ts';
 

@@ -1,5 +1,5 @@
-import { rfc3339 } from '#kube/times.ts';
 import type { Rule } from '#core/policy/rule.ts';
+import { rfc3339 } from '#kube/times.ts';
 
 import { isFalse, isTrue } from '../../conditions.ts';
 import type { ConditionState } from '../../conditions.ts';
