@@ -1,7 +1,15 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
 
 import type { Intention } from '#core/model/intention.ts';
-import { KubeConnectionError, KubeError, isAlreadyExists, isConflict, isGone, isNotFound } from './errors.ts';
+import {
+  KubeConnectionError,
+  KubeError,
+  KubeUnreachableError,
+  isAlreadyExists,
+  isConflict,
+  isGone,
+  isNotFound,
+} from './errors.ts';
 import { FakeApiServer, Refused } from './fake-api.fake.ts';
 import { failure, until } from './until.fake.ts';
 import { CONFIG_MAPS, INTENTIONS, NAMESPACES, PODS, TOKEN_REVIEWS } from './types.ts';
@@ -218,8 +226,17 @@ describe('refusals', () => {
     await expect(
       fake.api.get({ ...PODS, plural: 'x', group: '', version: '../../readyz?' }, inShop('a')),
     ).rejects.toThrow();
+    await expect(fake.api.list(PODS)).resolves.toMatchObject({ items: [] });
+    fake.garbleNext('<html>login</html>', () => true);
+    const garbled = await failure(fake.api.list(PODS));
+    expect(garbled).toBeInstanceOf(KubeConnectionError);
+    expect(garbled).not.toBeInstanceOf(KubeUnreachableError);
+  });
+
+  test('of a server that is not there are told apart: the attempt cost it nothing', async () => {
+    fake = await FakeApiServer.started();
     await fake.stop();
-    await expect(fake.api.list(PODS)).rejects.toBeInstanceOf(KubeConnectionError);
+    await expect(fake.api.list(PODS)).rejects.toBeInstanceOf(KubeUnreachableError);
   });
 });
 

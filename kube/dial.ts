@@ -5,7 +5,7 @@ import type { TLSSocket } from 'node:tls';
 
 import type { Clock } from './clock.ts';
 import type { ClusterConfig } from './cluster-config.ts';
-import { KubeConnectionError } from './errors.ts';
+import { KubeUnreachableError } from './errors.ts';
 
 /** The kernel probes an idle connection after this long, so that a vanished peer is noticed under HTTP/1.1 too. */
 const KEEP_ALIVE_MS = 15_000;
@@ -20,7 +20,7 @@ export interface Dialed {
  * Connects to the API server; over TLS it offers HTTP/2 and HTTP/1.1 by ALPN.
  *
  * @param timeoutMs for TCP and TLS handshake together
- * @throws KubeConnectionError
+ * @throws KubeUnreachableError
  */
 export async function dial(config: ClusterConfig, clock: Clock, timeoutMs: number): Promise<Dialed> {
   const url = new URL(config.server);
@@ -56,7 +56,7 @@ function connected(socket: Socket, url: URL, clock: Clock, timeoutMs: number): P
       timer.cancel();
       socket.destroy();
       reject(
-        new KubeConnectionError(
+        new KubeUnreachableError(
           `cannot connect to the API server at ${url.origin}: ${describe(cause)}`,
           cause,
         ),

@@ -27,12 +27,15 @@ export class KubeError extends Error {
 
 /** The API server could not be reached, went away in the middle, or answered something that is not Kubernetes. */
 export class KubeConnectionError extends Error {
-  override readonly name = 'KubeConnectionError';
+  override readonly name: string = 'KubeConnectionError';
 
   constructor(message: string, cause?: unknown) {
     super(message, cause === undefined ? undefined : { cause });
   }
 }
+
+/** No connection to the API server could be made, so that the attempt cost it nothing. */
+export class KubeUnreachableError extends KubeConnectionError {}
 
 /** 404: there is no such object (or no such resource type). */
 export function isNotFound(error: unknown): error is KubeError {

@@ -3,7 +3,7 @@ import { afterEach, describe, expect, test } from '@jest/globals';
 import type { KubeApi, ListPage } from './api.ts';
 import { FakeClock } from './clock.fake.ts';
 import { systemClock } from './clock.ts';
-import { KubeError } from './errors.ts';
+import { KubeConnectionError, KubeError, KubeUnreachableError } from './errors.ts';
 import type { FakeRequest } from './fake-api.fake.ts';
 import { FakeLog } from './log.fake.ts';
 import { silentLog } from './log.ts';
@@ -190,13 +190,21 @@ describe('an onChange that fails', () => {
 });
 
 describe('waiting between attempts', () => {
-  /** A server that always refuses. */
-  const refusing = (error: Error): KubeApi =>
-    ({ list: (): Promise<ListPage<Pod>> => Promise.reject(error) }) as unknown as KubeApi;
+  /** A server that fails every list: with these errors in turn, the last for ever. */
+  const refusing = (...errors: readonly Error[]): KubeApi => {
+    let asked = 0;
+    const list = (): Promise<ListPage<Pod>> => Promise.reject(errors[Math.min(asked++, errors.length - 1)]!);
+    return { list } as unknown as KubeApi;
+  };
 
-  async function waits(error: Error, random: () => number, count: number): Promise<number[]> {
+  async function waits(
+    errors: Error | readonly Error[],
+    random: () => number,
+    count: number,
+  ): Promise<number[]> {
     const clock = new FakeClock();
-    const lonely = new Reflector({ api: refusing(error), type: PODS, clock, log: silentLog, random });
+    const api = refusing(...[errors].flat());
+    const lonely = new Reflector({ api, type: PODS, clock, log: silentLog, random });
     lonely.start();
     const found: number[] = [];
     for (let i = 0; i < count; i++) {
@@ -213,6 +221,26 @@ describe('waiting between attempts', () => {
     expect(await waits(error, () => 0.99999999, 10)).toEqual([
       200, 400, 800, 1600, 3200, 6400, 12800, 25600, 30000, 30000,
     ]);
+  });
+
+  test('is 5 s at the longest while no server can be reached, so that what was changed is soon known when it is back', async () => {
+    const unreachable = new KubeUnreachableError('connection refused');
+    expect(await waits(unreachable, () => 0.99999999, 8)).toEqual([
+      200, 400, 800, 1600, 3200, 5000, 5000, 5000,
+    ]);
+  });
+
+  test('is short again when a server that was not to be reached answers, though it refuses at first', async () => {
+    const unreachable = new KubeUnreachableError('connection refused');
+    const forbidden = new KubeError({ status: 403, reason: 'Forbidden', message: 'no roles are known yet' });
+    const outage = Array.from({ length: 6 }, () => unreachable);
+    const found = await waits([...outage, forbidden, forbidden, unreachable], () => 0.99999999, 10);
+    expect(found.slice(5)).toEqual([5000, 200, 400, 200, 400]);
+  });
+
+  test('grows to 30 s when the server answers and then breaks off, which costs it much', async () => {
+    const broken = new KubeConnectionError('no answer from the API server within 30000 ms');
+    expect((await waits(broken, () => 0.99999999, 10)).at(-1)).toBe(30_000);
   });
 
   test('is anything up to that, so that many that failed together do not come back together', async () => {
@@ -240,16 +268,35 @@ describe('waiting between attempts', () => {
     expect(clock.nextTimerIn).toBeLessThanOrEqual(100);
   });
 
-  test('is told in the log once, not with every attempt', async () => {
+  test('is told in the log when it begins and then every two minutes, not with every attempt', async () => {
     const log = new FakeLog();
     const clock = new FakeClock();
-    const error = new KubeError({ status: 500, reason: '', message: 'no' });
+    const error = new KubeUnreachableError('connection refused');
     const lonely = new Reflector({ api: refusing(error), type: PODS, clock, log, random: () => 0.5 });
     lonely.start();
     await clock.advance(60_000);
+    const warnings = (): number => log.lines.filter(({ level }) => level === 'warn').length;
+    expect(lonely.stats.restarts.connection).toBeGreaterThan(20);
+    expect(warnings()).toBe(1);
+    await clock.advance(240_000);
     await lonely.stop();
-    expect(lonely.stats.restarts['server-error']).toBeGreaterThan(5);
-    expect(log.lines.filter(({ level }) => level === 'warn').length).toBeLessThanOrEqual(2);
+    expect(warnings()).toBe(3);
+  });
+
+  test('is told anew when it worked in between', async () => {
+    const log = new FakeLog();
+    const clock = new FakeClock();
+    await started({ clock, log, random: () => 0.5 });
+    const warnings = (): number => log.lines.filter(({ level }) => level === 'warn').length;
+    for (const times of [1, 2]) {
+      put(`new-${times}`);
+      await until(() => reflector.items.has(`shop/new-${times}`));
+      await clock.advance(10_000);
+      fake.breakConnections();
+      await until(() => warnings() === times);
+      await clock.advance(30_000);
+      await until(() => fake.openWatches === 1);
+    }
   });
 });
 

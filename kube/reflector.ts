@@ -6,7 +6,7 @@ import { ChangeNotifier } from './change-notifier.ts';
 import type { OnChange } from './change-notifier.ts';
 import type { Clock } from './clock.ts';
 import { Deadline } from './deadline.ts';
-import { KubeError, isGone } from './errors.ts';
+import { KubeError, KubeUnreachableError, isGone } from './errors.ts';
 import type { Logger } from './log.ts';
 import { SilentWatchError, restartReason } from './reflector-failure.ts';
 import type { RestartReason } from './reflector-failure.ts';
@@ -58,7 +58,12 @@ interface Listed<Kept> {
   readonly kept?: { readonly object: Kept };
 }
 
-const BACKOFF = { baseMs: 200, capMs: 30_000 };
+/** After a refusal, or an answer that broke: the server may have more to do than it can. */
+const REFUSED = { baseMs: 200, capMs: 30_000 };
+/** While there is no server to reach: trying costs it nothing, and a rule made when it is back must not wait long. */
+const UNREACHED = { baseMs: 200, capMs: 5_000 };
+/** An outage is told when it begins, and then this often, milliseconds. */
+const TELL_EVERY_MS = 120_000;
 /** A watch that delivered and held this long was healthy: the next failure starts from the shortest wait. */
 const HEALTHY_AFTER_MS = 10_000;
 const WATCH_SECONDS = { min: 240, max: 480 };
@@ -84,7 +89,8 @@ export class Reflector<T extends KubeObject, Kept = T> {
   readonly #options: ReflectorOptions<T, Kept>;
   readonly #transform: (object: T) => Kept;
   readonly #random: () => number;
-  readonly #backoff: Backoff;
+  readonly #refused: Backoff;
+  readonly #unreached: Backoff;
   readonly #log: Logger;
   readonly #items = new Map<string, Kept>();
   /** resourceVersion by key: tells what changed while nobody watched. */
@@ -104,6 +110,8 @@ export class Reflector<T extends KubeObject, Kept = T> {
   /** Whether the present watch has delivered a bookmark. */
   #bookmarked = false;
   #pagesExpired = false;
+  /** When the present outage was last told in the log. */
+  #toldAt: number | undefined;
   #lastSyncAt: number | undefined;
   #lastEventAt: number | undefined;
 
@@ -111,7 +119,8 @@ export class Reflector<T extends KubeObject, Kept = T> {
     this.#options = options;
     this.#transform = options.transform ?? (withoutManagedFields as unknown as (object: T) => Kept);
     this.#random = options.random ?? Math.random;
-    this.#backoff = new Backoff({ ...BACKOFF, random: this.#random });
+    this.#refused = new Backoff({ ...REFUSED, random: this.#random });
+    this.#unreached = new Backoff({ ...UNREACHED, random: this.#random });
     this.#log = options.log.child({ resource: options.type.plural, ...options.selection });
     this.#notifier = new ChangeNotifier({
       items: this.#items,
@@ -181,26 +190,34 @@ export class Reflector<T extends KubeObject, Kept = T> {
 
   #afterEnd(reason: RestartReason, error: unknown): number {
     this.#restarts[reason] = (this.#restarts[reason] ?? 0) + 1;
-    const lasted = this.#options.clock.now() - this.#watchedSince;
-    if (this.#watching && lasted >= HEALTHY_AFTER_MS && (!error || this.#heard)) this.#backoff.reset();
+    if (this.#wasHealthy(error)) {
+      this.#refused.reset();
+      this.#toldAt = undefined;
+    }
     this.#watching = false;
+    const unreached = error instanceof KubeUnreachableError;
+    if (!unreached) this.#unreached.reset();
+    const backoff = unreached ? this.#unreached : this.#refused;
     const cap =
       reason === 'forbidden' && !this.hasSynced ? (this.#options.forbiddenCapMs ?? Infinity) : Infinity;
-    const wait = Math.min(
-      cap,
-      this.#backoff.next(error instanceof KubeError ? error.retryAfterMs : undefined),
-    );
-    const fields = {
-      reason,
-      attempt: this.#backoff.attempts,
-      retryInMs: Math.round(wait),
-      ...(error ? { err: error } : {}),
-    };
-    // A long outage is told once, and then now and again.
-    if (error && !isGone(error) && this.#backoff.attempts % 10 === 1)
-      this.#log.warn(fields, 'watching the API server failed; trying again');
-    else this.#log.debug(fields, 'watch ended; trying again');
+    const wait = Math.min(cap, backoff.next(error instanceof KubeError ? error.retryAfterMs : undefined));
+    this.#tell({ reason, attempt: backoff.attempts, retryInMs: Math.round(wait) }, error);
     return wait;
+  }
+
+  #wasHealthy(error: unknown): boolean {
+    const lasted = this.#options.clock.now() - this.#watchedSince;
+    return this.#watching && lasted >= HEALTHY_AFTER_MS && (!error || this.#heard);
+  }
+
+  #tell(fields: Readonly<Record<string, unknown>>, error: unknown): void {
+    const now = this.#options.clock.now();
+    if (!error || isGone(error) || now - (this.#toldAt ?? -Infinity) < TELL_EVERY_MS) {
+      this.#log.debug(error ? { ...fields, err: error } : fields, 'watch ended; trying again');
+      return;
+    }
+    this.#toldAt = now;
+    this.#log.warn({ ...fields, err: error }, 'watching the API server failed; trying again');
   }
 
   async #list(): Promise<void> {

@@ -1,6 +1,6 @@
 import { runOk } from './run.ts';
 
-type Component = 'apiserver' | 'controllers' | 'scheduler' | 'kubelet';
+type Component = 'apiserver' | 'controller-manager';
 
 /** Stops one component of the test cluster, as if its machine had failed. */
 export async function stopComponent(name: Component): Promise<void> {
