@@ -17,11 +17,7 @@ export async function logLines(pod: PodRef): Promise<readonly LogLine[]> {
 
 /** Waits for a log line that satisfies `matches`, and gives it. */
 export function logLine(pod: PodRef, what: string, matches: (line: LogLine) => boolean): Promise<LogLine> {
-  return eventually(
-    `a log line of ${pod.name}/${pod.container}: ${what}`,
-    async () => (await logLines(pod)).findLast(matches),
-    {
-      timeoutMs: 15_000,
-    },
+  return eventually(`a log line of ${pod.name}/${pod.container}: ${what}`, async () =>
+    (await logLines(pod)).findLast(matches),
   );
 }

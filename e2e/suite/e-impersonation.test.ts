@@ -95,22 +95,18 @@ describe('nobody becomes who they are not', () => {
   }
 
   const operatorReason = (reason: string): Promise<unknown> =>
-    eventually(
-      `the operator's log gives the reason ${reason}`,
-      async () => {
-        const { stdout } = await tryKubectl([
-          'logs',
-          '-n',
-          MESH_NAMESPACE,
-          '-l',
-          'app.kubernetes.io/name=mesh-operator',
-          '--tail',
-          '200',
-        ]);
-        return stdout.includes(reason) ? true : undefined;
-      },
-      { timeoutMs: 15_000 },
-    );
+    eventually(`the operator's log gives the reason ${reason}`, async () => {
+      const { stdout } = await tryKubectl([
+        'logs',
+        '-n',
+        MESH_NAMESPACE,
+        '-l',
+        'app.kubernetes.io/name=mesh-operator',
+        '--tail',
+        '200',
+      ]);
+      return stdout.includes(reason) ? true : undefined;
+    });
 
   test('an honest request from the same place is signed, so the refusals below are for their own reasons', async () => {
     const answer = await sign({

@@ -31,15 +31,11 @@ describe('real programs through the mesh', () => {
   afterAll(() => kubectl(['delete', 'namespace', NS, '--wait=false']));
 
   const answers = ({ client: command, expected }: Protocol, host: string, port: number): Promise<string> =>
-    eventually(
-      `${host}:${port} answers`,
-      async () => {
-        const { stdout, stderr } = await exec(client, command(host, port));
-        if (expected.test(stdout)) return stdout;
-        throw new Error(stdout + stderr);
-      },
-      { timeoutMs: 30_000 },
-    );
+    eventually(`${host}:${port} answers`, async () => {
+      const { stdout, stderr } = await exec(client, command(host, port));
+      if (expected.test(stdout)) return stdout;
+      throw new Error(stdout + stderr);
+    });
 
   test.each(PROTOCOLS)('$name by its name, through transparent redirection', async (protocol) => {
     expect(await answers(protocol, protocol.name, protocol.port)).toMatch(protocol.expected);

@@ -54,7 +54,6 @@ describe('parts of the mesh are gone', () => {
       async () =>
         ((await exec(web, ['curl', '-sf', '-m', '3', '-o', '/dev/null', 'http://db:8080/'])).code === 0) ===
           wanted || undefined,
-      { timeoutMs: 30_000 },
     );
 
   test('without the operator traffic flows, allow and deny take effect, and new endpoints are found', async () => {

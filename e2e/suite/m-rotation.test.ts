@@ -121,7 +121,7 @@ describe('the root is replaced while everybody talks', () => {
     const before = await activeRoot();
     await changeCa({ rotation: { request: 'stolen', mode: 'forced' } });
     await replaced(before);
-    await eventually('web reaches db again', () => reaches(web), { timeoutMs: 30_000 });
+    await eventually('web reaches db again', () => reaches(web));
   }, 240_000);
 
   test('a rehearsal changes nothing, and what cannot be done is refused with the reason', async () => {

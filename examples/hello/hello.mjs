@@ -7,12 +7,17 @@ const [role, url] = process.argv.slice(2);
 const { PORT: port = '8080', EVERY_MS: everyMs = '1000' } = process.env;
 
 if (role === 'server') {
+  let ending = false;
   const server = http.createServer((request, response) => {
+    if (ending) response.setHeader('Connection', 'close');
     console.log(`${request.method} ${request.url}`);
     response.end(`hello from ${hostname()}\n`);
   });
+  // Node closes a connection after five idle seconds; a request that is on its way just then is lost, mesh or not.
+  server.keepAliveTimeout = 600_000;
   server.listen(Number(port), () => console.log(`listening on ${port}`));
   process.on('SIGTERM', () => {
+    ending = true;
     server.close(() => process.exit(0));
     server.closeIdleConnections();
   });
