@@ -73,13 +73,18 @@ export async function shortLivedScene(ns: string): Promise<MeshedPod> {
   );
   const first = await readyPod(ns, 'web');
   await eventually('web reaches db', () => reaches(first));
+  return shortLived(ns);
+}
+
+/** Certificates live {@link LEAF_TTL} from now on, and the pods of the scene begin anew, so that nobody has one of before. */
+export async function shortLived(ns: string): Promise<MeshedPod> {
   await timedPatch('MeshConfig', '', 'mesh', { spec: { leafTTL: LEAF_TTL } });
   await kubectl(['rollout', 'restart', 'deployment/db', 'deployment/web', '-n', ns]);
   for (const name of ['db', 'web'])
     await kubectl(['rollout', 'status', `deployment/${name}`, '-n', ns, '--timeout=120s'], {
       timeoutMs: 130_000,
     });
-  // Leaves of before live a day, and a drain would wait for them. Nobody has one any more, which only we can know.
+  // A drain would wait for the leaves of before. Nobody has one any more, which only we can know.
   await eventually('the longer life of before is remembered', async () =>
     (await meshStatus()).leaves?.ttl === LEAF_TTL ? true : undefined,
   );
