@@ -27,7 +27,7 @@ export class KubeError extends Error {
 
 /** The API server could not be reached, went away in the middle, or answered something that is not Kubernetes. */
 export class KubeConnectionError extends Error {
-  override readonly name: string = 'KubeConnectionError';
+  override readonly name = 'KubeConnectionError';
 
   constructor(message: string, cause?: unknown) {
     super(message, cause === undefined ? undefined : { cause });

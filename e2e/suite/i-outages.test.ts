@@ -86,7 +86,7 @@ describe('parts of the mesh are gone', () => {
     await answers(true);
   });
 
-  test('without a control plane open and new connections go on with the last policy; back, everything catches up', async () => {
+  test('without a control plane, and while it comes back, open and new connections go on with the last policy', async () => {
     // `kubectl exec` goes through the API server, so these two run on by themselves and write to files.
     const inPod = (name: string, command: string): Promise<unknown> =>
       exec(web, ['sh', '-c', `${command} >/tmp/${name} 2>&1 </dev/null &`]);
