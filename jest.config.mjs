@@ -1,6 +1,6 @@
 /**
- * Three projects, by what they need: `unit` runs anywhere, `netns` needs root and network namespaces,
- * `e2e` needs the real cluster (`npm run cluster -- up`).
+ * Four projects, by what they need: `unit` runs anywhere, `netns` needs root and network namespaces, `attacks` needs root
+ * and memory cgroups, `e2e` needs the real cluster (`npm run cluster -- up`).
  */
 const common = {
   testEnvironment: 'node',
@@ -20,9 +20,15 @@ export default {
       ...common,
       displayName: 'unit',
       testMatch: ['<rootDir>/**/*.test.ts'],
-      testPathIgnorePatterns: ['/node_modules/', '\\.netns\\.test\\.ts$', '<rootDir>/e2e/suite/'],
+      testPathIgnorePatterns: ['/node_modules/', '\\.(netns|attack)\\.test\\.ts$', '<rootDir>/e2e/suite/'],
     },
     { ...common, displayName: 'netns', testMatch: ['<rootDir>/**/*.netns.test.ts'] },
+    {
+      ...common,
+      displayName: 'attacks',
+      testMatch: ['<rootDir>/**/*.attack.test.ts'],
+      setupFilesAfterEnv: ['<rootDir>/e2e/attacks/kit/time-limit.ts'],
+    },
     {
       ...common,
       displayName: 'e2e',

