@@ -122,7 +122,7 @@ class Watching {
       service,
       meshNamespace: namespaceName(MESH_NAMESPACE),
     });
-    this.#catalog = new Catalog({ ...watching, own: service });
+    this.#catalog = new Catalog({ ...watching, meshNamespace: namespaceName(MESH_NAMESPACE) });
     this.#trust.start();
     this.#policy.start();
     this.#catalog.start();

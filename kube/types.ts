@@ -8,6 +8,7 @@ import type {
   V1Lease,
   V1MutatingWebhookConfiguration,
   V1Namespace,
+  V1Node,
   V1Pod,
   V1RoleBinding,
   V1Secret,
@@ -19,6 +20,7 @@ import type {
 } from '@kubernetes/client-node';
 
 import { API_GROUP, API_VERSION } from '#core/constants.ts';
+import type { CatalogEntry } from '#core/model/catalog-entry.ts';
 import type { Intention } from '#core/model/intention.ts';
 import type { MeshConfig } from '#core/model/mesh-config.ts';
 import type { MeshService } from '#core/model/mesh-service.ts';
@@ -41,6 +43,7 @@ type FromLibrary<T> = Omit<Wire<T>, 'metadata' | 'apiVersion' | 'kind'> & KubeOb
 export type Pod = FromLibrary<V1Pod>;
 export type Service = FromLibrary<V1Service>;
 export type Namespace = FromLibrary<V1Namespace>;
+export type Node = FromLibrary<V1Node>;
 export type Secret = FromLibrary<V1Secret>;
 export type ConfigMap = FromLibrary<V1ConfigMap>;
 export type ServiceAccount = FromLibrary<V1ServiceAccount>;
@@ -76,10 +79,12 @@ const ADMISSION = 'admissionregistration.k8s.io/v1';
 export const INTENTIONS = type<Intention>(MESH, 'intentions', 'Intention', 'namespaced');
 export const MESH_SERVICES = type<MeshService>(MESH, 'meshservices', 'MeshService', 'namespaced');
 export const MESH_CONFIGS = type<MeshConfig>(MESH, 'meshconfigs', 'MeshConfig', 'cluster');
+export const CATALOG_ENTRIES = type<CatalogEntry>(MESH, 'catalogentries', 'CatalogEntry', 'namespaced');
 
 export const PODS = type<Pod>('v1', 'pods', 'Pod', 'namespaced');
 export const SERVICES = type<Service>('v1', 'services', 'Service', 'namespaced');
 export const NAMESPACES = type<Namespace>('v1', 'namespaces', 'Namespace', 'cluster');
+export const NODES = type<Node>('v1', 'nodes', 'Node', 'cluster');
 export const SECRETS = type<Secret>('v1', 'secrets', 'Secret', 'namespaced');
 export const CONFIG_MAPS = type<ConfigMap>('v1', 'configmaps', 'ConfigMap', 'namespaced');
 export const SERVICE_ACCOUNTS = type<ServiceAccount>('v1', 'serviceaccounts', 'ServiceAccount', 'namespaced');

@@ -4,6 +4,7 @@ import type { KubeApi } from '#kube/api.ts';
 import type { Clock } from '#kube/clock.ts';
 import type { Logger } from '#kube/log.ts';
 import {
+  CATALOG_ENTRIES,
   CLUSTER_ROLE_BINDINGS,
   INTENTIONS,
   MESH_CONFIGS,
@@ -29,6 +30,7 @@ export interface CachesDeps {
   readonly clock: Clock;
   readonly log: Logger;
   readonly metrics: Pick<OperatorMetrics, 'cacheObjects' | 'cacheLastSync'>;
+  readonly meshNamespace: string;
   /** Whether all pods are watched, for those that missed their injection. */
   readonly watchAllPods: boolean;
 }
@@ -43,6 +45,8 @@ export class Caches {
   readonly intentions;
   readonly meshServices;
   readonly meshConfigs;
+  /** What is published of how services are reached. */
+  readonly catalogEntries;
   readonly namespaces;
   /** Injected pods. */
   readonly pods;
@@ -59,6 +63,11 @@ export class Caches {
     this.intentions = this.#cache({ type: INTENTIONS });
     this.meshServices = this.#cache({ type: MESH_SERVICES });
     this.meshConfigs = this.#cache({ type: MESH_CONFIGS, selection: named(MESH_CONFIG_NAME) });
+    this.catalogEntries = this.#cache({
+      type: CATALOG_ENTRIES,
+      selection: { namespace: deps.meshNamespace },
+      transform: ({ metadata, spec }) => ({ metadata: pruneMeta(metadata), ...(spec ? { spec } : {}) }),
+    });
     this.namespaces = this.#cache({
       type: NAMESPACES,
       transform: ({ metadata }) => ({ metadata: pruneMeta(metadata) }),

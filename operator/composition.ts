@@ -113,7 +113,10 @@ async function startServing(deps: Started, signal: AbortSignal): Promise<Running
   signal.addEventListener('abort', () => authorityWatch.stop());
   void authorityWatch.look();
   authority.onChange(() => void authorityWatch.look());
-  const caches = new Caches({ api, clock, log, metrics, watchAllPods: !capabilities.matchConditions });
+  const caches = new Caches({
+    ...{ api, clock, log, metrics, meshNamespace: config.meshNamespace },
+    watchAllPods: !capabilities.matchConditions,
+  });
   caches.meshConfigs.subscribe((changes) => {
     for (const { after } of changes) {
       if (!after) continue;

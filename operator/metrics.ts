@@ -56,6 +56,18 @@ export const METRICS = {
     help: 'Status written, by kind of object.',
     labels: ['kind'],
   },
+  catalogWrites: {
+    kind: 'counter',
+    name: 'mesh_operator_catalog_writes_total',
+    help: 'Catalog entries created, updated and deleted: each write is sent to every sidecar.',
+    labels: ['result'],
+  },
+  catalogServices: {
+    kind: 'gauge',
+    name: 'mesh_operator_catalog_services',
+    help: 'Services of the mesh by how they are reached: reachable, none, ambiguous, mixed, over-limit.',
+    labels: ['reach'],
+  },
   queueDepth: {
     kind: 'gauge',
     name: 'mesh_operator_queue_depth',

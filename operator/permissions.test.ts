@@ -62,9 +62,9 @@ describe('what the operator may do', () => {
     ]);
   });
 
-  test('where machines outside may join, it may delete pods besides, and read no more than Leases', () => {
+  test('where machines outside may join, it may delete pods besides, and read no more than Leases and which nodes there are', () => {
     const lines = OUTSIDE_PERMISSIONS.map(({ resources, verbs }) => `${verbs.join()} ${resources.join()}`);
-    expect(lines).toEqual(['get leases', 'delete pods']);
+    expect(lines).toEqual(['list nodes', 'get leases', 'delete pods']);
   });
 
   test('what is given in the whole cluster to those who use mesh run changes nothing and shows no secret', () => {

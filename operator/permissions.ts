@@ -67,6 +67,12 @@ export const CLUSTER_PERMISSIONS: readonly Permission[] = [
     reason: 'Which Kubernetes Services stand for a logical service, and their cluster IPs.',
   },
   {
+    apiGroups: ['discovery.k8s.io'],
+    resources: ['endpointslices'],
+    verbs: ['list'],
+    reason: 'Whether a Kubernetes Service leads to pods outside of the mesh, before it becomes part of it.',
+  },
+  {
     apiGroups: [''],
     resources: ['namespaces'],
     verbs: READ,
@@ -124,6 +130,12 @@ export const CLUSTER_PERMISSIONS: readonly Permission[] = [
 /** What the operator may do in the mesh's own namespace only (a Role). */
 export const NAMESPACE_PERMISSIONS: readonly Permission[] = [
   {
+    apiGroups: [API_GROUP],
+    resources: ['catalogentries'],
+    verbs: [...READ, 'create', 'update', 'delete'],
+    reason: 'Publishes how each service of the mesh is reached.',
+  },
+  {
     apiGroups: [''],
     resources: ['secrets'],
     verbs: ['create'],
@@ -168,6 +180,12 @@ export const NAMESPACE_PERMISSIONS: readonly Permission[] = [
 
 /** What the operator may do everywhere besides, where machines outside may join (ClusterRole `mesh-operator-outside`). */
 export const OUTSIDE_PERMISSIONS: readonly Permission[] = [
+  {
+    apiGroups: [''],
+    resources: ['nodes'],
+    verbs: ['list'],
+    reason: 'Which addresses are those of nodes: a process outside of the cluster cannot have one.',
+  },
   {
     apiGroups: ['coordination.k8s.io'],
     resources: ['leases'],
@@ -264,15 +282,33 @@ export const SIDECAR_POLICY_PERMISSIONS: readonly Permission[] = [
     verbs: READ,
     reason: 'The rules its sidecar enforces.',
   },
+  {
+    apiGroups: [API_GROUP],
+    resources: ['meshservices'],
+    verbs: READ,
+    reason: 'What its own MeshService says: ports, upstreams, mTLS mode.',
+  },
+  {
+    apiGroups: [API_GROUP],
+    resources: ['catalogentries'],
+    verbs: READ,
+    reason: "How services of the mesh are reached. They exist in the mesh's namespace alone.",
+  },
 ];
 
 /** What the ServiceAccount of an injected pod may do in the whole cluster (ClusterRole `mesh-sidecar-catalog`). */
 export const SIDECAR_CATALOG_PERMISSIONS: readonly Permission[] = [
   {
     apiGroups: [API_GROUP],
-    resources: ['meshservices', 'meshconfigs'],
+    resources: ['meshconfigs'],
     verbs: READ,
-    reason: 'Which services there are, and which roots to trust.',
+    reason: 'Settings of the mesh, and which roots to trust.',
+  },
+  {
+    apiGroups: [API_GROUP],
+    resources: ['meshservices'],
+    verbs: READ,
+    reason: 'How sidecars of the version before find services; later ones read the catalog.',
   },
   {
     apiGroups: ['discovery.k8s.io'],

@@ -18,8 +18,9 @@ import { parseArgs } from 'node:util';
 import { namespaceName, serviceName } from '#core/names.ts';
 import { FakeApiServer } from '#kube/fake-api.fake.ts';
 import { selfSignedPair } from '#kube/serving-cert.fake.ts';
-import { INTENTIONS, MESH_CONFIGS, MESH_SERVICES } from '#kube/types.ts';
+import { CATALOG_ENTRIES, INTENTIONS, MESH_CONFIGS } from '#kube/types.ts';
 import { TestPki } from '#pki/test-pki.fake.ts';
+import { entry } from '#sidecar/catalog/objects.fake.ts';
 import { FakeOperator } from '#sidecar/identity/fake-operator.fake.ts';
 import { meshConfigOf } from '#sidecar/trust/trust.fake.ts';
 
@@ -58,7 +59,7 @@ function fillCluster(): void {
     const metadata = { name, namespace: WEB.namespace, generation: 1 };
     const ports = [{ port: 80, targetPort: 8080 }];
     const services = [{ name, clusterIPs: [], headless: false, ports }];
-    api.put(MESH_SERVICES, { metadata, spec: {}, status: { services } });
+    api.put(CATALOG_ENTRIES, entry(name, { services }));
     api.put(INTENTIONS, {
       metadata: { ...metadata, uid: name },
       spec: { source: { service: name }, destination: { service: 'web' }, action: 'allow' },

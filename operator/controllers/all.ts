@@ -1,7 +1,9 @@
 import { MESH_CONFIGS, INTENTIONS, MESH_SERVICES } from '#kube/types.ts';
-import type { KubeApi } from '#kube/api.ts';
+import type { KubeApi, ResourceType } from '#kube/api.ts';
 import type { Capabilities } from '#kube/capabilities.ts';
 import type { Clock } from '#kube/clock.ts';
+import { endpointSlices } from '#kube/endpoint-slices.ts';
+import type { EndpointSlice } from '#kube/endpoint-slices.ts';
 import type { Logger } from '#kube/log.ts';
 import type { OwnerReference } from '#core/resource.ts';
 import { namespaceName, serviceName } from '#core/names.ts';
@@ -26,6 +28,10 @@ import { WebhookPatience } from '../webhook-patience.ts';
 import { AccessController } from './access/controller.ts';
 import { CaRotationController } from './ca-rotation/controller.ts';
 import { Survey } from './ca-rotation/survey.ts';
+import { CatalogController } from './catalog/controller.ts';
+import { Reaches } from './catalog/reaches.ts';
+import { RegistrationProofs } from './catalog/registration-proofs.ts';
+import { ReservedAddresses } from './catalog/reserved-addresses.ts';
 import { httpsBundleSource } from './federation/bundle-source.ts';
 import { FederationController } from './federation/controller.ts';
 import { IntentionController } from './intention/controller.ts';
@@ -62,6 +68,8 @@ export function createControllers(deps: ControllersDeps): readonly Controller[] 
   const { meshNamespace, excludedNamespaces } = config;
   const { scope } = settings;
   const ask = asking(deps);
+  const slices = endpointSlices(deps.capabilities);
+  const reaches = new Reaches();
   const duties: readonly ControllerDuty[] = [
     new MeshConfigController({
       ...{ api, events, clock, scope, owner },
@@ -90,12 +98,21 @@ export function createControllers(deps: ControllersDeps): readonly Controller[] 
       roleBindings: caches.roleBindings,
       clusterRoleBindings: caches.clusterRoleBindings,
     }),
+    new CatalogController({
+      ...{ api, clock, events, metrics, meshNamespace, owner, slices, reaches },
+      log: log.child({ controller: 'catalog' }),
+      meshServices: caches.meshServices,
+      pods: caches.pods,
+      services: caches.services,
+      entries: caches.catalogEntries,
+      proofs: registrationProofs(deps, slices, ask('trust')),
+    }),
     new MeshServiceController({
       ...{ api, clock, events, scope, meshNamespace },
       log: log.child({ controller: 'mesh-service' }),
       meshServices: caches.meshServices,
       pods: caches.pods,
-      services: caches.services,
+      reaches,
       status: new StatusWriter(MESH_SERVICES, deps),
     }),
     new IntentionController({
@@ -149,6 +166,22 @@ export function createControllers(deps: ControllersDeps): readonly Controller[] 
   return [...duties, ...missed, ...outside].map(
     (duty) => new Controller(duty, { clock, log, metrics, patience }),
   );
+}
+
+/** Who of the processes outside of pods is where it says; undefined where none may join, since there is no right to look either. */
+function registrationProofs(
+  { api, clock, log, events, caches, settings, config }: ControllersDeps,
+  slices: ResourceType<EndpointSlice>,
+  ask: (target: ControlTarget) => Promise<object>,
+): RegistrationProofs | undefined {
+  if (config.outsidePort === undefined) return undefined;
+  const reserved = new ReservedAddresses({ api, clock, slices, services: caches.services });
+  return new RegistrationProofs({
+    ...{ pods: caches.pods, clock, events, ask },
+    log: log.child({ controller: 'catalog' }),
+    scope: settings.scope,
+    isReserved: (address) => reserved.has(address),
+  });
 }
 
 /** Asks sidecars as the operator's own identity, which is made when it is needed and kept for a while. */

@@ -1,3 +1,4 @@
+import { canonicalAddress } from '#core/address.ts';
 import { ANNOTATIONS, LABELS, SIDECAR_CONTAINER } from '#core/constants.ts';
 import { isDnsLabel } from '#core/names.ts';
 import type { ObjectMeta } from '#core/resource.ts';
@@ -15,7 +16,14 @@ export function prunePod(pod: Pod): Pod {
     metadata: pruneMeta(pod.metadata, injectAnnotations(pod.metadata)),
     spec: {
       ...pick(spec, ['serviceAccountName', 'restartPolicy', 'nodeName', 'hostNetwork']),
-      containers: (spec?.containers ?? []).map(({ name }) => ({ name })),
+      containers: (spec?.containers ?? []).map(({ name, ports }) => ({
+        name,
+        // Of a process outside of pods: only these ports of its address are its service's.
+        ...(isRegistration(pod)
+          ? { ports: (ports ?? []).slice(0, 100).map(({ containerPort }) => ({ containerPort })) }
+          : {}),
+      })),
+      initContainers: (spec?.initContainers ?? []).map(({ name }) => ({ name })),
     },
     status: {
       ...pick(status, ['phase', 'podIP', 'podIPs']),
@@ -70,6 +78,21 @@ export function sidecarPort(pod: Pod): number | undefined {
 export function podService(pod: Pod): string | undefined {
   const service = pod.metadata.labels?.[LABELS.service];
   return service !== undefined && isDnsLabel(service) ? service : undefined;
+}
+
+/** Every address of a pod, each in one spelling. The kubelet writes them; for a process outside of pods, whoever registered it. */
+export function podAddresses({ status }: Pod): readonly string[] {
+  const all = [status?.podIP, ...(status?.podIPs ?? []).map(({ ip }) => ip)];
+  return [
+    ...new Set(all.filter((ip): ip is string => typeof ip === 'string' && ip !== '').map(canonicalAddress)),
+  ];
+}
+
+/** Whether the pod's spec has the sidecar's container, native or ordinary. */
+export function carriesSidecar({ spec }: Pod): boolean {
+  return [...(spec?.initContainers ?? []), ...(spec?.containers ?? [])].some(
+    ({ name }) => name === SIDECAR_CONTAINER,
+  );
 }
 
 /** Whether injection has changed this pod. */

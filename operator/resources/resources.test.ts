@@ -1,7 +1,7 @@
 import type { Pod, Service } from '#kube/types.ts';
 
 import { isInstance, isReady, podService, prunePod } from './pod.ts';
-import { backingService, pruneService, selects } from './service.ts';
+import { backingService, pruneService } from './service.ts';
 
 const FULL = {
   metadata: {
@@ -65,16 +65,6 @@ describe('a pod in memory', () => {
 
 describe('a Kubernetes Service', () => {
   const service = (spec: object): Service => ({ metadata: { name: 's', namespace: 'shop' }, spec });
-
-  test.each<[object | undefined, Record<string, string> | undefined, boolean]>([
-    [{ app: 'web' }, { app: 'web', more: 'x' }, true],
-    [{ app: 'web', tier: 'a' }, { app: 'web' }, false],
-    [{}, { app: 'web' }, false],
-    [undefined, { app: 'web' }, false],
-    [{ app: 'web' }, undefined, false],
-  ])('selector %j and labels %j: %s', (selector, labels, expected) => {
-    expect(selects(service({ selector }), labels)).toBe(expected);
-  });
 
   test('is the same after pruning, seen through what sidecars route by', () => {
     const full = service({

@@ -1,13 +1,15 @@
+import { CATALOG_LIMITS } from '#core/model/catalog-entry.ts';
 import type { BackingService, ServicePort } from '#core/model/mesh-service.ts';
-import type { Pod, Service } from '#kube/types.ts';
+import type { Service } from '#kube/types.ts';
 
-import { isRegistration, podService, pruneMeta } from './pod.ts';
+import { pruneMeta } from './pod.ts';
 
 type Port = NonNullable<NonNullable<Service['spec']>['ports']>[number];
 
 /** Keeps what the operator needs of a Service. Transform of the Services' reflector. */
 export function pruneService(service: Service): Service {
-  const { type, selector, clusterIP, clusterIPs, ports } = service.spec ?? {};
+  const { type, selector, clusterIP, clusterIPs, externalIPs, ports } = service.spec ?? {};
+  const balancers = service.status?.loadBalancer?.ingress ?? [];
   return {
     metadata: pruneMeta(service.metadata),
     spec: {
@@ -15,29 +17,18 @@ export function pruneService(service: Service): Service {
       ...(selector ? { selector } : {}),
       ...(clusterIP ? { clusterIP } : {}),
       ...(clusterIPs ? { clusterIPs } : {}),
-      ports: (ports ?? []).map(({ name, protocol, port, targetPort }) => ({
+      ...(externalIPs ? { externalIPs } : {}),
+      ports: (ports ?? []).slice(0, CATALOG_LIMITS.ports).map(({ name, protocol, port, targetPort }) => ({
         port,
         ...(name ? { name } : {}),
         ...(protocol ? { protocol } : {}),
         ...(targetPort === undefined ? {} : { targetPort }),
       })),
     },
+    ...(balancers.length > 0
+      ? { status: { loadBalancer: { ingress: balancers.flatMap(({ ip }) => (ip ? [{ ip }] : [])) } } }
+      : {}),
   };
-}
-
-/** Whether a Service's selector matches these labels. A Service without a selector matches nothing. */
-export function selects(service: Service, labels: Readonly<Record<string, string>> | undefined): boolean {
-  const wanted = Object.entries(service.spec?.selector ?? {});
-  return wanted.length > 0 && wanted.every(([name, value]) => labels?.[name] === value);
-}
-
-/**
- * Whether a Service stands for this pod: its selector finds it. A process outside of pods is found by no selector, so that Kubernetes'
- * own controllers leave it alone; it stands behind the Service that has its service's name.
- */
-export function standsFor(service: Service, pod: Pod): boolean {
-  if (isRegistration(pod)) return podService(pod) === service.metadata.name;
-  return selects(service, pod.metadata.labels);
 }
 
 /** Whether connections to this Service can end at pods: an ExternalName is only another name. */

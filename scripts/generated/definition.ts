@@ -22,7 +22,8 @@ export interface Definition {
   /** What it is, in a sentence or two; the first thing `kubectl explain` prints. */
   readonly description: string;
   readonly spec: z.ZodType;
-  readonly status: z.ZodType;
+  /** Absent where there is none. */
+  readonly status?: z.ZodType;
   readonly columns: readonly Column[];
   readonly specRequired: boolean;
 }
@@ -50,7 +51,7 @@ export function customResourceDefinition(definition: Definition): object {
           name: API_VERSION,
           served: true,
           storage: true,
-          subresources: { status: {} },
+          ...(definition.status ? { subresources: { status: {} } } : {}),
           additionalPrinterColumns: definition.columns.map(printerColumn),
           schema: { openAPIV3Schema: objectSchema(definition) },
         },
@@ -79,7 +80,7 @@ function objectSchema({ description, spec, status, specRequired }: Definition): 
       kind: { description: 'Kind of this object.', type: 'string' },
       metadata: { type: 'object' },
       spec: structuralSchema(spec),
-      status: structuralSchema(status),
+      ...(status ? { status: structuralSchema(status) } : {}),
     },
   };
 }

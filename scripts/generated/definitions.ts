@@ -1,3 +1,4 @@
+import { catalogEntrySpecSchema } from '#core/model/catalog-entry.ts';
 import { intentionSpecSchema } from '#core/model/intention.ts';
 import { meshConfigSpecSchema } from '#core/model/mesh-config.ts';
 import { meshServiceSpecSchema } from '#core/model/mesh-service.ts';
@@ -187,5 +188,34 @@ const MESH_CONFIG: Definition = {
   ],
 };
 
+const CATALOG_ENTRY: Definition = {
+  kind: 'CatalogEntry',
+  plural: 'catalogentries',
+  shortNames: [],
+  scope: 'Namespaced',
+  description:
+    "How one service of the mesh is reached, on the word of the operator. It lives in the mesh's own namespace; sidecars route by it. Do not write it.",
+  spec: catalogEntrySpecSchema,
+  specRequired: true,
+  columns: [
+    { name: 'Namespace', type: 'string', path: '.spec.namespace', description: 'Namespace of the service.' },
+    { name: 'Service', type: 'string', path: '.spec.service', description: 'Name of the service.' },
+    {
+      name: 'Reached-Through',
+      type: 'string',
+      path: '.spec.services[*].name',
+      description: 'The first Kubernetes Service that leads to it.',
+    },
+    {
+      name: 'Ambiguous',
+      type: 'string',
+      path: '.spec.ambiguous[*].name',
+      description: 'The first Kubernetes Service that leads to others as well.',
+      wide: true,
+    },
+    AGE,
+  ],
+};
+
 /** Every resource of the group mesh.dev. */
-export const DEFINITIONS: readonly Definition[] = [INTENTION, MESH_SERVICE, MESH_CONFIG];
+export const DEFINITIONS: readonly Definition[] = [INTENTION, MESH_SERVICE, MESH_CONFIG, CATALOG_ENTRY];

@@ -1,3 +1,4 @@
+import type { CatalogAddress } from '#core/model/catalog-entry.ts';
 import type { ServicePort } from '#core/model/mesh-service.ts';
 import { serviceSpiffeId } from '#core/spiffe-id.ts';
 import type { IdentityScope, ServiceIdentity } from '#core/spiffe-id.ts';
@@ -7,17 +8,15 @@ import type { IdentitySource } from '../seams/identity-source.ts';
 import type { Endpoint, Resolution, Resolver, Target } from '../seams/resolver.ts';
 import type { Trust } from '../trust/trust.ts';
 import type { Catalog } from './catalog.ts';
-import type { CatalogEntry } from './catalog-entry.ts';
+import type { KnownService } from './known-service.ts';
 import type { Backing } from './catalog-index.ts';
 import type { EndpointPool } from './endpoint-pool.ts';
-import type { PodIndex } from './pod-index.ts';
 import type { PodPort, ServiceEndpoints } from './service-endpoints.ts';
 import { Waiting } from './waiting.ts';
 
-export interface ResolverDependencies {
+export interface CatalogResolverDeps {
   readonly catalog: Pick<Catalog, 'index' | 'synced' | 'hasSynced'>;
   readonly pool: EndpointPool;
-  readonly pods: PodIndex;
   readonly trust: Pick<Trust, 'current' | 'onChange'>;
   /** Nothing goes to the mesh without a certificate; connections of the first moments wait for it. */
   readonly identity: Pick<IdentitySource, 'current' | 'onChange'>;
@@ -34,11 +33,11 @@ const OUTSIDE: Resolution = Object.freeze({ kind: 'outside' });
 
 /** Finds what lies behind an address or a name, by what the API server says; refuses what it cannot say in time. */
 export class CatalogResolver implements Resolver {
-  readonly #deps: ResolverDependencies;
+  readonly #deps: CatalogResolverDeps;
   readonly #patienceMs: number;
   readonly #waiting: Waiting;
 
-  constructor(deps: ResolverDependencies) {
+  constructor(deps: CatalogResolverDeps) {
     this.#deps = deps;
     this.#patienceMs = deps.patienceMs ?? PATIENCE_MS;
     this.#waiting = new Waiting(deps.clock);
@@ -48,19 +47,26 @@ export class CatalogResolver implements Resolver {
     const patience = this.#patience();
     const scope = await this.#ready(patience);
     if (typeof scope === 'string') return unknown(scope);
-    const { index } = this.#deps.catalog;
-    const backing = index.byClusterIp(address);
-    if (backing) {
-      const servicePort = backing.service.ports.find((one) => one.port === port);
-      if (!servicePort) return unknown(`the Service ${nameOf(backing)} has no port ${port}`);
-      return this.#target(
-        scope,
-        { backing, port: podPort(servicePort), ipv6: address.includes(':') },
-        patience,
-      );
+    const meaning = this.#deps.catalog.index.meaning(address, port);
+    switch (meaning.kind) {
+      case 'outside':
+        return OUTSIDE;
+      case 'ambiguous':
+        return unknown(meaning.reason);
+      case 'pod':
+        if (!(await this.#certified(patience))) return unknown(NO_CERTIFICATE);
+        return { kind: 'mesh', target: podTarget(scope, meaning.known, endpointOf(meaning.pod, port)) };
+      case 'service': {
+        const { backing } = meaning;
+        const servicePort = backing.service.ports.find((one) => one.port === port);
+        if (!servicePort) return unknown(`the Service ${nameOf(backing)} has no port ${port}`);
+        return this.#target(
+          scope,
+          { backing, port: podPort(servicePort), ipv6: address.includes(':') },
+          patience,
+        );
+      }
     }
-    if (!index.hasHeadless) return OUTSIDE;
-    return this.#pod(scope, { address, port }, patience);
   }
 
   async upstream(service: ServiceIdentity, port?: number): Promise<Resolution> {
@@ -68,13 +74,15 @@ export class CatalogResolver implements Resolver {
     const scope = await this.#ready(patience);
     if (typeof scope === 'string') return unknown(scope);
     const name = `${service.namespace}/${service.service}`;
-    const entry = this.#deps.catalog.index.byName(service);
-    if (!entry) return unknown(`there is no service ${name} in the mesh (no MeshService of that name)`);
-    const [first] = entry.services;
-    if (!first) return unknown(`no Kubernetes Service selects the pods of ${name}, so they cannot be found`);
-    const found = port === undefined ? defaultPort(entry) : namedPort(entry, port);
+    const known = this.#deps.catalog.index.byName(service);
+    if (!known)
+      return unknown(`there is no service ${name} in the mesh, or no Kubernetes Service selects its pods`);
+    const [first] = known.services;
+    if (!first)
+      return unknown(`every Kubernetes Service that selects the pods of ${name} selects those of others too`);
+    const found = port === undefined ? defaultPort(known) : namedPort(known, port);
     if (!found) return unknown(`the service ${name} has no port ${port ?? 'at all'}`);
-    const backing = { entry, service: found.backing?.service ?? first };
+    const backing = { known, service: found.backing?.service ?? first };
     const ipv6 = this.#deps.podIps[0]?.includes(':') ?? false;
     return this.#target(scope, { backing, port: found.port, ipv6 }, patience);
   }
@@ -96,36 +104,13 @@ export class CatalogResolver implements Resolver {
     return state?.settings ?? 'the settings of the mesh have not been read from the API server yet';
   }
 
-  /** A pod called by its own address, as members of a StatefulSet do: that very pod is meant, ready or not. */
-  async #pod(
-    scope: IdentityScope,
-    { address, port }: { readonly address: string; readonly port: number },
-    patience: Patience,
-  ): Promise<Resolution> {
-    const { pods, catalog } = this.#deps;
-    pods.start();
-    if (!(await patience(pods.synced))) {
-      return unknown('the pods of headless Services have not been read from the API server yet');
-    }
-    for (const { namespace, service, peerPort } of pods.servicesOf(address, port)) {
-      const backing = catalog.index.byKubernetesService(namespace, service);
-      if (!backing) continue;
-      if (!(await this.#certified(patience))) return unknown(NO_CERTIFICATE);
-      return {
-        kind: 'mesh',
-        target: podTarget(scope, backing, { address, port, ...(peerPort ? { peerPort } : {}) }),
-      };
-    }
-    return OUTSIDE;
-  }
-
   async #target(
     scope: IdentityScope,
     wanted: { readonly backing: Backing; readonly port: PodPort; readonly ipv6: boolean },
     patience: Patience,
   ): Promise<Resolution> {
     const { backing, port, ipv6 } = wanted;
-    const { identity } = backing.entry;
+    const { identity } = backing.known;
     if (!(await this.#certified(patience))) return unknown(NO_CERTIFICATE);
     const endpoints = this.#deps.pool.acquire(identity.namespace, backing.service.name);
     if (!(await patience(endpoints.synced))) {
@@ -171,8 +156,8 @@ function unknown(reason: string): Resolution {
   return { kind: 'unknown', reason };
 }
 
-function nameOf({ entry, service }: Backing): string {
-  return `${entry.identity.namespace}/${service.name}`;
+function nameOf({ known, service }: Backing): string {
+  return `${known.identity.namespace}/${service.name}`;
 }
 
 interface FoundPort {
@@ -185,32 +170,32 @@ function podPort({ name, targetPort }: ServicePort): PodPort {
 }
 
 /** The first port the service declares; else the first port of its first Kubernetes Service that has one. */
-function defaultPort(entry: CatalogEntry): FoundPort | undefined {
-  const [declared] = entry.ports;
-  if (declared !== undefined) return namedPort(entry, declared, 'application');
-  for (const service of entry.services) {
+function defaultPort(known: KnownService): FoundPort | undefined {
+  const [declared] = known.ports;
+  if (declared !== undefined) return namedPort(known, declared, 'application');
+  for (const service of known.services) {
     const [port] = service.ports;
-    if (port) return { backing: { entry, service }, port: podPort(port) };
+    if (port) return { backing: { known, service }, port: podPort(port) };
   }
   return undefined;
 }
 
 /** A port of a Kubernetes Service by number; else a port of the application that the service declares. */
 function namedPort(
-  entry: CatalogEntry,
+  known: KnownService,
   wanted: number,
   meant: 'any' | 'application' = 'any',
 ): FoundPort | undefined {
   const find = (matches: (port: ServicePort) => boolean): FoundPort | undefined => {
-    for (const service of entry.services) {
+    for (const service of known.services) {
       const port = service.ports.find(matches);
-      if (port) return { backing: { entry, service }, port: podPort(port) };
+      if (port) return { backing: { known, service }, port: podPort(port) };
     }
     return undefined;
   };
   const byNumber = meant === 'any' ? find(({ port }) => port === wanted) : undefined;
   const byTarget = find(({ targetPort }) => targetPort === wanted);
-  return byNumber ?? byTarget ?? (entry.ports.includes(wanted) ? { port: { number: wanted } } : undefined);
+  return byNumber ?? byTarget ?? (known.ports.includes(wanted) ? { port: { number: wanted } } : undefined);
 }
 
 function serviceTarget(
@@ -233,13 +218,18 @@ function serviceTarget(
   };
 }
 
-function podTarget(scope: IdentityScope, { entry }: Backing, endpoint: Endpoint): Target {
+/** A pod that is called by its own address, as members of a StatefulSet do, means that very pod, ready or not. */
+function podTarget(scope: IdentityScope, { identity }: KnownService, endpoint: Endpoint): Target {
   const endpoints = [endpoint];
   return {
-    service: entry.identity,
-    spiffeId: serviceSpiffeId(scope, entry.identity),
+    service: identity,
+    spiffeId: serviceSpiffeId(scope, identity),
     endpoints: () => endpoints,
     onChange: () => () => undefined,
     release: () => undefined,
   };
+}
+
+function endpointOf({ address, sidecarPort }: CatalogAddress, port: number): Endpoint {
+  return { address, port, ...(sidecarPort === undefined ? {} : { peerPort: sidecarPort }) };
 }

@@ -1,45 +1,43 @@
-import type { MeshService } from '#core/model/mesh-service.ts';
+import type { CatalogEntry } from '#core/model/catalog-entry.ts';
+import type { NamespaceName } from '#core/names.ts';
 import { objectKey } from '#core/resource.ts';
-import type { ServiceIdentity } from '#core/spiffe-id.ts';
 import type { KubeApi } from '#kube/api.ts';
 import type { Clock } from '#kube/clock.ts';
 import type { Logger } from '#kube/log.ts';
 import { Reflector } from '#kube/reflector.ts';
 import type { ReflectorStats } from '#kube/reflector.ts';
-import { MESH_SERVICES } from '#kube/types.ts';
+import { CATALOG_ENTRIES } from '#kube/types.ts';
 
 import { Listeners } from '../seams/listeners.ts';
-import { catalogEntry } from './catalog-entry.ts';
-import type { CatalogEntry } from './catalog-entry.ts';
 import { CatalogIndex } from './catalog-index.ts';
+import { knownService } from './known-service.ts';
+import type { KnownService } from './known-service.ts';
 
-export interface CatalogDependencies {
-  readonly api: KubeApi;
+export interface CatalogDeps {
+  readonly api: Pick<KubeApi, 'list' | 'watch'>;
   readonly clock: Clock;
   readonly log: Logger;
-  /** The service this pod stands for. */
-  readonly own: ServiceIdentity;
+  /** Where the operator publishes it. */
+  readonly meshNamespace: NamespaceName;
   readonly forbiddenCapMs?: number;
 }
 
-/** All services of the mesh, kept as the API server has them, in little memory. */
+/** How all services of the mesh are reached, as the operator publishes it, in little memory. */
 export class Catalog {
   readonly index = new CatalogIndex();
-  readonly #reflector: Reflector<MeshService, CatalogEntry>;
-  readonly #ownKey: string;
-  readonly #ownListeners = new Listeners();
+  readonly #reflector: Reflector<CatalogEntry, KnownService>;
+  readonly #listeners = new Listeners();
 
-  constructor(deps: CatalogDependencies) {
-    const { own, ...rest } = deps;
-    this.#ownKey = `${own.namespace}/${own.service}`;
-    this.#reflector = new Reflector<MeshService, CatalogEntry>({
-      ...rest,
-      type: MESH_SERVICES,
-      transform: (service) => {
-        const key = objectKey(service);
-        return catalogEntry(service, key === this.#ownKey, this.#reflector.items.get(key));
+  constructor({ meshNamespace, ...deps }: CatalogDeps) {
+    this.#reflector = new Reflector<CatalogEntry, KnownService>({
+      ...deps,
+      type: CATALOG_ENTRIES,
+      selection: { namespace: meshNamespace },
+      transform: (entry) => knownService(entry, this.#reflector.items.get(objectKey(entry))),
+      onChange: (items, changed) => {
+        for (const key of changed) this.index.set(key.slice(meshNamespace.length + 1), items.get(key));
+        this.#listeners.emit();
       },
-      onChange: (items, changed) => this.#changed(items, changed),
     });
   }
 
@@ -51,7 +49,7 @@ export class Catalog {
     await this.#reflector.stop();
   }
 
-  /** Resolves when all services were read once. Never rejects. */
+  /** Resolves when everything was read once. Never rejects. */
   get synced(): Promise<void> {
     return this.#reflector.synced;
   }
@@ -64,19 +62,8 @@ export class Catalog {
     return this.#reflector.stats;
   }
 
-  /** The entry of the own service; undefined while it does not exist. */
-  get own(): CatalogEntry | undefined {
-    return this.index.byKey(this.#ownKey);
-  }
-
-  /** Calls `listener` after the own service changed in anything that matters. */
-  onOwnChange(listener: () => void): () => void {
-    return this.#ownListeners.add(listener);
-  }
-
-  #changed(items: ReadonlyMap<string, CatalogEntry>, changed: ReadonlySet<string>): void {
-    const before = this.own;
-    for (const key of changed) this.index.set(key, items.get(key));
-    if (this.own !== before) this.#ownListeners.emit();
+  /** Calls `listener` after any service changed. */
+  onChange(listener: () => void): () => void {
+    return this.#listeners.add(listener);
   }
 }

@@ -1,16 +1,21 @@
+import type { CatalogEntry } from '#core/model/catalog-entry.ts';
 import type { MeshService } from '#core/model/mesh-service.ts';
 import type { EndpointSlice } from '#kube/endpoint-slices.ts';
 
-/** A MeshService of namespace `shop`, as the operator would have it. */
-export function meshService(
-  name: string,
-  more: { spec?: object; services?: object[]; namespace?: string; status?: object } = {},
-): MeshService {
+/** Where the tests' operator publishes. */
+export const MESH_NAMESPACE = 'mesh-system';
+
+/** What the operator publishes of a service, of namespace `shop` unless said otherwise. */
+export function entry(name: string, spec: object = {}, namespace = 'shop'): CatalogEntry {
   return {
-    metadata: { name, namespace: more.namespace ?? 'shop', generation: 1 },
-    spec: more.spec ?? {},
-    status: { services: more.services ?? [], ...more.status },
-  } as MeshService;
+    metadata: { name: `${name}.${namespace}`, namespace: MESH_NAMESPACE },
+    spec: { namespace, service: name, ...spec },
+  };
+}
+
+/** A MeshService of namespace `shop`. */
+export function meshService(name: string, spec: object = {}): MeshService {
+  return { metadata: { name, namespace: 'shop', generation: 1 }, spec };
 }
 
 /** The Kubernetes Service of `db`. */

@@ -4,10 +4,12 @@ import type { ServiceIdentity } from '#core/spiffe-id.ts';
 import type { OwnService } from '../seams/own-service.ts';
 import type { Upstream } from '../seams/upstream.ts';
 import type { Catalog } from './catalog.ts';
-import type { CatalogEntry } from './catalog-entry.ts';
+import type { KnownService } from './known-service.ts';
+import type { OwnMeshService, OwnSettings } from './own-mesh-service.ts';
 
 export interface OwnServiceOptions {
-  readonly catalog: Pick<Catalog, 'own' | 'onOwnChange'>;
+  readonly catalog: Pick<Catalog, 'index' | 'onChange'>;
+  readonly settings: Pick<OwnMeshService, 'current' | 'onChange'>;
   readonly identity: ServiceIdentity;
   /** Names of this pod's container ports. */
   readonly containerPorts: ReadonlyMap<string, number>;
@@ -15,11 +17,14 @@ export interface OwnServiceOptions {
   readonly upstreams: readonly Upstream[];
 }
 
-/** What the own MeshService says about this pod. Closed (`strict`, no port) until it was read. */
+/**
+ * What the own MeshService, and the Kubernetes Services before it, say about this pod. Closed (`strict`, no port) until they were read.
+ */
 export class OwnServiceView implements OwnService {
   readonly identity: ServiceIdentity;
   readonly #options: OwnServiceOptions;
-  #entry: CatalogEntry | undefined;
+  #known: KnownService | undefined;
+  #settings: OwnSettings | undefined;
   #ports: readonly number[] = [];
   #portSet: ReadonlySet<number> = new Set();
 
@@ -39,15 +44,15 @@ export class OwnServiceView implements OwnService {
   }
 
   mtls(): 'strict' | 'permissive' {
-    return this.#options.catalog.own?.own?.mtls ?? 'strict';
+    return this.#options.settings.current?.mtls ?? 'strict';
   }
 
   /** Upstreams of the annotation, then those of the MeshService whose local ports are still free. */
   upstreams(): readonly Upstream[] {
-    const { catalog, identity, upstreams } = this.#options;
+    const { settings, identity, upstreams } = this.#options;
     const taken = new Set(upstreams.map(({ localPort }) => localPort));
     const more: Upstream[] = [];
-    for (const { service, namespace, localPort, port } of catalog.own?.own?.upstreams ?? []) {
+    for (const { service, namespace, localPort, port } of settings.current?.upstreams ?? []) {
       if (taken.has(localPort)) continue;
       taken.add(localPort);
       const who = {
@@ -60,21 +65,39 @@ export class OwnServiceView implements OwnService {
   }
 
   onChange(listener: () => void): () => void {
-    return this.#options.catalog.onOwnChange(listener);
+    const { catalog, settings, identity } = this.#options;
+    let known = catalog.index.byName(identity);
+    const ends = [
+      settings.onChange(listener),
+      catalog.onChange(() => {
+        const now = catalog.index.byName(identity);
+        if (now === known) return;
+        known = now;
+        listener();
+      }),
+    ];
+    return () => ends.forEach((end) => end());
   }
 
   #read(): void {
-    const entry = this.#options.catalog.own;
-    if (entry === this.#entry) return;
-    this.#entry = entry;
-    this.#ports = entry ? appPorts(entry, this.#options.containerPorts) : [];
+    const { catalog, settings, identity, containerPorts } = this.#options;
+    const known = catalog.index.byName(identity);
+    if (known === this.#known && settings.current === this.#settings) return;
+    this.#known = known;
+    this.#settings = settings.current;
+    this.#ports = appPorts(known, settings.current, containerPorts);
     this.#portSet = new Set(this.#ports);
   }
 }
 
-function appPorts(entry: CatalogEntry, names: ReadonlyMap<string, number>): readonly number[] {
-  if (entry.ports.length > 0) return entry.ports;
-  const targets = entry.services.flatMap(({ ports }) => ports.map(({ targetPort }) => targetPort));
+/** What the MeshService declares; else where its Kubernetes Services lead. */
+function appPorts(
+  known: KnownService | undefined,
+  settings: OwnSettings | undefined,
+  names: ReadonlyMap<string, number>,
+): readonly number[] {
+  if (settings && settings.ports.length > 0) return settings.ports;
+  const targets = (known?.services ?? []).flatMap(({ ports }) => ports.map(({ targetPort }) => targetPort));
   return targets.flatMap((target) => {
     const port = typeof target === 'number' ? target : names.get(target);
     return port === undefined ? [] : [port];

@@ -1,7 +1,6 @@
+import { canonicalAddress } from '#core/address.ts';
 import type { Endpoint, EndpointSlice } from '#kube/endpoint-slices.ts';
 import { SERVICE_NAME_LABEL, SIDECAR_PORT_NAME, endpointSlices } from '#kube/endpoint-slices.ts';
-
-import { canonicalAddress } from './catalog-entry.ts';
 
 /** What is kept of an EndpointSlice. */
 export interface Slice {

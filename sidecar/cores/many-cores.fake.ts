@@ -10,11 +10,12 @@ import { promisify } from 'node:util';
 import { namespaceName, serviceName } from '#core/names.ts';
 import { systemClock } from '#kube/clock.ts';
 import { FakeApiServer } from '#kube/fake-api.fake.ts';
-import { INTENTIONS, MESH_CONFIGS, MESH_SERVICES } from '#kube/types.ts';
+import { CATALOG_ENTRIES, INTENTIONS, MESH_CONFIGS, MESH_SERVICES } from '#kube/types.ts';
 import type { Svid } from '#pki/svid.ts';
 import { TestPki } from '#pki/test-pki.fake.ts';
 
 import { LevelLog } from '../admin/level-log.ts';
+import { entry, meshService } from '../catalog/objects.fake.ts';
 import { SLICES } from '../catalog/slice.ts';
 import { readConfig } from '../config.ts';
 import { FakeOperator } from '../identity/fake-operator.fake.ts';
@@ -85,8 +86,8 @@ export class ManyCores {
     const port = { port: 5432, targetPort: app.port };
     for (const name of ['web', 'db']) {
       const services = name === 'db' ? [{ name, clusterIPs: [], headless: false, ports: [port] }] : [];
-      const metadata = { name, namespace: 'shop', generation: 1 };
-      api.put(MESH_SERVICES, { metadata, spec: {}, status: { services } });
+      api.put(MESH_SERVICES, meshService(name));
+      api.put(CATALOG_ENTRIES, entry(name, { services }));
     }
     api.put(SLICES, {
       metadata: { name: 'db-1', namespace: 'shop', labels: { 'kubernetes.io/service-name': 'db' } },

@@ -6,10 +6,11 @@ import { join } from 'node:path';
 import { namespaceName, serviceName } from '#core/names.ts';
 import { FakeApiServer } from '#kube/fake-api.fake.ts';
 import { systemClock } from '#kube/clock.ts';
-import { INTENTIONS, MESH_CONFIGS, MESH_SERVICES } from '#kube/types.ts';
+import { CATALOG_ENTRIES, INTENTIONS, MESH_CONFIGS, MESH_SERVICES } from '#kube/types.ts';
 import { TestPki } from '#pki/test-pki.fake.ts';
 
 import { LevelLog } from '../admin/level-log.ts';
+import { entry, meshService } from '../catalog/objects.fake.ts';
 import { SLICES } from '../catalog/slice.ts';
 import { readConfig } from '../config.ts';
 import { FakeOperator } from '../identity/fake-operator.fake.ts';
@@ -115,11 +116,8 @@ async function world(options: { upstreamPort?: number } = {}) {
   };
 
   const declare = (name: string, spec: object, services: object[] = []): void => {
-    fake.put(MESH_SERVICES, {
-      metadata: { name, namespace: 'shop', generation: 1 },
-      spec,
-      status: { services },
-    } as never);
+    fake.put(MESH_SERVICES, meshService(name, spec));
+    fake.put(CATALOG_ENTRIES, entry(name, { services }));
   };
   const intend = (action: string, generation: number): void => {
     fake.put(INTENTIONS, {

@@ -20,8 +20,8 @@ import { runProbe } from '../admin/probes/run-probe.ts';
 import { Catalog } from '../catalog/catalog.ts';
 import { CatalogResolver } from '../catalog/catalog-resolver.ts';
 import { EndpointPool } from '../catalog/endpoint-pool.ts';
+import { OwnMeshService } from '../catalog/own-mesh-service.ts';
 import { OwnServiceView } from '../catalog/own-service-view.ts';
-import { PodIndex } from '../catalog/pod-index.ts';
 import { SliceApi } from '../catalog/slice-api.ts';
 import type { SidecarConfig } from '../config.ts';
 import { DEFAULT_SETTINGS } from '../connection/settings.ts';
@@ -113,7 +113,7 @@ export class Sidecar implements Readiness {
   readonly families: () => readonly Family[];
   readonly #options: SidecarOptions;
   readonly #pool: EndpointPool;
-  readonly #pods: PodIndex;
+  readonly #ownMeshService: OwnMeshService;
   readonly #routes: HealthRoutes;
   #listening = false;
   #leaving = false;
@@ -148,20 +148,20 @@ export class Sidecar implements Readiness {
       service,
       meshNamespace: config.meshNamespace,
     });
-    this.catalog = new Catalog({ ...watching, own: service });
+    this.catalog = new Catalog({ ...watching, meshNamespace: config.meshNamespace });
+    this.#ownMeshService = new OwnMeshService({ ...watching, own: service });
     this.own = new OwnServiceView({
       catalog: this.catalog,
+      settings: this.#ownMeshService,
       identity: service,
       containerPorts: config.containerPorts,
       upstreams: config.upstreams,
     });
     const slices = { ...watching, api: new SliceApi(api) };
     this.#pool = new EndpointPool(slices);
-    this.#pods = new PodIndex(slices);
     const resolver = new CatalogResolver({
       catalog: this.catalog,
       pool: this.#pool,
-      pods: this.#pods,
       trust: this.trust,
       identity: this.identity,
       clock,
@@ -244,7 +244,8 @@ export class Sidecar implements Readiness {
     this.identity.start();
     this.policy.start();
     this.catalog.start();
-    void this.catalog.synced.then(tellReady);
+    this.#ownMeshService.start();
+    for (const { synced } of [this.catalog, this.#ownMeshService]) void synced.then(tellReady);
     await this.inbound.start();
     await this.outbound.start();
     await this.outbound.setUpstreams(this.own.upstreams());
@@ -271,7 +272,7 @@ export class Sidecar implements Readiness {
       this.policy.stop(),
       this.catalog.stop(),
       this.#pool.stop(),
-      this.#pods.stop(),
+      this.#ownMeshService.stop(),
     ]);
     await Promise.all([this.health.stop(), this.local.stop()]);
   }
@@ -281,7 +282,7 @@ export class Sidecar implements Readiness {
     if (!this.trust.current()) missing.push('trust');
     if (!this.identity.state().valid) missing.push('certificate');
     if (!this.policy.ready) missing.push('policy');
-    if (!this.catalog.hasSynced) missing.push('catalog');
+    if (!this.catalog.hasSynced || !this.#ownMeshService.hasSynced) missing.push('catalog');
     if (!this.#listening) missing.push('listeners');
     if (this.#leaving) missing.push('nothing, it is shutting down');
     return missing;

@@ -1,8 +1,9 @@
 import { namespaceName, serviceName } from '#core/names.ts';
 import { FakeApiServer } from '#kube/fake-api.fake.ts';
 import { selfSignedPair } from '#kube/serving-cert.fake.ts';
-import { INTENTIONS, MESH_CONFIGS, MESH_SERVICES } from '#kube/types.ts';
+import { CATALOG_ENTRIES, INTENTIONS, MESH_CONFIGS } from '#kube/types.ts';
 import { TestPki } from '#pki/test-pki.fake.ts';
+import { entry } from '#sidecar/catalog/objects.fake.ts';
 import { SLICES } from '#sidecar/catalog/slice.ts';
 import { FakeOperator } from '#sidecar/identity/fake-operator.fake.ts';
 import { meshConfigOf } from '#sidecar/trust/trust.fake.ts';
@@ -39,8 +40,7 @@ export class ControlPlane {
     api.put(MESH_CONFIGS, meshConfigOf([pki]));
     const ports = [{ port: appPort, targetPort: appPort }];
     const services = [{ name: 'db', clusterIPs: ['10.96.0.5'], headless: false, ports }];
-    api.put(MESH_SERVICES, service('web', []) as never);
-    api.put(MESH_SERVICES, service('db', services) as never);
+    api.put(CATALOG_ENTRIES, entry('db', { services }));
     api.put(INTENTIONS, {
       metadata: { name: 'web-db', namespace: 'shop', generation: 1, uid: 'u1' },
       spec: { source: { service: 'web' }, destination: { service: 'db' }, action: 'allow' },
@@ -65,8 +65,4 @@ export class ControlPlane {
   async stop(): Promise<void> {
     await Promise.all([this.#api.close(), ...[...this.#operators.values()].map((one) => one.stop())]);
   }
-}
-
-function service(name: string, services: readonly object[]): object {
-  return { metadata: { name, namespace: 'shop', generation: 1 }, spec: {}, status: { services } };
 }

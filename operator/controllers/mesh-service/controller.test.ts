@@ -1,10 +1,11 @@
 import type { MeshService } from '#core/model/mesh-service.ts';
 import { MESH_SERVICES } from '#kube/types.ts';
-import type { Pod, Service } from '#kube/types.ts';
+import type { Pod } from '#kube/types.ts';
 
 import { FakeCache } from '../../cache.fake.ts';
 import { StatusWriter } from '../../status-writer.ts';
 import { ControllerWorld, SCOPE, pod } from '../controllers.fake.ts';
+import { Reaches } from '../catalog/reaches.ts';
 import { MeshServiceController } from './controller.ts';
 
 let world: ControllerWorld;
@@ -18,13 +19,15 @@ afterEach(() => world.end());
 describe('the mesh service controller', () => {
   let meshServices: FakeCache<MeshService>;
   let pods: FakeCache<Pod>;
-  let services: FakeCache<Service>;
+  let reaches: Reaches;
   const writes = (): number => world.fake.requests.filter(({ method }) => method === 'PATCH').length;
   const find = (name: string): MeshService | undefined =>
     world.fake.find(MESH_SERVICES, { name, namespace: 'shop' });
 
   beforeEach(() => {
-    [meshServices, pods, services] = [new FakeCache(), new FakeCache(), new FakeCache()];
+    [meshServices, pods] = [new FakeCache(), new FakeCache()];
+    reaches = new Reaches();
+    reaches.set('shop', new Map());
   });
 
   const duty = (): MeshServiceController =>
@@ -33,7 +36,7 @@ describe('the mesh service controller', () => {
       clock: world.clock,
       events: world.events,
       log: world.log,
-      ...{ meshServices, pods, services, scope: SCOPE, meshNamespace: 'mesh' },
+      ...{ meshServices, pods, reaches, scope: SCOPE, meshNamespace: 'mesh' },
       status: new StatusWriter(MESH_SERVICES, { ...world, api: world.fake.api }),
     });
 
@@ -48,10 +51,8 @@ describe('the mesh service controller', () => {
     pods.put(pod('db-1', 'db'));
     await controller.idle();
     expect(writes()).toBe(1);
-    services.put({
-      metadata: { name: 'db', namespace: 'shop' },
-      spec: { selector: { app: 'db' }, clusterIP: '10.0.0.1', ports: [] },
-    });
+    const services = [{ name: 'db', clusterIPs: ['10.0.0.1'], headless: false, ports: [] }];
+    reaches.set('shop', new Map([['db', { kind: 'reachable', services }]]));
     await controller.idle();
     expect([writes(), find('db')?.status?.virtualIPs]).toEqual([2, ['10.0.0.1']]);
     world.sync(MESH_SERVICES, meshServices);
@@ -64,24 +65,18 @@ describe('the mesh service controller', () => {
     expect([writes(), find('db')?.status?.instances]).toEqual([3, { ready: 2, total: 3 }]);
   });
 
-  test('a neighbour that joins a Kubernetes Service takes it from both, and leaving gives it back', async () => {
-    services.put({
-      metadata: { name: 'data', namespace: 'shop' },
-      spec: { selector: { tier: 'data' }, clusterIP: '10.0.0.1', ports: [] },
-    });
-    pods.put(pod('db-0', 'db', { labels: { tier: 'data' } }));
+  test('no status is written before the catalog of the namespace is known', async () => {
+    reaches = new Reaches();
+    pods.put(pod('db-0', 'db'));
     const controller = await world.run(duty());
     world.sync(MESH_SERVICES, meshServices);
     await controller.idle();
-    world.sync(MESH_SERVICES, meshServices);
-    expect(find('db')?.status?.services?.map(({ name }) => name)).toEqual(['data']);
-    pods.put(pod('web-0', 'web', { labels: { tier: 'data' } }));
+    expect(writes()).toBe(0);
+    reaches.set('shop', new Map());
     await controller.idle();
-    expect(find('db')?.status?.services).toEqual([]);
-    world.sync(MESH_SERVICES, meshServices);
-    pods.remove('shop/web-0');
-    await controller.idle();
-    expect(find('db')?.status?.services?.map(({ name }) => name)).toEqual(['data']);
+    expect(find('db')?.status?.conditions?.find(({ type }) => type === 'Reachable')?.reason).toBe(
+      'NoService',
+    );
   });
 
   test('tells when pods call themselves a service they may not be', async () => {

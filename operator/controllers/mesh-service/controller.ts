@@ -6,7 +6,7 @@ import type { Clock } from '#kube/clock.ts';
 import { isAlreadyExists } from '#kube/errors.ts';
 import type { Logger } from '#kube/log.ts';
 import { MESH_SERVICES } from '#kube/types.ts';
-import type { Pod, Service } from '#kube/types.ts';
+import type { Pod } from '#kube/types.ts';
 import type { Requeue } from '#kube/work-queue.ts';
 
 import type { Change, ObjectCache } from '../../cache.ts';
@@ -15,19 +15,20 @@ import type { ControllerDuty } from '../../controller.ts';
 import type { Events } from '../../events.ts';
 import { same } from '../../matches.ts';
 import { isBecauseTerminating } from '../../resources/namespace.ts';
-import { isInstance, podService } from '../../resources/pod.ts';
-import { standsFor } from '../../resources/service.ts';
+import { podService } from '../../resources/pod.ts';
 import type { StatusWriter } from '../../status-writer.ts';
 import { faultText } from '../fault-text.ts';
 import { meshServiceFor } from './create.ts';
-import { decideMeshService, servicesBehind } from './decide.ts';
+import type { Reaches } from '../catalog/reaches.ts';
+import { decideMeshService } from './decide.ts';
 
 export interface MeshServiceControllerParts {
   readonly api: KubeApi;
   readonly meshServices: ObjectCache<MeshService>;
   /** Injected pods. */
   readonly pods: ObjectCache<Pod>;
-  readonly services: ObjectCache<Service>;
+  /** How services are reached, as the catalog's controller finds. */
+  readonly reaches: Reaches;
   readonly status: StatusWriter<MeshService['spec'], MeshServiceStatus>;
   readonly events: Events;
   readonly clock: Clock;
@@ -46,20 +47,16 @@ export class MeshServiceController implements ControllerDuty {
   }
 
   subscribe(add: (key: string) => void): readonly (() => void)[] {
-    const { meshServices, pods, services } = this.#parts;
-    const addNamespace = (namespace: string): void => {
-      for (const { metadata } of meshServices.inNamespace(namespace)) add(`${namespace}/${metadata.name}`);
-    };
+    const { meshServices, pods, reaches } = this.#parts;
+    const namesIn = (namespace: string): readonly string[] =>
+      meshServices.inNamespace(namespace).map(({ metadata }) => metadata.name);
     return [
       meshServices.subscribe((changes) => changes.forEach(({ key }) => add(key))),
-      services.subscribe((changes) => {
-        const namespaces = new Set(
-          changes.map(({ before, after }) => (after ?? before)?.metadata.namespace ?? ''),
-        );
-        namespaces.forEach(addNamespace);
+      reaches.onChange((namespace, services) => {
+        for (const name of services === 'all' ? namesIn(namespace) : services) add(`${namespace}/${name}`);
       }),
       pods.subscribe((changes) => {
-        for (const change of changes) for (const key of this.#touchedBy(change)) add(key);
+        for (const change of changes) for (const key of servicesOf(change)) add(key);
       }),
     ];
   }
@@ -70,27 +67,6 @@ export class MeshServiceController implements ControllerDuty {
     for (const pod of this.#parts.pods.all()) {
       const service = podService(pod);
       if (service !== undefined) yield `${pod.metadata.namespace ?? ''}/${service}`;
-    }
-  }
-
-  /** The services of a pod that changed, and those it shares a Kubernetes Service with: who answers there may have changed. */
-  *#touchedBy({ before, after }: Change<Pod>): Iterable<string> {
-    const namespace = (after ?? before)?.metadata.namespace ?? '';
-    for (const pod of [before, after]) {
-      const service = pod && podService(pod);
-      if (service !== undefined) yield `${namespace}/${service}`;
-    }
-    if (
-      before &&
-      after &&
-      isInstance(before) === isInstance(after) &&
-      same(before.metadata.labels, after.metadata.labels)
-    )
-      return;
-    const pods = this.#parts.pods.inNamespace(namespace);
-    for (const service of this.#parts.services.inNamespace(namespace)) {
-      const selected = [before, after].some((pod) => pod && standsFor(service, pod));
-      if (selected) for (const name of servicesBehind(service, pods)) yield `${namespace}/${name}`;
     }
   }
 
@@ -132,15 +108,18 @@ export class MeshServiceController implements ControllerDuty {
   }
 
   async #keepStatus(service: MeshService): Promise<Requeue | void> {
-    const { pods, services, status, clock, scope, meshNamespace } = this.#parts;
-    const { namespace = '', generation } = service.metadata;
+    const { pods, reaches, status, clock, scope, meshNamespace } = this.#parts;
+    const { namespace = '', name, generation } = service.metadata;
+    const reach = reaches.get(namespace, name);
+    // The catalog's controller has not come to this namespace yet; when it has, it brings this service back here.
+    if (!reach) return undefined;
     const current = status.current(service);
     const verdict = decideMeshService({
-      service: { ...service, ...(current ? { status: current } : {}) },
+      service,
       scope,
       faults: meshServiceFaults(service, { meshNamespace }).map(faultText),
       pods: pods.inNamespace(namespace),
-      services: services.inNamespace(namespace),
+      reach,
     });
     const conditions = mergeConditions(current?.conditions, verdict.conditions, generation, clock.now());
     const patch = {
@@ -166,6 +145,13 @@ export class MeshServiceController implements ControllerDuty {
       const about = { apiVersion: 'mesh.dev/v1alpha1', kind: 'MeshService', metadata: service.metadata };
       this.#parts.events.emit({ about, type: 'Warning', reason, message });
     }
+  }
+}
+
+function* servicesOf({ before, after }: Change<Pod>): Iterable<string> {
+  for (const pod of [before, after]) {
+    const service = pod && podService(pod);
+    if (service !== undefined) yield `${pod?.metadata.namespace ?? ''}/${service}`;
   }
 }
 
