@@ -26,6 +26,8 @@ export interface KubeClientOptions {
   readonly userAgent?: string;
   /** For one whole request, in milliseconds; default 30 s, of a list 60 s. */
   readonly timeoutMs?: number;
+  /** The longest page of a list that is read, bytes; reflectors ask for shorter pages beyond it. Default 64 MiB. */
+  readonly maxListBytes?: number;
   readonly connectTimeoutMs?: number;
   readonly ping?: TransportOptions['ping'];
 }
@@ -33,7 +35,7 @@ export interface KubeClientOptions {
 type RequestFields = Omit<TransportRequest, 'timeoutMs' | 'signal'>;
 
 const MAX_OBJECT_BYTES = 8 * 1024 * 1024;
-const MAX_LIST_BYTES = 512 * 1024 * 1024;
+const MAX_LIST_BYTES = 64 * 1024 * 1024;
 const MAX_ERROR_BYTES = 64 * 1024;
 /** How much later than asked for a watch may end. */
 const WATCH_GRACE_MS = 30_000;
@@ -47,11 +49,13 @@ export class KubeClient implements KubeApi {
   readonly #transport: Transport;
   readonly #timeoutMs: number;
   readonly #listTimeoutMs: number;
+  readonly #maxListBytes: number;
 
   constructor(options: KubeClientOptions) {
     const { config, clock = systemClock, userAgent, connectTimeoutMs, ping } = options;
     this.#timeoutMs = options.timeoutMs ?? 30_000;
     this.#listTimeoutMs = options.timeoutMs ?? 60_000;
+    this.#maxListBytes = options.maxListBytes ?? MAX_LIST_BYTES;
     this.#transport = new Transport({
       config,
       clock,
@@ -84,7 +88,7 @@ export class KubeClient implements KubeApi {
       collectionPath(type, selection.namespace) +
       query({ ...selectors(selection), limit, continue: continueToken });
     const answer = await this.#send({ method: 'GET', path }, options, {
-      maxBytes: MAX_LIST_BYTES,
+      maxBytes: this.#maxListBytes,
       timeoutMs: this.#listTimeoutMs,
     });
     const body = answer as { items?: T[] | null; metadata?: { resourceVersion?: string; continue?: string } };

@@ -37,6 +37,9 @@ export class KubeConnectionError extends Error {
 /** No connection to the API server could be made, so that the attempt cost it nothing. */
 export class KubeUnreachableError extends KubeConnectionError {}
 
+/** The answer is longer than is read; for a list, shorter pages help. */
+export class KubeAnswerTooLongError extends KubeConnectionError {}
+
 /** 404: there is no such object (or no such resource type). */
 export function isNotFound(error: unknown): error is KubeError {
   return error instanceof KubeError && error.status === 404;

@@ -7,7 +7,10 @@ import type { OnChange } from './change-notifier.ts';
 import type { Clock } from './clock.ts';
 import { Deadline } from './deadline.ts';
 import { KubeError, KubeUnreachableError, isGone } from './errors.ts';
+import { ItemRoom } from './item-limits.ts';
+import type { ItemLimits } from './item-limits.ts';
 import type { Logger } from './log.ts';
+import { Pager } from './pager.ts';
 import { SilentWatchError, restartReason } from './reflector-failure.ts';
 import type { RestartReason } from './reflector-failure.ts';
 
@@ -33,8 +36,13 @@ export interface ReflectorOptions<T extends KubeObject, Kept = T> {
    * being granted right now. Default: as after any failure.
    */
   readonly forbiddenCapMs?: number;
-  /** Objects per list request; default 500. */
+  /** Objects per list request; default 500, fewer where they are large. */
   readonly pageSize?: number;
+  /**
+   * How much is kept. What is beyond is left out of `items` and counted; it comes in when there is room the next time that
+   * everything is listed. Default: everything.
+   */
+  readonly limits?: ItemLimits;
   /** Uniform in [0, 1); for tests. */
   readonly random?: () => number;
 }
@@ -44,6 +52,8 @@ export interface ReflectorStats {
   readonly restarts: Readonly<Partial<Record<RestartReason, number>>>;
   readonly lists: number;
   readonly events: number;
+  /** Objects that were left out because of the limits since everything was listed last. */
+  readonly leftOut: number;
   /** Whether a watch is under way (the server may not have answered yet); false while waiting to try again. */
   readonly watching: boolean;
   /** When the state was last known to be the server's (list, event or bookmark), in milliseconds since the epoch. */
@@ -66,6 +76,10 @@ const UNREACHED = { baseMs: 200, capMs: 5_000 };
 const TELL_EVERY_MS = 120_000;
 /** A watch that delivered and held this long was healthy: the next failure starts from the shortest wait. */
 const HEALTHY_AFTER_MS = 10_000;
+const PAGE_SIZE = 500;
+const MAX_COUNTED = 10_000;
+/** While objects are left out, everything is listed again at most this often, milliseconds. */
+const LIST_AGAIN_AFTER_MS = 60_000;
 const WATCH_SECONDS = { min: 240, max: 480 };
 /**
  * Once a watch had a bookmark, one comes about every minute. Before the first, nothing can be concluded from silence: a server
@@ -95,6 +109,9 @@ export class Reflector<T extends KubeObject, Kept = T> {
   readonly #items = new Map<string, Kept>();
   /** resourceVersion by key: tells what changed while nobody watched. */
   readonly #versions = new Map<string, string>();
+  readonly #pager: Pager<T>;
+  #room: ItemRoom;
+  readonly #leftOut = new Set<string>();
   readonly #notifier: ChangeNotifier<Kept>;
   readonly #stopping = new AbortController();
   readonly #restarts: Partial<Record<RestartReason, number>> = {};
@@ -102,6 +119,7 @@ export class Reflector<T extends KubeObject, Kept = T> {
   /** Where the watch goes on; undefined when a list is needed first. */
   #resourceVersion: string | undefined;
   #lists = 0;
+  #listedAt = 0;
   #events = 0;
   #watching = false;
   #watchedSince = 0;
@@ -109,7 +127,6 @@ export class Reflector<T extends KubeObject, Kept = T> {
   #heard = false;
   /** Whether the present watch has delivered a bookmark. */
   #bookmarked = false;
-  #pagesExpired = false;
   /** When the present outage was last told in the log. */
   #toldAt: number | undefined;
   #lastSyncAt: number | undefined;
@@ -121,6 +138,9 @@ export class Reflector<T extends KubeObject, Kept = T> {
     this.#random = options.random ?? Math.random;
     this.#refused = new Backoff({ ...REFUSED, random: this.#random });
     this.#unreached = new Backoff({ ...UNREACHED, random: this.#random });
+    this.#room = new ItemRoom(options.limits ?? {});
+    const { api, type, selection, pageSize = PAGE_SIZE } = options;
+    this.#pager = new Pager({ api, type, selection, pageSize });
     this.#log = options.log.child({ resource: options.type.plural, ...options.selection });
     this.#notifier = new ChangeNotifier({
       items: this.#items,
@@ -151,6 +171,7 @@ export class Reflector<T extends KubeObject, Kept = T> {
       restarts: { ...this.#restarts },
       lists: this.#lists,
       events: this.#events,
+      leftOut: this.#leftOut.size,
       watching: this.#watching,
       lastSyncAt: this.#lastSyncAt,
       lastEventAt: this.#lastEventAt,
@@ -222,28 +243,37 @@ export class Reflector<T extends KubeObject, Kept = T> {
 
   async #list(): Promise<void> {
     const listed = new Map<string, Listed<Kept> | undefined>();
-    const { api, type, selection, pageSize = 500 } = this.#options;
-    const options = { signal: this.#stopping.signal };
-    // Pages that expire before they are read (a slow or very busy server) are avoided by reading all at once.
-    const limit = this.#pagesExpired ? {} : { limit: pageSize };
-    this.#pagesExpired = false;
-    let page = await api.list(type, { ...selection, ...limit }, options);
-    for (;;) {
-      for (const object of page.items) listed.set(objectKey(object), this.#readNew(object));
-      if (page.continueToken === undefined) break;
-      try {
-        page = await api.list(type, { ...selection, ...limit, continueToken: page.continueToken }, options);
-      } catch (error) {
-        this.#pagesExpired = isGone(error);
-        throw error;
+    const room = new ItemRoom(this.#options.limits ?? {});
+    this.#leftOut.clear();
+    let resourceVersion = '';
+    for await (const page of this.#pager.list(this.#stopping.signal)) {
+      resourceVersion = page.resourceVersion;
+      for (const object of page.items) {
+        const key = objectKey(object);
+        const news = this.#readNew(object);
+        if (room.take(key, news ? news.kept?.object : this.#items.get(key))) listed.set(key, news);
+        else this.#leaveOut(key);
       }
     }
     if (this.#stopping.signal.aborted) throw this.#stopping.signal.reason;
-    this.#resourceVersion = page.resourceVersion;
+    this.#room = room;
+    this.#resourceVersion = resourceVersion;
     this.#lists++;
+    this.#listedAt = this.#options.clock.now();
     this.#replace(listed);
     this.#lastSyncAt = this.#options.clock.now();
     this.#log.debug({ objects: listed.size }, 'listed');
+  }
+
+  #leaveOut(key: string): void {
+    if (this.#leftOut.size === 0)
+      this.#log.warn(
+        { key, reason: 'too-many-objects' },
+        'there are more objects than are kept; some are left out',
+      );
+    // Their number is for people; it need not be exact beyond what can be read at a glance.
+    if (this.#leftOut.size < MAX_COUNTED) this.#leftOut.add(key);
+    this.#notifier.changed(key);
   }
 
   /** What to keep of a listed object, compact at once so that a big list is never held whole; undefined when nothing changed. */
@@ -282,6 +312,10 @@ export class Reflector<T extends KubeObject, Kept = T> {
       )) {
         this.#take(event);
         stillThere();
+        if (this.#hasRoomAgain(event)) {
+          this.#resourceVersion = undefined;
+          return;
+        }
       }
     } finally {
       deadline.clear();
@@ -307,8 +341,18 @@ export class Reflector<T extends KubeObject, Kept = T> {
     this.#resourceVersion = object.metadata.resourceVersion ?? this.#resourceVersion;
   }
 
+  /** What was left out comes in by another list when something else has gone. */
+  #hasRoomAgain({ type }: WatchEvent<T>): boolean {
+    const isDue = this.#options.clock.now() - this.#listedAt >= LIST_AGAIN_AFTER_MS;
+    return type === 'DELETED' && this.#leftOut.size > 0 && isDue;
+  }
+
   #put(key: string, { version, kept }: Listed<Kept>): void {
     if (!kept) return this.#remove(key);
+    if (!this.#room.take(key, kept.object)) {
+      this.#remove(key);
+      return this.#leaveOut(key);
+    }
     this.#versions.set(key, version);
     this.#items.set(key, kept.object);
     this.#notifier.changed(key);
@@ -324,6 +368,8 @@ export class Reflector<T extends KubeObject, Kept = T> {
   }
 
   #remove(key: string): void {
+    this.#room.give(key);
+    this.#leftOut.delete(key);
     this.#versions.delete(key);
     if (this.#items.delete(key)) this.#notifier.changed(key);
   }

@@ -6,7 +6,7 @@ import type { PingOptions } from './connection-h2.ts';
 import type { Connection, WireRequest, WireResponse } from './connection.ts';
 import { Deadline } from './deadline.ts';
 import { dial } from './dial.ts';
-import { KubeConnectionError } from './errors.ts';
+import { KubeAnswerTooLongError, KubeConnectionError } from './errors.ts';
 import { TokenCache } from './token-cache.ts';
 
 export interface TransportOptions {
@@ -216,7 +216,7 @@ async function readText(response: WireResponse, maxBytes: number, signal: AbortS
     size += chunk.length;
     if (size > maxBytes) {
       response.body.destroy();
-      throw new KubeConnectionError(`the API server's answer is longer than ${maxBytes} bytes`);
+      throw new KubeAnswerTooLongError(`the API server's answer is longer than ${maxBytes} bytes`);
     }
     parts.push(chunk);
   }

@@ -67,6 +67,11 @@ export class Cache<T extends KubeObject> implements ObjectCache<T> {
     return this.#objects.size;
   }
 
+  /** Objects that are not kept, since their namespace has more than its share. */
+  get leftOut(): number {
+    return this.#reflector.stats.leftOut;
+  }
+
   get(key: string): T | undefined {
     return this.#objects.get(key);
   }

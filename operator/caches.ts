@@ -22,6 +22,7 @@ import type { CacheOptions } from './cache.ts';
 import { pruneUnlessAsking } from './controllers/missed-injection/decide.ts';
 import { WEBHOOK_NAME } from './controllers/webhook-registration/decide.ts';
 import type { OperatorMetrics } from './metrics.ts';
+import { pruneIntention, pruneMeshService } from './resources/mesh.ts';
 import { pruneMeta, prunePod } from './resources/pod.ts';
 import { pruneService } from './resources/service.ts';
 
@@ -29,11 +30,19 @@ export interface CachesDeps {
   readonly api: KubeApi;
   readonly clock: Clock;
   readonly log: Logger;
-  readonly metrics: Pick<OperatorMetrics, 'cacheObjects' | 'cacheLastSync'>;
+  readonly metrics: Pick<OperatorMetrics, 'cacheObjects' | 'cacheLeftOut' | 'cacheLastSync'>;
   readonly meshNamespace: string;
   /** Whether all pods are watched, for those that missed their injection. */
   readonly watchAllPods: boolean;
 }
+
+const MEBIBYTE = 1_048_576;
+/**
+ * What is kept of the objects that whoever may write in a namespace can make, as JSON: far above what namespaces hold, and little
+ * enough that one of them alone cannot fill the memory that the chart gives the operator.
+ */
+const SHARE = { namespaceBytes: 4 * MEBIBYTE };
+const PODS_SHARE = { namespaceBytes: 8 * MEBIBYTE };
 
 const OURS = { labelSelector: `${LABELS.managedBy}=${MANAGED_BY_VALUE}` };
 
@@ -60,8 +69,8 @@ export class Caches {
 
   constructor(deps: CachesDeps) {
     this.#deps = deps;
-    this.intentions = this.#cache({ type: INTENTIONS });
-    this.meshServices = this.#cache({ type: MESH_SERVICES });
+    this.intentions = this.#cache({ type: INTENTIONS, transform: pruneIntention, limits: SHARE });
+    this.meshServices = this.#cache({ type: MESH_SERVICES, transform: pruneMeshService, limits: SHARE });
     this.meshConfigs = this.#cache({ type: MESH_CONFIGS, selection: named(MESH_CONFIG_NAME) });
     this.catalogEntries = this.#cache({
       type: CATALOG_ENTRIES,
@@ -76,14 +85,20 @@ export class Caches {
       type: PODS,
       selection: { labelSelector: LABELS.injected },
       transform: prunePod,
+      limits: PODS_SHARE,
     });
-    this.services = this.#cache({ type: SERVICES, transform: pruneService });
+    this.services = this.#cache({ type: SERVICES, transform: pruneService, limits: SHARE });
     this.roleBindings = this.#cache({ type: ROLE_BINDINGS, selection: OURS });
     this.clusterRoleBindings = this.#cache({ type: CLUSTER_ROLE_BINDINGS, selection: OURS });
     this.mutatingWebhooks = this.#cache({ type: MUTATING_WEBHOOKS, selection: named(WEBHOOK_NAME) });
     this.validatingWebhooks = this.#cache({ type: VALIDATING_WEBHOOKS, selection: named(WEBHOOK_NAME) });
     this.askingPods = deps.watchAllPods
-      ? this.#cache({ type: PODS, name: 'PodAsking', transform: (pod) => pruneUnlessAsking(pod, prunePod) })
+      ? this.#cache({
+          type: PODS,
+          name: 'PodAsking',
+          transform: (pod) => pruneUnlessAsking(pod, prunePod),
+          limits: PODS_SHARE,
+        })
       : undefined;
   }
 
@@ -108,15 +123,16 @@ export class Caches {
 
   /** Sets the gauges; called before each scrape. */
   measure(): void {
-    const { cacheObjects, cacheLastSync } = this.#deps.metrics;
+    const { cacheObjects, cacheLeftOut, cacheLastSync } = this.#deps.metrics;
     for (const cache of this.#list) {
       cacheObjects.set({ kind: cache.name }, cache.size);
+      cacheLeftOut.set({ kind: cache.name }, cache.leftOut);
       if (cache.lastSyncAt !== undefined) cacheLastSync.set({ kind: cache.name }, cache.lastSyncAt / 1000);
     }
   }
 
   #cache<T extends KubeObject>(
-    options: Pick<CacheOptions<T>, 'type' | 'name' | 'selection' | 'transform'>,
+    options: Pick<CacheOptions<T>, 'type' | 'name' | 'selection' | 'transform' | 'limits'>,
   ): Cache<T> {
     const { api, clock, log } = this.#deps;
     const cache = new Cache<T>({ ...options, api, clock, log });

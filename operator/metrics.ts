@@ -80,6 +80,12 @@ export const METRICS = {
     help: 'Objects held in memory, by kind.',
     labels: ['kind'],
   },
+  cacheLeftOut: {
+    kind: 'gauge',
+    name: 'mesh_operator_cache_left_out_objects',
+    help: 'Objects that are not kept, since their namespace has more than its share of the memory, by kind.',
+    labels: ['kind'],
+  },
   cacheLastSync: {
     kind: 'gauge',
     name: 'mesh_operator_cache_last_contact_timestamp_seconds',

@@ -22,6 +22,9 @@ Usage:
   sidecar redirect ...    lead this pod's traffic to the sidecar; see redirect --help
 `;
 
+/** A page of a list, as JSON, and what is made of it must fit beside everything else into the memory that the chart ships. */
+const MAX_LIST_BYTES = 4 * 1024 * 1024;
+
 /** How long a sidecar that was told to finish lets open connections end, milliseconds. */
 const FINISH_MS = 3_000;
 
@@ -139,7 +142,11 @@ async function sidecarOf(
   more: Pick<SidecarOptions, 'onFinish' | 'adminPorts' | 'busyElsewhere' | 'siblings'>,
 ): Promise<{ readonly sidecar: Sidecar; readonly api: KubeClient }> {
   const clusterConfig = await inClusterConfig({ ...process.env, MESH_KUBE_TOKEN_DIR: config.kubeTokenDir });
-  const api = new KubeClient({ config: clusterConfig, userAgent: 'mesh-sidecar' });
+  const api = new KubeClient({
+    config: clusterConfig,
+    userAgent: 'mesh-sidecar',
+    maxListBytes: MAX_LIST_BYTES,
+  });
   const originalDestination = config.transparent ? await kernelOriginalDestination() : withoutRedirection;
   return {
     api,

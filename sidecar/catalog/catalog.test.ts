@@ -353,7 +353,7 @@ describe('an entry that is not of the shape that is expected', () => {
       metadata: { name: 'nonsense', namespace: MESH_NAMESPACE },
       spec: {},
     } as never);
-    fake.put(CATALOG_ENTRIES, { metadata: { name: 'bare.shop', namespace: MESH_NAMESPACE } } as never);
+    fake.put(CATALOG_ENTRIES, { metadata: { name: 'bare.shop', namespace: MESH_NAMESPACE } });
     fake.put(CATALOG_ENTRIES, entry('odd', { services: [{ name: 'odd' }], addresses: [{ address: '::' }] }));
     catalog.start();
     targetOf(await resolver.resolve('10.96.0.5', 5432)).release();

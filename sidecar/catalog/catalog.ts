@@ -22,6 +22,9 @@ export interface CatalogDeps {
   readonly forbiddenCapMs?: number;
 }
 
+/** Services that are kept: beyond what a mesh has, and little enough for the memory that the chart gives a sidecar. */
+const MAX_SERVICES = 50_000;
+
 /** How all services of the mesh are reached, as the operator publishes it, in little memory. */
 export class Catalog {
   readonly index = new CatalogIndex();
@@ -33,6 +36,7 @@ export class Catalog {
       ...deps,
       type: CATALOG_ENTRIES,
       selection: { namespace: meshNamespace },
+      limits: { total: MAX_SERVICES },
       transform: (entry) => knownService(entry, this.#reflector.items.get(objectKey(entry))),
       onChange: (items, changed) => {
         for (const key of changed) this.index.set(key.slice(meshNamespace.length + 1), items.get(key));

@@ -1,4 +1,5 @@
 import type { Clock, Timer } from '#kube/clock.ts';
+import { objectKey } from '#core/resource.ts';
 import type { EndpointSlice } from '#kube/endpoint-slices.ts';
 import { SERVICE_NAME_LABEL } from '#kube/endpoint-slices.ts';
 import type { Logger } from '#kube/log.ts';
@@ -28,12 +29,20 @@ export interface ServiceEndpointsOptions {
   readonly onIdle: () => void;
 }
 
+/** What is kept of one Service, whose slices are its own namespace's to write: no more than Kubernetes recommends for one. */
+const MAX_SLICES = 500;
+const MAX_ADDRESSES = 5_000;
+/** A slice may have a thousand addresses. */
+const SLICES_PER_PAGE = 50;
+
 /** The pods behind one Kubernetes Service, watched only while somebody uses them. */
 export class ServiceEndpoints {
   readonly #options: ServiceEndpointsOptions;
   readonly #reflector: Reflector<EndpointSlice, Slice>;
   readonly #listeners = new Listeners();
   readonly #cache = new Map<string, readonly Endpoint[]>();
+  /** How many addresses are kept of each slice. */
+  readonly #addresses = new Map<string, number>();
   #users = 0;
   #idleTimer: Timer | undefined;
 
@@ -47,8 +56,11 @@ export class ServiceEndpoints {
       ...(forbiddenCapMs === undefined ? {} : { forbiddenCapMs }),
       type: SLICES,
       selection: { namespace, labelSelector: `${SERVICE_NAME_LABEL}=${name}` },
-      transform: compactSlice,
-      onChange: () => {
+      pageSize: SLICES_PER_PAGE,
+      limits: { total: MAX_SLICES },
+      transform: (one) => this.#withinBudget(compactSlice(one), objectKey(one)),
+      onChange: (items) => {
+        for (const key of this.#addresses.keys()) if (!items.has(key)) this.#addresses.delete(key);
         this.#cache.clear();
         this.#listeners.emit();
       },
@@ -108,6 +120,17 @@ export class ServiceEndpoints {
     const found = ready.length > 0 ? ready : collect(usable, port, (slice) => slice.leaving);
     this.#cache.set(key, found);
     return found;
+  }
+
+  #withinBudget(slice: Slice, key: string): Slice {
+    let others = 0;
+    for (const [one, count] of this.#addresses) if (one !== key) others += count;
+    const left = Math.max(0, MAX_ADDRESSES - others);
+    const ready = slice.ready.slice(0, left);
+    const leaving = slice.leaving.slice(0, left - ready.length);
+    const all = slice.all.length <= left ? slice.all : [...ready, ...leaving];
+    this.#addresses.set(key, all.length);
+    return { ...slice, ready, leaving, all };
   }
 }
 

@@ -32,12 +32,16 @@ export interface IntentionStoreOptions {
   readonly onChange: () => void;
 }
 
+/** Rules of one namespace that are kept. Where there are more, nobody can say which of them would decide. */
+const MAX_INTENTIONS = 10_000;
+
 /** The rules of one namespace that may decide about one service. */
 export class IntentionStore {
   readonly #options: IntentionStoreOptions;
   readonly #reflector: Reflector<Intention, Kept>;
   readonly #known = new Map<string, Kept>();
   #synced = false;
+  #wasOverfull = false;
 
   constructor(options: IntentionStoreOptions) {
     this.#options = options;
@@ -49,6 +53,7 @@ export class IntentionStore {
       ...(forbiddenCapMs === undefined ? {} : { forbiddenCapMs }),
       type: INTENTIONS,
       selection: { namespace },
+      limits: { total: MAX_INTENTIONS },
       transform: (intention) => this.#keep(intention),
       onChange: (items, changed) => this.#changed(items, changed),
     });
@@ -65,6 +70,11 @@ export class IntentionStore {
   /** Whether all rules of the namespace have been read once. */
   get synced(): boolean {
     return this.#synced;
+  }
+
+  /** Whether there are more rules than are kept. */
+  get isOverfull(): boolean {
+    return this.#reflector.stats.leftOut > 0;
   }
 
   get stats(): ReflectorStats {
@@ -93,8 +103,9 @@ export class IntentionStore {
   }
 
   #changed(items: ReadonlyMap<string, Kept>, changed: ReadonlySet<string>): void {
-    let rulesChanged = !this.#synced;
+    let rulesChanged = !this.#synced || this.#wasOverfull !== this.isOverfull;
     this.#synced = true;
+    this.#wasOverfull = this.isOverfull;
     for (const key of changed) {
       const before = this.#known.get(key);
       const after = items.get(key);

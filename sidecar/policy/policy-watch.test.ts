@@ -205,3 +205,15 @@ test('the default action follows MeshConfig, new roots change nothing', async ()
   expect(changes).toBe(before + 1);
   expect(action()).toBe('allow');
 });
+
+describe('more intentions than are kept', () => {
+  test('deny everything, since one that is not known may be the one that decides, until there are fewer', async () => {
+    fake.put(INTENTIONS, intention('web-db', rule('allow')));
+    policy.start();
+    await eventually(() => action() === 'allow');
+    for (let index = 0; index < 10_000; index++)
+      fake.put(INTENTIONS, intention(`more-${index}`, rule('allow', 'x', 'y')));
+    await eventually(() => action() === 'deny', 20_000);
+    expect(policy.ready).toBe(false);
+  }, 60_000);
+});

@@ -49,6 +49,7 @@ export class PolicyWatch implements PolicySource {
   readonly #stores: readonly IntentionStore[];
   readonly #listeners = new Listeners();
   #policy: Policy | undefined;
+  #isClosed = false;
   #scopeKey = '';
   #version = 0;
   #compiledAt: number | undefined;
@@ -114,15 +115,30 @@ export class PolicyWatch implements PolicySource {
   #compile(): void {
     const trust = this.#deps.trust.current();
     if (!trust || !this.#stores.every((store) => store.synced)) return;
+    if (this.#stores.some((store) => store.isOverfull)) return this.#close();
     const rules = this.#rules();
     const { settings } = trust;
     const first = !this.#policy;
+    this.#isClosed = false;
     this.#policy = new Policy(settings, settings.defaultAction, rules);
     this.#scopeKey = this.#readScopeKey();
     this.#version += 1;
     this.#compiledAt = this.#deps.clock.now();
     const fields = { rules: rules.length, defaultAction: settings.defaultAction, version: this.#version };
     this.#deps.log.info(fields, first ? 'intentions read' : 'intentions changed');
+    this.#awaitExpiry();
+    this.#listeners.emit();
+  }
+
+  /** Which rule would decide cannot be said where not all are known: nothing is allowed until they are. */
+  #close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#policy = undefined;
+    this.#deps.log.error(
+      { reason: 'too-many-intentions' },
+      'there are more intentions than are kept; every connection is denied',
+    );
     this.#awaitExpiry();
     this.#listeners.emit();
   }

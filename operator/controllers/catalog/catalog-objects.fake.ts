@@ -37,7 +37,7 @@ export function meshPod(name: string, service: string, bends: PodBends = {}): Po
       ...(address === '' ? {} : { podIP: address, podIPs: [{ ip: address }] }),
       conditions: [{ type: 'Ready', status: bends.ready === false ? 'False' : 'True' }],
     },
-  } as Pod;
+  };
 }
 
 /** What `mesh run` makes for a process outside of pods. */
@@ -47,7 +47,7 @@ export function registration(name: string, service: string, address = '10.9.0.1'
     ...pod,
     metadata: { ...pod.metadata, annotations: { 'mesh/sidecar-port': String(sidecarPort) } },
     spec: { serviceAccountName: service, containers: [{ name: service, ports: [{ containerPort: 5432 }] }] },
-  } as Pod;
+  };
 }
 
 /** A Service of namespace `shop`, whose cluster IP is made from its name. */
