@@ -13,7 +13,8 @@ export class ControlPlane {
   readonly apiCaPem: string;
   /** Signs for both services. */
   readonly pki: TestPki;
-  readonly #api: FakeApiServer;
+  /** What both sidecars watch. */
+  readonly api: FakeApiServer;
   readonly #operators: ReadonlyMap<string, FakeOperator>;
 
   private constructor(made: {
@@ -24,7 +25,7 @@ export class ControlPlane {
   }) {
     this.apiCaPem = made.apiCaPem;
     this.pki = made.pki;
-    this.#api = made.api;
+    this.api = made.api;
     this.#operators = made.operators;
   }
 
@@ -55,7 +56,7 @@ export class ControlPlane {
   }
 
   get apiUrl(): string {
-    return this.#api.url;
+    return this.api.url;
   }
 
   operatorUrl(service: 'web' | 'db'): string {
@@ -63,6 +64,6 @@ export class ControlPlane {
   }
 
   async stop(): Promise<void> {
-    await Promise.all([this.#api.close(), ...[...this.#operators.values()].map((one) => one.stop())]);
+    await Promise.all([this.api.close(), ...[...this.#operators.values()].map((one) => one.stop())]);
   }
 }
