@@ -14,10 +14,10 @@ export function pruneIntention({ metadata, spec, status }: Intention): Intention
 
 /** Keeps what the operator needs of a MeshService: all but its configuration, which may be large. Transform of the MeshServices' reflector. */
 export function pruneMeshService({ metadata, spec, status }: MeshService): MeshService {
-  const { config: _, ...rest } = spec ?? {};
+  const kept = Object.entries(spec ?? {}).filter(([field]) => field !== 'config');
   return {
     metadata: pruneMeta(metadata),
-    ...(spec === undefined ? {} : { spec: rest }),
+    ...(spec === undefined ? {} : { spec: Object.fromEntries(kept) }),
     ...(status === undefined ? {} : { status }),
   };
 }
