@@ -200,7 +200,7 @@ export class Inbound {
       case 'tls':
         return;
       case 'plaintext':
-        throw new Refusal('plaintext', 'the peer does not speak TLS, and this service takes mutual TLS only');
+        throw new Refusal('plaintext', `the peer does not speak TLS, and ${this.#takesTlsOnly()}`);
       case 'silent':
         throw new Refusal(
           'plaintext',
@@ -209,5 +209,12 @@ export class Inbound {
       case 'gone':
         throw new Refusal('client-gone', 'the peer closed the connection without a word');
     }
+  }
+
+  /** Cleartext is led to where it was sent, and what was sent to the sidecar's own port was not sent to the application. */
+  #takesTlsOnly(): string {
+    return this.#deps.own.mtls() === 'permissive'
+      ? 'the port of the sidecar takes mutual TLS only; mtls: permissive is about cleartext that was redirected'
+      : 'this service takes mutual TLS only';
   }
 }

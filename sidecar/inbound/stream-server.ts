@@ -107,15 +107,13 @@ export class StreamServer {
     }
   }
 
-  /** Plaintext to a permissive service: as it would be without a mesh, and counted. */
+  /** Cleartext to a permissive service: led to where it was sent, as it would be without a mesh, and counted. */
   async plaintext(raw: Socket, destination: SocketAddress): Promise<void> {
-    const { gatekeeper, app, own } = this.#deps;
+    const { gatekeeper, app } = this.#deps;
     const { port, address } = destination;
     const parties = this.#parties(plainAddress(raw.remoteAddress ?? ''), port);
     const fault = () => gatekeeper.plaintextFault(port) ?? this.#busy();
-    const socket = await this.#dial(callerOn(raw), fault, (signal) =>
-      own.declaredPorts().has(port) ? app.dial(port, signal) : app.dialAt(address, port, signal),
-    );
+    const socket = await this.#dial(callerOn(raw), fault, (signal) => app.dialAt(address, port, signal));
     this.#start(socketLeg(raw), socket, {
       parties,
       labels: { direction: 'inbound', security: 'plaintext', peer: '' },
