@@ -64,6 +64,7 @@ function shownConfig({ config, trust, own, readiness, now }: LocalOptions): obje
     ...config,
     probes: Object.fromEntries(config.probes),
     containerPorts: Object.fromEntries(config.containerPorts),
+    proxyProtocolPorts: [...config.proxyProtocolPorts],
     upstreams: own.upstreams(),
     mesh: state?.settings,
     trustDomains: state?.bundle.trustDomains,

@@ -47,6 +47,8 @@ export interface InboundDeps {
   /** Shared by all tunnels of the process. */
   readonly budget: WindowBudget;
   readonly control?: ControlHandler;
+  /** Ports of the application that are told who calls, see {@link StreamServer}. Default none. */
+  readonly proxyProtocolPorts?: ReadonlySet<number>;
   /** The other processes of a sidecar that has several. */
   readonly siblings?: Siblings;
   /** Default {@link PORTS}.inbound on every address. */
@@ -191,7 +193,7 @@ export class Inbound {
     if (tls.alpnProtocol === ALPN_TUNNEL) return this.#tunnels.serve(raw, tls, peer);
     if (tls.alpnProtocol === ALPN_STREAM) return this.#streams.meshStream(leg, peer, raw);
     if (tls.alpnProtocol === ALPN_CONTROL) return serveControl(leg, peer, control, this.#deps);
-    return this.#streams.plainPeer(leg, peer, raw, redirected?.port);
+    return this.#streams.plainPeer(leg, peer, raw, redirected);
   }
 
   async #requireTls(raw: Socket): Promise<void> {
