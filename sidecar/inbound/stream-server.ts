@@ -117,8 +117,12 @@ export class StreamServer {
     const { port, address } = destination;
     const parties = this.#parties(plainAddress(raw.remoteAddress ?? ''), port);
     const fault = () => gatekeeper.plaintextFault(port) ?? this.#busy();
-    const socket = await this.#dial(callerOn(raw), fault, (signal) => app.dialAt(address, port, signal));
-    this.#introduce(socket, raw, destination);
+    const socket = await this.#dial(
+      callerOn(raw),
+      fault,
+      (signal) => app.dialAt(address, port, signal),
+      (dialed) => this.#introduce(dialed, raw, destination),
+    );
     this.#start(socketLeg(raw), socket, {
       parties,
       labels: { direction: 'inbound', security: 'plaintext', peer: '' },
@@ -147,13 +151,15 @@ export class StreamServer {
    *
    * @param raw the TCP connection of the peer, which may carry many streams
    */
-  async #open(peer: AdmittedPeer, to: Wanted, caller: Caller, raw: Socket): Promise<Socket> {
+  #open(peer: AdmittedPeer, to: Wanted, caller: Caller, raw: Socket): Promise<Socket> {
     const { gatekeeper, app, clock } = this.#deps;
     const { port } = to;
-    const fault = () => gatekeeper.fault(peer, port, clock.now()) ?? this.#busy();
-    const socket = await this.#dial(caller, fault, (signal) => app.dial(port, signal));
-    this.#introduce(socket, raw, to, peer);
-    return socket;
+    return this.#dial(
+      caller,
+      () => gatekeeper.fault(peer, port, clock.now()) ?? this.#busy(),
+      (signal) => app.dial(port, signal),
+      (dialed) => this.#introduce(dialed, raw, to, peer),
+    );
   }
 
   /**
@@ -178,6 +184,7 @@ export class StreamServer {
     caller: Caller,
     fault: () => Refusal | undefined,
     dial: (signal: AbortSignal) => Promise<Socket>,
+    introduce: (dialed: Socket) => void,
   ): Promise<Socket> {
     const before = fault();
     if (before) throw before;
@@ -189,7 +196,10 @@ export class StreamServer {
       this.#dialing -= 1;
       const after = caller.isGone() ? new Refusal('client-gone', 'the peer went away') : fault();
       this.#dialing += 1;
-      if (!after) return socket;
+      if (!after) {
+        introduce(socket);
+        return socket;
+      }
       socket.destroy();
       throw after;
     } finally {
