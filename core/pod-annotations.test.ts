@@ -143,7 +143,7 @@ describe('the annotations of a pod', () => {
     expect(faultsOf({ 'mesh/cores': '2', 'mesh/memory-limit': '128Mi' })).toEqual([]);
   });
 
-  it('may not leave a port alone whose application is to be told who calls', () => {
+  it('may not skip a port that expects a PROXY protocol header', () => {
     const ports = { 'mesh/proxy-protocol-ports': '8080,5432' };
     expect(faultsOf({ ...ports, 'mesh/skip-inbound-ports': '5400-5500' })).toEqual(
       expect.arrayContaining([

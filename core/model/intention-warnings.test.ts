@@ -45,7 +45,7 @@ test('a rule that has expired', () => {
   expect(warnings({ ...rule, expiresAt: '2026-06-01T00:00:01Z' })).toEqual([]);
 });
 
-test('services that do not exist are told of in the own namespace and in no other', () => {
+test('a service that does not exist is a warning in its own namespace and in no other', () => {
   expect(warnings(rule, [], [])).toEqual([
     'the destination shop/db does not exist yet; the rule counts as soon as it does',
     'the source shop/web does not exist yet; the rule counts as soon as it does',

@@ -5,7 +5,7 @@ import type { RawIntention } from '../policy/rule.ts';
 import { toRule } from '../policy/rule.ts';
 import type { IntentionSpec } from './intention.ts';
 
-/** What an Intention is looked at together with. Of its own namespace only: nothing else may be told to who writes it. */
+/** What an Intention is checked against. Objects of its own namespace only: its author need not be allowed to read any other. */
 export interface IntentionSurroundings {
   /** The mesh's own namespace, where rules for all namespaces live. */
   readonly meshNamespace: string;

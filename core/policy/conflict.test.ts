@@ -62,7 +62,7 @@ const anyRule = fc
   })
   .map(({ home, ...spec }) => rule(spec, home));
 
-test('two rules that conflict lie in one namespace, so that naming one to a reader of the other tells nothing of elsewhere', () => {
+test('two rules that conflict lie in one namespace, so that a status that names the other reveals nothing of another namespace', () => {
   let found = 0;
   fc.assert(
     fc.property(anyRule, anyRule, (a, b) => {

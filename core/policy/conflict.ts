@@ -8,7 +8,7 @@ import type { Rule } from './rule.ts';
  * none.
  *
  * Both rules then lie in one namespace: a rule lives where its destination lives, and only the mesh's own namespace has rules
- * about every namespace. So whoever may read one of the two may be told of the other.
+ * about every namespace. So the status of one may name the other.
  *
  * @param now Unix time, milliseconds
  */

@@ -96,7 +96,7 @@ it('what users write arrives as they wrote it', () => {
   ]);
 });
 
-it('the ports whose application is told who calls arrive, and none where none are written', () => {
+it('the ports that expect a PROXY protocol header arrive, and none where none are written', () => {
   const portsOf = (annotations: object) => {
     const { metadata, ...rest } = PODS.deployment;
     const written = {

@@ -54,7 +54,7 @@ function withOwnLibraries(root: string, program: string): Command {
   return [path];
 }
 
-/** An nginx that answers with what a PROXY protocol header told it. */
+/** An nginx that answers with the contents of the PROXY protocol header. */
 export async function startNginx(
   process: ServerProcess,
   [program, ...args]: Command,
@@ -81,7 +81,7 @@ export async function startNginx(
   );
 }
 
-/** A HAProxy that answers with what a PROXY protocol header told it. */
+/** A HAProxy that answers with the contents of the PROXY protocol header. */
 export async function startHaproxy(
   process: ServerProcess,
   [program, ...args]: Command,
@@ -92,7 +92,7 @@ export async function startHaproxy(
     `defaults
   mode http
   timeout client 5s
-frontend told
+frontend db
   bind ${address}:${port} accept-proxy
   http-request return status 200 content-type text/plain lf-string "%[src]|%[src_port]|%[dst]|%[dst_port]|%[fc_pp_tlv(0xE5)]"
 `,

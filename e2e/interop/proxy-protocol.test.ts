@@ -11,7 +11,7 @@ import { RawPeer } from '#sidecar/testing/raw-peer.fake.ts';
 
 import { realServers, startHaproxy, startNginx } from './proxy-protocol.fake.ts';
 
-/** Servers as people run them, behind a sidecar that tells them who calls. */
+/** Servers as people run them, behind a sidecar that writes PROXY protocol headers. */
 const found = await realServers();
 const [servers, reason] = typeof found === 'string' ? [undefined, ` (skipped: ${found})`] : [found, ''];
 const describeHere = servers ? describe : describe.skip;
@@ -65,16 +65,16 @@ describeHere(`a PROXY protocol header${reason}`, () => {
 
   describe('is read by nginx', () => {
     beforeEach(() => run(startNginx, 'nginx'));
-    const told = (answer: string) => body(answer).split('|');
+    const fields = (answer: string) => body(answer).split('|');
 
     test('with the SPIFFE ID of a caller by mutual TLS', async () => {
-      const [source, sourcePort, ...rest] = told(await byTunnel(REQUEST));
+      const [source, sourcePort, ...rest] = fields(await byTunnel(REQUEST));
       expect([source, Number(sourcePort) > 0]).toEqual(['127.0.0.1', true]);
       expect(rest).toEqual([mesh.db.address, String(port), mesh.pki.spiffeId(WEB), '0', 'TLSv1.3']);
     });
 
     test('without any identity of a caller in cleartext', async () => {
-      const [source, , ...rest] = told(await inCleartext(REQUEST));
+      const [source, , ...rest] = fields(await inCleartext(REQUEST));
       expect(source).toBe('127.0.0.1');
       expect(rest).toEqual([mesh.db.address, String(port), '', '', '']);
     });
@@ -88,7 +88,7 @@ describeHere(`a PROXY protocol header${reason}`, () => {
       expect(answer).not.toContain('admin');
     });
 
-    test('of a probe, which is carried for nobody', async () => {
+    test('of a probe, which has the command LOCAL', async () => {
       const text = JSON.stringify({ 'app/readiness': { httpGet: { port, path: '/' }, timeoutSeconds: 5 } });
       const probe = parseProbes(text).get('app/readiness')!;
       const at = [{ address: mesh.db.address }];
@@ -114,7 +114,7 @@ describeHere(`a PROXY protocol header${reason}`, () => {
       expect(direct).toBe('');
     });
 
-    test('of a probe, which is carried for nobody', async () => {
+    test('of a probe, which has the command LOCAL', async () => {
       const text = JSON.stringify({ 'app/readiness': { httpGet: { port, path: '/' }, timeoutSeconds: 5 } });
       const probe = parseProbes(text).get('app/readiness')!;
       const at = [{ address: mesh.db.address }];

@@ -75,10 +75,10 @@ export class AppDialer {
   /**
    * Connects as a client without a mesh would have: to the address of this pod that it dialed and to no other, and not from a
    * loopback address either. Programs take who comes to or from loopback for a local user (Redis' protected mode, PostgreSQL's
-   * `trust` for 127.0.0.1, admin pages); nobody who was not authenticated may be one.
+   * `trust` for 127.0.0.1, admin pages); a caller that was not authenticated must not be one.
    *
    * @throws Refusal `app-unreachable`; `unknown-destination` where the address is not one of this pod, as when a neighbour leads
-   *   packets for somebody else through it
+   *   packets for another host through it
    */
   async dialAt(address: string, port: number, signal: AbortSignal): Promise<Socket> {
     if (!this.#isOfPod(address)) {

@@ -11,17 +11,17 @@ import { callerHeader } from './proxy-protocol.ts';
 import { readHeader } from './testing/proxy-header.fake.ts';
 import type { ReadHeader } from './testing/proxy-header.fake.ts';
 
-/** What an application that asked for it (`mesh/proxy-protocol-ports`) learns of its callers. */
+/** What an application on a port of `mesh/proxy-protocol-ports` learns of its callers. */
 
 let mesh: FakeMesh;
 let ports: Set<number>;
-/** What the application was told, connection by connection, and everything that came. */
-let told: { header: ReadHeader | undefined; bytes: Buffer }[];
+/** The header and all bytes that the application got, connection by connection. */
+let connections: { header: ReadHeader | undefined; bytes: Buffer }[];
 
 /** Reads a header first, and answers what follows with itself. */
 function introduced(socket: Socket): void {
-  const connection: (typeof told)[number] = { header: undefined, bytes: Buffer.alloc(0) };
-  told.push(connection);
+  const connection: (typeof connections)[number] = { header: undefined, bytes: Buffer.alloc(0) };
+  connections.push(connection);
   socket.on('end', () => socket.end());
   socket.on('data', (chunk: Buffer) => {
     connection.bytes = Buffer.concat([connection.bytes, chunk]);
@@ -32,7 +32,7 @@ function introduced(socket: Socket): void {
 }
 
 beforeEach(async () => {
-  told = [];
+  connections = [];
   ports = new Set();
   mesh = await FakeMesh.start({ pods: 0 });
   await mesh.addPod({ app: new FakeApp(introduced), inbound: { proxyProtocolPorts: ports } });
@@ -54,8 +54,8 @@ describe('a caller that comes by mutual TLS', () => {
     for (const count of [1, 2]) {
       const client = await mesh.connect();
       expect((await client.exchange('hello')).toString()).toBe('hello');
-      expect(told).toHaveLength(count);
-      expect(told.at(-1)!.header).toMatchObject({
+      expect(connections).toHaveLength(count);
+      expect(connections.at(-1)!.header).toMatchObject({
         command: 'PROXY',
         family: 'TCP4',
         spiffeId: web(),
@@ -64,30 +64,30 @@ describe('a caller that comes by mutual TLS', () => {
       });
     }
     expect(mesh.db.metrics.tunnelsOpened).toBe(1);
-    expect(told[0]!.header!.source).toEqual(told[1]!.header!.source);
+    expect(connections[0]!.header!.source).toEqual(connections[1]!.header!.source);
   });
 
   test('as another sidecar without a tunnel', async () => {
     const peer = await RawPeer.web(mesh);
     expect(await peer.ask({ port: mesh.db.app.port })).toEqual({ ok: true });
-    await eventually(() => told[0]?.header !== undefined);
-    expect(told[0]!.header).toMatchObject({ spiffeId: web(), destination: here() });
-    expect(told[0]!.header!.source).toEqual({ address: '127.0.0.1', port: peer.raw.localPort });
+    await eventually(() => connections[0]?.header !== undefined);
+    expect(connections[0]!.header).toMatchObject({ spiffeId: web(), destination: here() });
+    expect(connections[0]!.header!.source).toEqual({ address: '127.0.0.1', port: peer.raw.localPort });
   });
 
   test('with nothing of ours, before it says anything', async () => {
     const peer = await RawPeer.web(mesh, { ALPNProtocols: [] });
-    await eventually(() => told[0]?.header !== undefined);
-    expect(told[0]!.header).toMatchObject({ spiffeId: web(), destination: here() });
-    expect(told[0]!.header!.source).toEqual({ address: '127.0.0.1', port: peer.raw.localPort });
+    await eventually(() => connections[0]?.header !== undefined);
+    expect(connections[0]!.header).toMatchObject({ spiffeId: web(), destination: here() });
+    expect(connections[0]!.header!.source).toEqual({ address: '127.0.0.1', port: peer.raw.localPort });
   });
 
   test('redirected: the address that it dialed', async () => {
     const dialed = { address: '10.77.0.2', port: mesh.db.app.port };
     mesh.db.originalDestination.next = dialed;
     await RawPeer.web(mesh, { ALPNProtocols: [] });
-    await eventually(() => told[0]?.header !== undefined);
-    expect(told[0]!.header).toMatchObject({ spiffeId: web(), destination: dialed });
+    await eventually(() => connections[0]?.header !== undefined);
+    expect(connections[0]!.header).toMatchObject({ spiffeId: web(), destination: dialed });
   });
 
   test('from another trust domain: its own SPIFFE ID, whatever its path says', async () => {
@@ -107,19 +107,19 @@ describe('a caller that comes by mutual TLS', () => {
     const svid = await partner.svid(WEB);
     const peer = await RawPeer.web(mesh, { ALPNProtocols: [], cert: svid.certChainPem, key: svid.keyPem });
     expect(peer.ending).toBe('open');
-    await eventually(() => told[0]?.header !== undefined);
-    expect(told[0]!.header!.spiffeId).toMatch(/^spiffe:\/\/partner\.example\//);
+    await eventually(() => connections[0]?.header !== undefined);
+    expect(connections[0]!.header!.spiffeId).toMatch(/^spiffe:\/\/partner\.example\//);
   });
 
   test("and writes a header itself: the application reads ours first, and that one as the caller's bytes", async () => {
     const client = await mesh.connect();
     client.socket.write(forged());
     await eventually(() => client.received.length === forged().length);
-    expect(told[0]!.header!.spiffeId).toBe(web());
+    expect(connections[0]!.header!.spiffeId).toBe(web());
     expect(client.received).toEqual(forged());
   });
 
-  test('and is denied: the application is told nothing, because it is not dialed', async () => {
+  test('and is denied: the application gets nothing, because it is not dialed', async () => {
     mesh.policy.deny();
     const client = await mesh.connect();
     expect(await client.ended()).toBe('reset');
@@ -137,7 +137,7 @@ describe('a caller in cleartext, of a permissive service', () => {
     const peer = (await RawPeer.open(mesh)).listen();
     peer.raw.write('hello');
     await eventually(() => peer.received.toString() === 'hello');
-    expect(told[0]!.header).toMatchObject({
+    expect(connections[0]!.header).toMatchObject({
       command: 'PROXY',
       source: { address: '127.0.0.1', port: peer.raw.localPort },
       destination: here(),
@@ -149,7 +149,7 @@ describe('a caller in cleartext, of a permissive service', () => {
     const peer = (await RawPeer.open(mesh)).listen();
     peer.raw.write(forged());
     await eventually(() => peer.received.length === forged().length);
-    expect(told[0]!.header!.spiffeId).toBeUndefined();
+    expect(connections[0]!.header!.spiffeId).toBeUndefined();
   });
 });
 
@@ -157,7 +157,7 @@ test('a server that speaks first is heard', async () => {
   mesh.db.app.onConnection((socket) => (introduced(socket), void socket.write('220 ready')));
   const client = await mesh.connect();
   await eventually(() => client.text === '220 ready');
-  await eventually(() => told[0]?.header?.spiffeId === web());
+  await eventually(() => connections[0]?.header?.spiffeId === web());
 });
 
 test('the header counts as no byte of the caller', async () => {
@@ -172,10 +172,10 @@ test('a port that did not ask gets the bytes of the caller and nothing else', as
   ports.clear();
   const client = await mesh.connect();
   client.socket.write('hello');
-  await eventually(() => told[0]?.bytes.toString() === 'hello');
+  await eventually(() => connections[0]?.bytes.toString() === 'hello');
   mesh.own.set({ mtls: 'permissive' });
   mesh.db.originalDestination.next = here();
   const peer = (await RawPeer.open(mesh)).listen();
   peer.raw.write('cleartext');
-  await eventually(() => told[1]?.bytes.toString() === 'cleartext');
+  await eventually(() => connections[1]?.bytes.toString() === 'cleartext');
 });

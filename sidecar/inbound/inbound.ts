@@ -47,7 +47,7 @@ export interface InboundDeps {
   /** Shared by all tunnels of the process. */
   readonly budget: WindowBudget;
   readonly control?: ControlHandler;
-  /** Ports of the application that are told who calls, see {@link StreamServer}. Default none. */
+  /** Ports whose application expects a PROXY protocol header. Default none. */
   readonly proxyProtocolPorts?: ReadonlySet<number>;
   /** The other processes of a sidecar that has several. */
   readonly siblings?: Siblings;

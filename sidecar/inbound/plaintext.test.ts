@@ -48,7 +48,7 @@ test('a permissive service refuses cleartext on the port of the sidecar, the onl
 describe('cleartext is led to the address that it was sent to and to no other', () => {
   test.each([
     ['loopback', '127.0.0.1', '127.0.0.1'],
-    ['an address of somebody else', '127.0.3.7', '127.0.3.7'],
+    ['an address of another host', '127.0.3.7', '127.0.3.7'],
     ['the pod, whose application listens on loopback', undefined, '127.0.0.1'],
   ])('%s', async (_what, sentTo, listensOn) => {
     mesh.own.set({ mtls: 'permissive' });

@@ -4,7 +4,7 @@ import type { SocketAddress } from '../original-destination/original-destination
 
 /**
  * Headers of the PROXY protocol, version 2 (https://www.haproxy.org/download/3.0/doc/proxy-protocol.txt, section 2.2): what a
- * proxy tells a server about the connection that it carries, before the first byte. Why so: docs/decisions/0029-proxy-protocol.md.
+ * proxy says to a server about the connection that it relays, before the first byte. Why so: docs/decisions/0029-proxy-protocol.md.
  */
 
 const SIGNATURE = Buffer.from('\r\n\r\n\0\r\nQUIT\n', 'latin1');
@@ -32,7 +32,7 @@ export interface CallerHeader {
   readonly spiffeId?: SpiffeId;
 }
 
-/** The header for a connection that is carried for somebody else. Pure. */
+/** The header for a connection that is relayed for a caller. Pure. */
 export function callerHeader({ source, destination, spiffeId }: CallerHeader): Buffer {
   const ipv6 = [source, destination].some(({ address }) => address.includes(':'));
   const ports = Buffer.alloc(4);
@@ -42,7 +42,7 @@ export function callerHeader({ source, destination, spiffeId }: CallerHeader): B
   return header(PROXY, ipv6 ? TCP6 : TCP4, Buffer.concat([...addresses, ports, ...identity(spiffeId)]));
 }
 
-/** The header for a connection of the sidecar's own, such as a probe: it is carried for nobody. */
+/** The header for a connection of the sidecar's own, such as a probe: the command LOCAL, and nothing else. */
 export const LOCAL_HEADER: Buffer = header(LOCAL, UNSPECIFIED, Buffer.alloc(0));
 
 function identity(spiffeId: SpiffeId | undefined): readonly Buffer[] {

@@ -214,12 +214,12 @@ describe('of a port that expects a PROXY protocol header', () => {
       }),
     );
   }
-  const told = { command: 'LOCAL', family: 'UNSPEC', tlvs: new Map() };
+  const local = { command: 'LOCAL', family: 'UNSPEC', tlvs: new Map() };
 
   test.each([
     ['HTTP', 'HTTP'],
     ['HTTPS', 'HTTPS'],
-  ])('%s comes behind one that says that it is carried for nobody', async (_title, scheme) => {
+  ])('%s comes behind one with the command LOCAL', async (_title, scheme) => {
     const seen: ReadHeader[] = [];
     const urls: (string | undefined)[] = [];
     const answer = (request: IncomingMessage, response: ServerResponse) => {
@@ -232,7 +232,7 @@ describe('of a port that expects a PROXY protocol header', () => {
     const probe = http(port, { scheme });
     expect(await runProbe(probe, HERE, new Set([port]))).toMatchObject({ ok: true });
     expect(urls).toEqual(['/ready?full=1']);
-    expect(seen).toEqual([expect.objectContaining(told)]);
+    expect(seen).toEqual([expect.objectContaining(local)]);
     expect(await runProbe(probe, HERE, new Set([port + 1]))).toMatchObject({ ok: false });
   });
 
@@ -242,7 +242,7 @@ describe('of a port that expects a PROXY protocol header', () => {
     const probe = probeOf({ tcpSocket: { port } });
     expect(await runProbe(probe, HERE, new Set([port]))).toMatchObject({ ok: true });
     while (seen.length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
-    expect(seen).toEqual([expect.objectContaining(told)]);
+    expect(seen).toEqual([expect.objectContaining(local)]);
   });
 
   test('gRPC', async () => {
@@ -256,7 +256,7 @@ describe('of a port that expects a PROXY protocol header', () => {
     const port = await behindHeader(server, seen);
     const result = await runProbe(probeOf({ grpc: { port } }), HERE, new Set([port]));
     expect(result).toMatchObject({ ok: true, message: expect.stringContaining('SERVING') });
-    expect(seen).toEqual([expect.objectContaining(told)]);
+    expect(seen).toEqual([expect.objectContaining(local)]);
   });
 });
 

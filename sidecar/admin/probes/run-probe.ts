@@ -27,7 +27,7 @@ const MAX_MESSAGE = 300;
  * Probes the application as the kubelet would have: HTTP answers 200 to 399 are good and redirections are not followed,
  * certificates are not checked, TCP is good when it connects, gRPC when it says SERVING. Never rejects.
  *
- * @param proxyProtocolPorts ports whose application expects a PROXY protocol header; a probe is carried for nobody, and says so
+ * @param proxyProtocolPorts ports whose application expects a PROXY protocol header; a probe sends one with the command LOCAL
  */
 export async function runProbe(
   probe: Probe,
@@ -97,7 +97,7 @@ function probeHttp(probe: HttpProbe, at: ProbeAddress, signal: AbortSignal): Pro
   });
 }
 
-/** A connection on which the application has been told the header; TLS begins after it. */
+/** A connection on which the header was sent; TLS begins after it. */
 function behindHeader({ port, scheme }: HttpProbe, at: ProbeAddress): Socket {
   const socket = connectTo(at, port);
   return scheme === 'https'
