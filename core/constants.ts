@@ -56,6 +56,7 @@ export const ANNOTATIONS = {
   upstreams: 'mesh/upstreams',
   transparent: 'mesh/transparent',
   skipInboundPorts: 'mesh/skip-inbound-ports',
+  proxyProtocolPorts: 'mesh/proxy-protocol-ports',
   skipOutboundPorts: 'mesh/skip-outbound-ports',
   skipOutboundCidrs: 'mesh/skip-outbound-cidrs',
   logLevel: 'mesh/log-level',

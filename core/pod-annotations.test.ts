@@ -14,6 +14,7 @@ describe('the annotations of a pod', () => {
       'mesh/upstreams': 'db:9191, cache.shop:6380,db.shop:9192:5432',
       'mesh/transparent': 'false',
       'mesh/skip-inbound-ports': '22,8081-8083',
+      'mesh/proxy-protocol-ports': '8080, 5432',
       'mesh/skip-outbound-ports': '25',
       'mesh/skip-outbound-cidrs': '169.254.169.254,10.0.0.0/8, fd00::/8',
       'mesh/log-level': 'debug',
@@ -36,6 +37,7 @@ describe('the annotations of a pod', () => {
       ],
       transparent: false,
       skipInboundPorts: [22, 8081, 8082, 8083],
+      proxyProtocolPorts: [5432, 8080],
       skipOutboundPorts: [25],
       skipOutboundCidrs: ['169.254.169.254/32', '10.0.0.0/8', 'fd00::/8'],
       logLevel: 'debug',
@@ -54,6 +56,7 @@ describe('the annotations of a pod', () => {
         upstreams: [],
         transparent: true,
         skipInboundPorts: [],
+        proxyProtocolPorts: [],
         skipOutboundPorts: [],
         skipOutboundCidrs: [],
       },
@@ -84,6 +87,9 @@ describe('the annotations of a pod', () => {
     ['skipInboundPorts', 'http', '"http" is no port; write numbers from 1 to 65535'],
     ['skipInboundPorts', '0', '"0" is no port'],
     ['skipInboundPorts', '22;23', 'is no port'],
+    ['proxyProtocolPorts', 'v2', '"v2" is no port; write numbers from 1 to 65535'],
+    ['proxyProtocolPorts', '20000', '20000 belongs to the sidecar itself; write ports of the application'],
+    ['proxyProtocolPorts', '15020', '15020 belongs to the sidecar itself'],
     ['skipOutboundPorts', '90-80', '"90-80" runs backwards; write "80-90"'],
     ['skipOutboundPorts', '1-2-3', 'is no port'],
     ['skipOutboundPorts', '1-65535', 'names more than 128 ports'],
@@ -135,6 +141,16 @@ describe('the annotations of a pod', () => {
       'mesh/memory-limit: "128Mi" is too little for a sidecar on 4 cores (mesh/cores); write at least "256Mi"',
     ]);
     expect(faultsOf({ 'mesh/cores': '2', 'mesh/memory-limit': '128Mi' })).toEqual([]);
+  });
+
+  it('may not skip a port that expects a PROXY protocol header', () => {
+    const ports = { 'mesh/proxy-protocol-ports': '8080,5432' };
+    expect(faultsOf({ ...ports, 'mesh/skip-inbound-ports': '5400-5500' })).toEqual(
+      expect.arrayContaining([
+        'mesh/proxy-protocol-ports: 5432 is in mesh/skip-inbound-ports too: the sidecar leaves it alone, so that every caller could write the header itself; remove it from one of the two',
+      ]),
+    );
+    expect(faultsOf({ ...ports, 'mesh/skip-inbound-ports': '9090' })).toEqual([]);
   });
 
   it('are not passed over when mistyped', () => {

@@ -1,4 +1,4 @@
-import { ANNOTATIONS, MAX_SIDECAR_CORES } from './constants.ts';
+import { ANNOTATIONS, MAX_SIDECAR_CORES, PORTS } from './constants.ts';
 import type { Fault } from './fault.ts';
 import { oneOf, quoted } from './fault.ts';
 import { parseCidrList } from './cidr.ts';
@@ -22,6 +22,8 @@ export interface PodAnnotations {
   readonly upstreams: readonly Upstream[];
   readonly transparent: boolean;
   readonly skipInboundPorts: readonly number[];
+  /** Ports of the application that expect a PROXY protocol header, which says who calls. */
+  readonly proxyProtocolPorts: readonly number[];
   readonly skipOutboundPorts: readonly number[];
   readonly skipOutboundCidrs: readonly string[];
   readonly logLevel?: LogLevel;
@@ -51,6 +53,7 @@ export function readPodAnnotations(annotations: Readonly<Record<string, string>>
     }),
     transparent: reader.boolean(ANNOTATIONS.transparent) ?? true,
     skipInboundPorts: reader.list(ANNOTATIONS.skipInboundPorts, portList),
+    proxyProtocolPorts: reader.list(ANNOTATIONS.proxyProtocolPorts, portList),
     skipOutboundPorts: reader.list(ANNOTATIONS.skipOutboundPorts, portList),
     skipOutboundCidrs: reader.list(ANNOTATIONS.skipOutboundCidrs, (text) => {
       const { cidrs, faults } = parseCidrList(text);
@@ -67,6 +70,7 @@ export function readPodAnnotations(annotations: Readonly<Record<string, string>>
   reader.ordered(ANNOTATIONS.cpuRequest, value.cpuRequest, ANNOTATIONS.cpuLimit, value.cpuLimit);
   reader.ordered(ANNOTATIONS.memoryRequest, value.memoryRequest, ANNOTATIONS.memoryLimit, value.memoryLimit);
   reader.roomy(ANNOTATIONS.memoryLimit, value.memoryLimit, value.cores);
+  reader.introduced(value);
   reader.unknownKeys();
   return { value, faults: reader.faults };
 }
@@ -182,6 +186,22 @@ class Reader {
       key,
       `${quoted(limit)} is too little for a sidecar on ${cores} cores (${ANNOTATIONS.cores}); write at least "${least / MEBIBYTE}Mi"`,
     );
+  }
+
+  /** Where the sidecar does not stand before the application, a caller could write the header itself. */
+  introduced({ proxyProtocolPorts, skipInboundPorts }: PodAnnotations): void {
+    const key = ANNOTATIONS.proxyProtocolPorts;
+    const own: readonly number[] = Object.values(PORTS);
+    for (const port of proxyProtocolPorts) {
+      if (own.includes(port)) {
+        this.#fault(key, `${port} belongs to the sidecar itself; write ports of the application`);
+      } else if (skipInboundPorts.includes(port)) {
+        this.#fault(
+          key,
+          `${port} is in ${ANNOTATIONS.skipInboundPorts} too: the sidecar leaves it alone, so that every caller could write the header itself; remove it from one of the two`,
+        );
+      }
+    }
   }
 
   unknownKeys(): void {

@@ -30,6 +30,7 @@ test('what injection always sets is enough', () => {
     transparent: true,
     cores: 1,
     upstreams: [],
+    proxyProtocolPorts: new Set(),
     drainMs: 5_000,
     graceMs: 30_000,
     style: 'native',
@@ -47,6 +48,7 @@ test('everything can be set', () => {
     MESH_CONTAINER_PORTS: '{"http":8080}',
     MESH_LOG_LEVEL: 'debug',
     MESH_CORES: '16',
+    MESH_PROXY_PROTOCOL_PORTS: '5432,8080',
     MESH_DRAIN_SECONDS: '7',
     MESH_GRACE_SECONDS: '60',
     MESH_STYLE: 'ordinary',
@@ -64,6 +66,7 @@ test('everything can be set', () => {
     { localPort: 6380, service: { namespace: 'other', service: 'cache' }, port: 6379 },
   ]);
   expect(config.containerPorts.get('http')).toBe(8080);
+  expect(config.proxyProtocolPorts).toEqual(new Set([5432, 8080]));
   expect(config.probes.get('app/readiness')).toMatchObject({
     kind: 'http',
     path: '/ready',

@@ -3,6 +3,7 @@ import { isIP } from 'node:net';
 import { MAX_SIDECAR_CORES } from '#core/constants.ts';
 import { nameFault } from '#core/names.ts';
 import type { NamespaceName, ServiceName } from '#core/names.ts';
+import { parsePortList } from '#core/port-list.ts';
 import { trustDomain } from '#core/spiffe-id.ts';
 import type { TrustDomain } from '#core/spiffe-id.ts';
 
@@ -37,6 +38,8 @@ export interface SidecarConfig {
   readonly probes: ReadonlyMap<string, Probe>;
   /** Names of container ports. */
   readonly containerPorts: ReadonlyMap<string, number>;
+  /** Ports of the application that expect a PROXY protocol header. */
+  readonly proxyProtocolPorts: ReadonlySet<number>;
   readonly logLevel: SidecarLogLevel;
   /** How long an ordinary sidecar goes on to serve after SIGTERM at least, milliseconds. */
   readonly drainMs: number;
@@ -130,6 +133,7 @@ const VARIABLES = {
   MESH_UPSTREAMS: { parse: readUpstreams, default: [] },
   MESH_PROBES: { parse: parseProbes, default: new Map() },
   MESH_CONTAINER_PORTS: { parse: parseContainerPorts, default: new Map() },
+  MESH_PROXY_PROTOCOL_PORTS: { parse: readPorts, default: new Set() },
   MESH_LOG_LEVEL: {
     parse: oneOf(SIDECAR_LOG_LEVELS, `write one of ${SIDECAR_LOG_LEVELS.join(', ')}`),
     default: 'info',
@@ -195,6 +199,7 @@ export function readConfig(env: Env): SidecarConfig {
     ),
     probes: read.MESH_PROBES,
     containerPorts: read.MESH_CONTAINER_PORTS,
+    proxyProtocolPorts: read.MESH_PROXY_PROTOCOL_PORTS,
     logLevel: read.MESH_LOG_LEVEL,
     drainMs: read.MESH_DRAIN_SECONDS,
     graceMs: read.MESH_GRACE_SECONDS,
@@ -208,6 +213,12 @@ function readUpstreams(text: string): ReturnType<typeof parseUpstreams>['upstrea
   const { upstreams, faults } = parseUpstreams(text);
   if (faults.length > 0) throw new RangeError(faults.join('\n'));
   return upstreams;
+}
+
+function readPorts(text: string): ReadonlySet<number> {
+  const { ports, faults } = parsePortList(text);
+  if (faults.length > 0) throw new RangeError(faults.join('\n'));
+  return new Set(ports);
 }
 
 function parseIps(text: string): string[] {

@@ -1,9 +1,7 @@
 import type { Fault } from '../fault.ts';
 import { quoted } from '../fault.ts';
 import { WILDCARD, nameFault } from '../names.ts';
-import { sameEdge } from '../policy/order.ts';
-import type { RawIntention, Rule } from '../policy/rule.ts';
-import { UNREADABLE_PRECEDENCE, toRule } from '../policy/rule.ts';
+import type { RawIntention } from '../policy/rule.ts';
 import { parseSpiffeId } from '../spiffe-id.ts';
 import { intentionSpecSchema } from './intention.ts';
 import { schemaFaults } from './schema-faults.ts';
@@ -13,13 +11,12 @@ export interface IntentionContext {
   readonly meshNamespace: string;
   /** This mesh's trust domain, when it is known. */
   readonly trustDomain?: string;
-  /** Milliseconds since the epoch: an expiry before it is a fault. Leave out to look at rules that may have ended. */
-  readonly now?: number;
-  /** The other Intentions of the namespace, for duplicates. */
-  readonly others?: readonly RawIntention[];
 }
 
-/** Everything that is wrong with an Intention, each with what to write instead. Nothing in `spec` is believed. Never throws. */
+/**
+ * Everything that is wrong with an Intention itself, each with what to write instead; what depends on other objects or on the
+ * time is in `intention-warnings.ts`. Nothing in `spec` is trusted. Never throws.
+ */
 export function intentionFaults(intention: RawIntention, context: IntentionContext): readonly Fault[] {
   const { spec } = intention;
   if (!isRecord(spec))
@@ -28,30 +25,13 @@ export function intentionFaults(intention: RawIntention, context: IntentionConte
   const own = [
     ...sourceFaults(spec.source, context),
     ...destinationFaults(spec.destination, home, context.meshNamespace),
-    ...expiryFaults(spec.expiresAt, context.now),
+    ...overrideFaults(spec.override, home, context.meshNamespace),
   ];
   const fields = new Set(own.map(({ field }) => field));
-  const faults = [
+  return [
     ...own,
     ...schemaFaults(intentionSpecSchema, spec, 'spec').filter(({ field }) => !fields.has(field)),
   ];
-  return faults.length > 0 ? faults : duplicateFaults(intention, context);
-}
-
-/** The other readable Intentions that are about the same source and destination, those being deleted left out. */
-export function sameEdgeIntentions(
-  intention: RawIntention,
-  others: readonly RawIntention[],
-  meshNamespace: string,
-): readonly Rule[] {
-  const rule = toRule(intention, meshNamespace);
-  if (rule.precedence === UNREADABLE_PRECEDENCE) return [];
-  return others
-    .filter(
-      ({ metadata }) => metadata.deletionTimestamp === undefined && metadata.name !== intention.metadata.name,
-    )
-    .map((other) => toRule(other, meshNamespace))
-    .filter((other) => other.precedence !== UNREADABLE_PRECEDENCE && sameEdge(rule, other));
 }
 
 function sourceFaults(source: unknown, { trustDomain }: IntentionContext): Fault[] {
@@ -150,29 +130,12 @@ function destinationFaults(destination: unknown, home: string, meshNamespace: st
   ];
 }
 
-function expiryFaults(expiresAt: unknown, now: number | undefined): Fault[] {
-  if (typeof expiresAt !== 'string' || now === undefined) return [];
-  const time = Date.parse(expiresAt);
-  if (Number.isNaN(time) || time > now) return [];
+function overrideFaults(override: unknown, home: string, meshNamespace: string): Fault[] {
+  if (override !== true || home === meshNamespace) return [];
   return [
     {
-      field: 'spec.expiresAt',
-      message: `${quoted(expiresAt)} is in the past, the rule would never count; write a time after ${new Date(now).toISOString()}`,
-    },
-  ];
-}
-
-function duplicateFaults(
-  intention: RawIntention,
-  { others = [], meshNamespace, now }: IntentionContext,
-): Fault[] {
-  const [twin] = sameEdgeIntentions(intention, others, meshNamespace);
-  if (!twin) return [];
-  const ended = now !== undefined && twin.expiresAt !== undefined && twin.expiresAt <= now;
-  return [
-    {
-      field: 'spec',
-      message: `the Intention ${twin.ref.key} (${twin.action}${ended ? ', expired' : ''}) is about the same source and destination; change or delete that one`,
+      field: 'spec.override',
+      message: `true counts in the mesh's own namespace only and has no effect here; remove it, or create the Intention in namespace ${quoted(meshNamespace)}`,
     },
   ];
 }

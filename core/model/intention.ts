@@ -70,7 +70,13 @@ export const intentionSpecSchema = z
     expiresAt: z.iso
       .datetime()
       .optional()
-      .describe('The rule stops to count at this time (RFC 3339, UTC), for access that shall end by itself.'),
+      .describe('The rule expires at this time (RFC 3339, UTC), for access that is granted for a while.'),
+    override: z
+      .boolean()
+      .optional()
+      .describe(
+        "true: the rule stands above all rules without this, allow or deny. Counts in the mesh's own namespace only; elsewhere it is refused and has no effect.",
+      ),
     description: z.string().max(512).optional().describe('Why this rule exists.'),
   })
   .describe('One rule: may source connect to destination?');

@@ -55,7 +55,7 @@ export const meshServiceSpecSchema = z
       .enum(['strict', 'permissive'])
       .optional()
       .describe(
-        '"strict" (default): only mutual TLS is taken. "permissive": plaintext is taken too and counted; for migration.',
+        '"strict" (default): only mutual TLS is taken. "permissive": cleartext that was redirected is taken too, led to the address of the pod that it was sent to, and counted; for migration.',
       ),
     proxy: z
       .enum(['builtin', 'native', 'haproxy', 'envoy'])

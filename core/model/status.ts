@@ -41,7 +41,7 @@ export const intentionStatusSchema = z
     precedence: count
       .exactOptional()
       .describe(
-        '9 (both service names written out) to 1 (wildcards only). Of the rules that match a connection the highest decides.',
+        '9 (both service names written out) to 1 (wildcards only), and ten more for an override: 19 to 11. Of the rules that match a connection the highest decides.',
       ),
     observedGeneration: observedGeneration.exactOptional(),
     enforcedBy: z

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 
 import { intentionSpecSchema } from '../model/intention.ts';
 import { INTENTION_FIELDS, readIntentionSpec } from './intention-spec.ts';
-import { UNREADABLE_PRECEDENCE, toRule } from './rule.ts';
+import { toRule } from './rule.ts';
 
 const web = { service: 'web' };
 const db = { service: 'db' };
@@ -13,6 +13,7 @@ test('a spec is read with its mode and its end', () => {
     destination: db,
     action: 'allow',
     mode: 'enforce',
+    override: false,
   });
   expect(
     readIntentionSpec({
@@ -32,7 +33,7 @@ test('a spec is read with its mode and its end', () => {
  */
 describe('reader and schema agree', () => {
   const readable = (spec: unknown): boolean =>
-    toRule({ metadata: { name: 'r', namespace: 'shop' }, spec }, 'mesh').precedence !== UNREADABLE_PRECEDENCE;
+    toRule({ metadata: { name: 'r', namespace: 'shop' }, spec }, 'mesh').unreadable !== true;
   const inSchema = (spec: unknown): boolean => intentionSpecSchema.safeParse(spec).success;
 
   it('about the fields there are', () => {
@@ -102,6 +103,7 @@ describe('reader and schema agree', () => {
         action: mostly(fc.constantFrom('allow', 'deny')),
         mode: maybe(fc.constantFrom('enforce', 'audit')),
         expiresAt: maybe(time),
+        override: maybe(fc.boolean()),
         description: maybe(fc.string({ maxLength: 600, minLength: 400 })),
       },
       { requiredKeys: ['source', 'destination', 'action'] },

@@ -10,15 +10,17 @@ export interface IntentionSpecReading {
   readonly destination: Readonly<Record<string, unknown>>;
   readonly action: Action;
   readonly mode: 'enforce' | 'audit';
-  /** Milliseconds since the epoch. */
+  /** Unix time, milliseconds. */
   readonly expiresAt?: number;
+  /** As written; it counts in the mesh's own namespace alone. */
+  readonly override: boolean;
 }
 
 const MAX_DESCRIPTION = 512;
 
 /** The fields of this version. A spec with any other is from a newer one, and may mean something else. */
 export const INTENTION_FIELDS = {
-  spec: ['source', 'destination', 'action', 'mode', 'expiresAt', 'description'],
+  spec: ['source', 'destination', 'action', 'mode', 'expiresAt', 'override', 'description'],
   source: ['service', 'namespace', 'spiffeId'],
   destination: ['service', 'namespace'],
 } as const;
@@ -26,14 +28,13 @@ export const INTENTION_FIELDS = {
 /** Reads a spec; undefined when it is not entirely of this version. The names in it are not looked at. Never throws. */
 export function readIntentionSpec(spec: unknown): IntentionSpecReading | undefined {
   if (!hasOnly(spec, INTENTION_FIELDS.spec)) return undefined;
-  const { source, destination, action, mode = 'enforce', expiresAt, description } = spec;
+  const { source, destination, action, mode = 'enforce', expiresAt, override = false, description } = spec;
   if (!hasOnly(source, INTENTION_FIELDS.source)) return undefined;
   if (!hasOnly(destination, INTENTION_FIELDS.destination)) return undefined;
   if (source['namespace'] === null || destination['namespace'] === null) return undefined;
-  if (action !== 'allow' && action !== 'deny') return undefined;
-  if (mode !== 'enforce' && mode !== 'audit') return undefined;
+  if (!isAction(action) || !isMode(mode) || typeof override !== 'boolean') return undefined;
   if (description !== undefined && !isShortText(description)) return undefined;
-  const reading = { source, destination, action, mode } as const;
+  const reading = { source, destination, action, mode, override };
   if (expiresAt === undefined) return reading;
   const end = readTime(expiresAt);
   return end === undefined ? undefined : { ...reading, expiresAt: end };
@@ -42,6 +43,14 @@ export function readIntentionSpec(spec: unknown): IntentionSpecReading | undefin
 function hasOnly(value: unknown, fields: readonly string[]): value is Readonly<Record<string, unknown>> {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
   return Object.keys(value).every((key) => fields.includes(key));
+}
+
+function isAction(value: unknown): value is Action {
+  return value === 'allow' || value === 'deny';
+}
+
+function isMode(value: unknown): value is IntentionSpecReading['mode'] {
+  return value === 'enforce' || value === 'audit';
 }
 
 function isShortText(value: unknown): boolean {

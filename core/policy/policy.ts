@@ -82,7 +82,7 @@ export class Policy {
     const wouldWin = matching[0];
     return {
       action,
-      reason: winner ? (winner.precedence > 9 ? 'unreadable-intention' : 'intention') : 'default',
+      reason: winner ? (winner.unreadable ? 'unreadable-intention' : 'intention') : 'default',
       ...(winner ? { rule: winner } : {}),
       outranked,
       ...(wouldWin?.mode === 'audit' && wouldWin.action !== action
@@ -143,7 +143,7 @@ export const NO_POLICY_DECISION: Decision = { action: 'deny', reason: 'no-policy
 export function explainDecision(decision: Decision): string {
   switch (decision.reason) {
     case 'intention':
-      return `intention ${decision.rule?.ref.key ?? '?'} (${decision.action}, precedence ${decision.rule?.precedence ?? 0})`;
+      return `intention ${decision.rule?.ref.key ?? '?'} (${decision.action}, ${decision.rule?.override ? 'override, ' : ''}precedence ${decision.rule?.precedence ?? 0})`;
     case 'default':
       return `no intention matches and the default is ${decision.action}`;
     case 'unreadable-intention':

@@ -1,4 +1,4 @@
-import { UNREADABLE_PRECEDENCE, toRule } from './rule.ts';
+import { toRule } from './rule.ts';
 
 const spec = (source: object, destination: object, more: object = {}) => ({
   source,
@@ -58,7 +58,7 @@ describe('an intention becomes a rule', () => {
   });
 });
 
-describe('what cannot be read is a deny above all others', () => {
+describe('what cannot be read is a deny above all others of its namespace', () => {
   const everything = { kind: 'service', namespace: '*', service: '*' };
   const web = { service: 'web' };
   const db = { service: 'db' };
@@ -76,7 +76,8 @@ describe('what cannot be read is a deny above all others', () => {
       destination: { namespace: 'shop', service: 'db' },
       action: 'deny',
       mode: 'enforce',
-      precedence: UNREADABLE_PRECEDENCE,
+      precedence: 10,
+      unreadable: true,
     });
   });
 
@@ -102,7 +103,8 @@ describe('what cannot be read is a deny above all others', () => {
       source: everything,
       destination: { namespace: 'shop', service: '*' },
       action: 'deny',
-      precedence: UNREADABLE_PRECEDENCE,
+      precedence: 10,
+      unreadable: true,
     });
   });
 

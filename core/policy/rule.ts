@@ -17,8 +17,12 @@ export interface Rule {
   readonly mode: 'enforce' | 'audit';
   /** Milliseconds since the epoch at which the rule stops to count. */
   readonly expiresAt?: number;
-  /** Consul's number, 9 (most exact) to 1; 10 for a rule that could not be read. */
+  /** Consul's number, 9 (most exact) to 1, for most rules; more for those that stand above all of these (docs/intentions.md). */
   readonly precedence: number;
+  /** Set for a rule of the mesh's own namespace that stands above all rules without this. */
+  readonly override?: true;
+  /** Set for an Intention that this version could not read entirely; the rule is then a deny. */
+  readonly unreadable?: true;
 }
 
 export interface RuleRef {
@@ -38,13 +42,18 @@ export interface RawIntention {
   readonly spec?: unknown;
 }
 
-/** Precedence of a rule that could not be read: above all others, so that it closes what it may have been about. */
-export const UNREADABLE_PRECEDENCE = 10;
+/** An unreadable rule of a tenant: above all that tenants write, so that it closes what it may have been about. */
+const UNREADABLE_PRECEDENCE = 10;
+/** What an override adds to Consul's number: 11 to 19, above all that tenants write. */
+const OVERRIDE_ADDS = 10;
+/** An unreadable rule of the mesh's own namespace: it may have been an override, so it stands above these. */
+const UNREADABLE_PLATFORM_PRECEDENCE = 20;
 
 /**
  * Turns an Intention into a rule. An Intention that this version cannot read entirely (an unknown field of a newer
  * version, a value outside the schema) becomes a deny: for its own source and destination where these can be read, else
- * for the whole namespace. "Unreadable policy is a deny" (docs/decisions/0003-decide.md).
+ * for the whole namespace. "Unreadable policy is a deny" (docs/decisions/0003-decide.md). `override` counts in the mesh's own
+ * namespace; elsewhere it has no effect, whether admission saw it or not (docs/decisions/0025-override.md).
  *
  * @param meshNamespace where rules for all namespaces live
  */
@@ -59,6 +68,7 @@ export function toRule(intention: RawIntention, meshNamespace: string): Rule {
   const edge = spec && readEdge(spec, home, meshNamespace);
   if (!edge) return unreadable(ref, intention, home, meshNamespace);
   const { action, mode, expiresAt } = spec;
+  const override = spec.override && home === meshNamespace;
   return {
     ref,
     ...edge,
@@ -66,7 +76,8 @@ export function toRule(intention: RawIntention, meshNamespace: string): Rule {
     action,
     mode,
     ...(expiresAt === undefined ? {} : { expiresAt }),
-    precedence: precedenceOf(edge.source, edge.destination),
+    precedence: precedenceOf(edge.source, edge.destination) + (override ? OVERRIDE_ADDS : 0),
+    ...(override ? { override } : {}),
   };
 }
 
@@ -128,7 +139,8 @@ function unreadable(ref: RuleRef, intention: RawIntention, home: string, meshNam
     edge: edgeOf(edge),
     action: 'deny',
     mode: 'enforce',
-    precedence: UNREADABLE_PRECEDENCE,
+    precedence: home === meshNamespace ? UNREADABLE_PLATFORM_PRECEDENCE : UNREADABLE_PRECEDENCE,
+    unreadable: true,
   };
 }
 

@@ -95,3 +95,18 @@ it('what users write arrives as they wrote it', () => {
     { service: { service: 'audit', namespace: 'shop' }, localPort: 9191, port: 443 },
   ]);
 });
+
+it('the ports that expect a PROXY protocol header arrive, and none where none are written', () => {
+  const portsOf = (annotations: object) => {
+    const { metadata, ...rest } = PODS.deployment;
+    const written = {
+      ...rest,
+      metadata: { ...metadata, annotations: { ...metadata.annotations, ...annotations } },
+    };
+    const { pod } = injected(written, injectionContext());
+    const sidecar = containersOf(pod).find(({ name }) => name === 'mesh-sidecar')!;
+    return [...readConfig(environmentOf(sidecar)).proxyProtocolPorts];
+  };
+  expect(portsOf({ 'mesh/proxy-protocol-ports': '8080, 5432' })).toEqual([5432, 8080]);
+  expect(portsOf({})).toEqual([]);
+});

@@ -69,7 +69,7 @@ describe('helm install mesh', () => {
 
   test('kubectl explain intention.spec reads well', async () => {
     const text = await kubectl(['explain', 'intention.spec']);
-    for (const field of ['action', 'destination', 'source', 'expiresAt', 'mode', 'description'])
+    for (const field of ['action', 'destination', 'source', 'expiresAt', 'override', 'mode', 'description'])
       expect(text).toContain(field);
     expect(text).toContain('What happens to connections from source to destination');
     expect(await kubectl(['explain', 'intention.spec.source'])).toContain('every service');

@@ -81,6 +81,22 @@ describe('intentions on real pods', () => {
     expect(JSON.stringify(line)).toContain(`${NS}/web-to-db`);
   });
 
+  test('a rename that creates before it deletes and two rules that swap their sources are stored, and deny wins meanwhile', async () => {
+    const rule = (name: string, source: string, action: 'allow' | 'deny') =>
+      intention({ namespace: NS, name, source, destination: 'db', action });
+    await apply(rule('web-to-db', 'web', 'allow'));
+    await apply(rule('renamed', 'web', 'deny'));
+    await eventually('deny wins', async () => ((await exec(web, ping)).code === 1 ? true : undefined));
+    await kubectl(['delete', 'intention', 'web-to-db', '--namespace', NS]);
+    await apply(rule('other', 'cron', 'allow'));
+    await apply(rule('renamed', 'cron', 'deny'));
+    await apply(rule('other', 'web', 'allow'));
+    await eventually('the swapped rules count', async () =>
+      (await exec(web, ping)).code === 0 ? true : undefined,
+    );
+    await kubectl(['delete', 'intention', 'renamed', 'other', '--namespace', NS]);
+  });
+
   test('a deny cuts an open psql session, an HTTP keep-alive connection and an idle TCP connection within one second', async () => {
     for (const destination of ['db', 'site', 'postgresql']) {
       await apply(intention({ namespace: NS, source: 'web', destination, action: 'allow' }));

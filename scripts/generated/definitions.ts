@@ -39,7 +39,7 @@ const INTENTION: Definition = {
       name: 'Precedence',
       type: 'integer',
       path: '.status.precedence',
-      description: '9 (most exact) to 1; of the rules that match, the highest decides.',
+      description: '9 (most exact) to 1, overrides 19 to 11; of the rules that match, the highest decides.',
     },
     {
       name: 'Enforced',

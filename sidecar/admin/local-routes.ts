@@ -64,6 +64,7 @@ function shownConfig({ config, trust, own, readiness, now }: LocalOptions): obje
     ...config,
     probes: Object.fromEntries(config.probes),
     containerPorts: Object.fromEntries(config.containerPorts),
+    proxyProtocolPorts: [...config.proxyProtocolPorts],
     upstreams: own.upstreams(),
     mesh: state?.settings,
     trustDomains: state?.bundle.trustDomains,
@@ -102,16 +103,19 @@ function policy({ policy: watch, trust, config, now }: LocalOptions, { query }: 
     return json({
       ...state,
       destination: `${config.namespace}/${config.service}`,
-      rules: state.rules.map(({ ref, source, destination, action, mode, expiresAt, precedence }) => ({
-        intention: ref.key,
-        generation: ref.generation,
-        source: source.kind === 'spiffe' ? source.id : `${source.namespace}/${source.service}`,
-        destination: `${destination.namespace}/${destination.service}`,
-        action,
-        mode,
-        precedence,
-        ...(expiresAt === undefined ? {} : { expiresAt: new Date(expiresAt).toISOString() }),
-      })),
+      rules: state.rules.map(
+        ({ ref, source, destination, action, mode, expiresAt, precedence, override }) => ({
+          intention: ref.key,
+          generation: ref.generation,
+          source: source.kind === 'spiffe' ? source.id : `${source.namespace}/${source.service}`,
+          destination: `${destination.namespace}/${destination.service}`,
+          action,
+          mode,
+          precedence,
+          ...(override ? { override } : {}),
+          ...(expiresAt === undefined ? {} : { expiresAt: new Date(expiresAt).toISOString() }),
+        }),
+      ),
     });
   }
   const settings = trust.current()?.settings;

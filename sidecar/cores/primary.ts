@@ -60,7 +60,7 @@ export class Primary {
       readiness: this,
       families: () => this.families(),
       probes: config.probes,
-      runProbe: (probe) => runProbe(probe, appAt),
+      runProbe: (probe) => runProbe(probe, appAt, config.proxyProtocolPorts),
     });
     this.health = new HttpServer({
       hosts: listen.adminHosts,

@@ -49,13 +49,37 @@ test('a pod without redirection is reached on loopback alone', async () => {
   expect(app.seen).toBe(0);
 });
 
-test('a port that is not declared is never looked for on loopback', async () => {
-  app = await new FakeApp().start('127.0.0.1');
-  await expect(dialer([POD_IP]).dialAt(POD_IP, app.port, never)).rejects.toMatchObject({
-    reason: 'app-unreachable',
-    message: expect.stringContaining(`the application does not answer on port ${app.port}`),
+describe('for cleartext', () => {
+  test('the application is dialed at the address that the client dialed, and not from that of the sidecar', async () => {
+    app = await new FakeApp().start(POD_IP);
+    (await dialer(['127.0.2.2', POD_IP]).dialAt(POD_IP, app.port, never)).destroy();
+    await eventually(() => app.seen === 1);
+    expect(app.sockets[0]!.remoteAddress).not.toBe('127.0.0.6');
   });
-  expect(app.seen).toBe(0);
+
+  test('an application that listens on loopback only is not found, and neither is one at another address of the pod', async () => {
+    for (const host of ['127.0.0.1', '127.0.2.2']) {
+      app = await new FakeApp().start(host);
+      await expect(dialer([POD_IP, '127.0.2.2']).dialAt(POD_IP, app.port, never)).rejects.toMatchObject({
+        reason: 'app-unreachable',
+        message: expect.stringContaining(`the application does not answer on port ${app.port}`),
+      });
+      expect(app.seen).toBe(0);
+      await app.stop();
+    }
+  });
+
+  test.each([
+    ['loopback', '127.0.0.1', [POD_IP], true],
+    ['IPv6 loopback', '::1', ['fd00::1'], true],
+    ['loopback, in a pod without redirection', '127.0.0.1', [POD_IP], false],
+    ['another host', '127.0.3.7', [POD_IP], true],
+  ])('no other address is dialed: %s', async (_what, address, podIPs, transparent) => {
+    app = await new FakeApp().start(address);
+    const dialed = dialer(podIPs, transparent).dialAt(address, app.port, never);
+    await expect(dialed).rejects.toMatchObject({ reason: 'unknown-destination' });
+    expect(app.seen).toBe(0);
+  });
 });
 
 test('dialing stops when nobody waits any more', async () => {

@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import { networkInterfaces } from 'node:os';
 
 import type { Clock } from '#kube/clock.ts';
 
@@ -11,6 +12,8 @@ export interface AppAddress {
   readonly address: string;
   /** The loopback address to come from, so that the redirection knows the connection as one of the sidecar's to its application. */
   readonly localAddress?: string;
+  /** Set where only programs of this pod can connect to. */
+  readonly loopback?: true;
 }
 
 /** The addresses reserved for connections from sidecar to application (the redirection lets them pass). */
@@ -18,12 +21,13 @@ const FROM_SIDECAR_4 = '127.0.0.6';
 const FROM_SIDECAR_6 = '::6';
 
 /**
- * Where to look for the application, in this order: transparent pods at the pod's own addresses (as it would be reached
- * without a mesh, so that programs bound to one address work), then on loopback; others on loopback only.
+ * Where to look for the application for peers of the mesh and for probes, in this order: transparent pods at the pod's own
+ * addresses (as it would be reached without a mesh, so that programs bound to one address work), then on loopback; others on
+ * loopback only. So an application that trusts who comes from loopback trusts whom the intentions let in.
  */
 export function appAddresses(podIPs: readonly string[], transparent: boolean): readonly AppAddress[] {
-  const loopback: AppAddress[] = [{ address: '127.0.0.1' }];
-  if (podIPs.some((ip) => ip.includes(':'))) loopback.push({ address: '::1' });
+  const loopback: AppAddress[] = [{ address: '127.0.0.1', loopback: true }];
+  if (podIPs.some((ip) => ip.includes(':'))) loopback.push({ address: '::1', loopback: true });
   if (!transparent) return loopback;
   return [...podIPs.flatMap(podAddresses), ...loopback];
 }
@@ -69,13 +73,28 @@ export class AppDialer {
   }
 
   /**
-   * One address and no other: a port that is not declared must not open what the application keeps on loopback.
+   * Connects as a client without a mesh would have: to the address of this pod that it dialed and to no other, and not from a
+   * loopback address either. Programs take who comes to or from loopback for a local user (Redis' protected mode, PostgreSQL's
+   * `trust` for 127.0.0.1, admin pages); a caller that was not authenticated must not be one.
    *
-   * @throws Refusal `app-unreachable`
+   * @throws Refusal `app-unreachable`; `unknown-destination` where the address is not one of this pod, as when a neighbour leads
+   *   packets for another host through it
    */
-  dialAt(address: string, port: number, signal: AbortSignal): Promise<Socket> {
-    const known = this.#addresses.find((candidate) => candidate.address === address);
-    return this.#dialFirst([known ?? { address }], port, signal);
+  async dialAt(address: string, port: number, signal: AbortSignal): Promise<Socket> {
+    if (!this.#isOfPod(address)) {
+      throw new Refusal(
+        'unknown-destination',
+        `${address} is not an address of this pod, so nothing is led there`,
+      );
+    }
+    return this.#dialFirst([{ address }], port, signal);
+  }
+
+  /** Pods may have more networks than those of which their status knows. */
+  #isOfPod(address: string): boolean {
+    if (this.#addresses.some((known) => known.address === address && !known.loopback)) return true;
+    const interfaces = Object.values(networkInterfaces()).flatMap((addresses) => addresses ?? []);
+    return interfaces.some((known) => known.address === address && !known.internal);
   }
 
   async #dialFirst(addresses: readonly AppAddress[], port: number, signal: AbortSignal): Promise<Socket> {

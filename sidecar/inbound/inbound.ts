@@ -47,6 +47,8 @@ export interface InboundDeps {
   /** Shared by all tunnels of the process. */
   readonly budget: WindowBudget;
   readonly control?: ControlHandler;
+  /** Ports whose application expects a PROXY protocol header. Default none. */
+  readonly proxyProtocolPorts?: ReadonlySet<number>;
   /** The other processes of a sidecar that has several. */
   readonly siblings?: Siblings;
   /** Default {@link PORTS}.inbound on every address. */
@@ -191,7 +193,7 @@ export class Inbound {
     if (tls.alpnProtocol === ALPN_TUNNEL) return this.#tunnels.serve(raw, tls, peer);
     if (tls.alpnProtocol === ALPN_STREAM) return this.#streams.meshStream(leg, peer, raw);
     if (tls.alpnProtocol === ALPN_CONTROL) return serveControl(leg, peer, control, this.#deps);
-    return this.#streams.plainPeer(leg, peer, raw, redirected?.port);
+    return this.#streams.plainPeer(leg, peer, raw, redirected);
   }
 
   async #requireTls(raw: Socket): Promise<void> {
@@ -200,7 +202,7 @@ export class Inbound {
       case 'tls':
         return;
       case 'plaintext':
-        throw new Refusal('plaintext', 'the peer does not speak TLS, and this service takes mutual TLS only');
+        throw new Refusal('plaintext', `the peer does not speak TLS, and ${this.#takesTlsOnly()}`);
       case 'silent':
         throw new Refusal(
           'plaintext',
@@ -209,5 +211,12 @@ export class Inbound {
       case 'gone':
         throw new Refusal('client-gone', 'the peer closed the connection without a word');
     }
+  }
+
+  /** Cleartext is led to where it was sent, and what was sent to the sidecar's own port was not sent to the application. */
+  #takesTlsOnly(): string {
+    return this.#deps.own.mtls() === 'permissive'
+      ? 'the port of the sidecar takes mutual TLS only; mtls: permissive is about cleartext that was redirected'
+      : 'this service takes mutual TLS only';
   }
 }

@@ -1,5 +1,6 @@
 import { PORTS } from '#core/constants.ts';
 
+import { FakeApp } from '../testing/app.fake.ts';
 import { FakeMesh } from '../testing/data-plane.fake.ts';
 import { eventually } from '../testing/eventually.fake.ts';
 import { RawPeer } from '../testing/raw-peer.fake.ts';
@@ -34,13 +35,35 @@ test('a permissive service still takes mutual TLS from sidecars', async () => {
   expect(mesh.db.metrics.opened).toMatchObject([{ security: 'mtls' }]);
 });
 
-test('a permissive service refuses plaintext on the port of the sidecar', async () => {
+test('a permissive service refuses cleartext on the port of the sidecar, the only one there is without redirection', async () => {
   mesh.own.set({ mtls: 'permissive' });
   mesh.db.originalDestination.next = undefined;
   const peer = (await RawPeer.open(mesh)).listen();
   peer.raw.write('hello');
   expect(await peer.ended()).toBe('reset');
   expect(mesh.db.metrics.refused).toEqual(['plaintext']);
+  expect(mesh.db.app.seen).toBe(0);
+});
+
+describe('cleartext is led to the address that it was sent to and to no other', () => {
+  test.each([
+    ['loopback', '127.0.0.1', '127.0.0.1'],
+    ['an address of another host', '127.0.3.7', '127.0.3.7'],
+    ['the pod, whose application listens on loopback', undefined, '127.0.0.1'],
+  ])('%s', async (_what, sentTo, listensOn) => {
+    mesh.own.set({ mtls: 'permissive' });
+    const app = await new FakeApp().start(listensOn, mesh.db.app.port);
+    mesh.onStop(() => app.stop());
+    if (sentTo === undefined) await mesh.db.app.stop();
+    const address = sentTo ?? mesh.db.address;
+    mesh.db.originalDestination.next = { address, port: app.port };
+    const peer = (await RawPeer.open(mesh)).listen();
+    expect(await peer.ended()).toBe('reset');
+    expect(app.seen).toBe(0);
+    expect(mesh.db.metrics.refused).toEqual([
+      sentTo === undefined ? 'app-unreachable' : 'unknown-destination',
+    ]);
+  });
 });
 
 test.each(Object.entries(PORTS).filter(([name]) => name !== 'inbound'))(

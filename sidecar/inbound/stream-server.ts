@@ -12,7 +12,7 @@ import type { ConnectionRegistry } from '../connection/registry.ts';
 import type { Parties, Reporter } from '../connection/reporter.ts';
 import type { DataPlaneSettings } from '../connection/settings.ts';
 import { SplicedConnection } from '../connection/spliced-connection.ts';
-import { plainAddress } from '../original-destination/original-destination.ts';
+import { localAddress, plainAddress, remoteAddress } from '../original-destination/original-destination.ts';
 import type { SocketAddress } from '../original-destination/original-destination.ts';
 import type { DataPlaneMetrics } from '../seams/data-plane-metrics.ts';
 import type { OwnService } from '../seams/own-service.ts';
@@ -24,6 +24,7 @@ import { VERDICT_CODES, encodeVerdict } from '../plain/verdict.ts';
 import type { VerdictCode } from '../plain/verdict.ts';
 import type { AppDialer } from './app-dialer.ts';
 import type { Gatekeeper } from './gatekeeper.ts';
+import { callerHeader } from './proxy-protocol.ts';
 
 export interface StreamServerDeps {
   readonly gatekeeper: Gatekeeper;
@@ -35,6 +36,8 @@ export interface StreamServerDeps {
   readonly registry: ConnectionRegistry;
   readonly reporter: Reporter;
   readonly halfOpenIdleMs: number;
+  /** Ports whose application expects a header of the PROXY protocol. */
+  readonly proxyProtocolPorts?: ReadonlySet<number>;
 }
 
 /** Leads streams of peers to the application: asks the gatekeeper, dials, answers, carries. */
@@ -54,10 +57,10 @@ export class StreamServer {
   }
 
   /** A stream of a tunnel, already with all that it is opened for. Never rejects. */
-  async tunnelStream(stream: TunnelStream, peer: AdmittedPeer): Promise<void> {
+  async tunnelStream(stream: TunnelStream, peer: AdmittedPeer, raw: Socket): Promise<void> {
     const { port } = stream.header;
     try {
-      const app = await this.#open(peer, port, callerOf(stream));
+      const app = await this.#open(peer, { port }, callerOf(stream), raw);
       stream.accept();
       this.#carry(stream, app, peer, port);
     } catch (error) {
@@ -75,7 +78,7 @@ export class StreamServer {
     try {
       const header = await this.#header(leg);
       parties = this.#parties(peer.id, header.port);
-      const app = await this.#open(peer, header.port, callerOn(raw));
+      const app = await this.#open(peer, { port: header.port }, callerOn(raw), raw);
       leg.stream.write(encodeVerdict({ ok: true }));
       this.#carry(leg, app, peer, header.port);
     } catch (error) {
@@ -88,18 +91,19 @@ export class StreamServer {
   /**
    * A peer that speaks mutual TLS and nothing of ours: its bytes go to the application as they are.
    *
-   * @param redirectedFrom the port it dialed, when it did not dial the sidecar itself
+   * @param redirectedFrom what it dialed, when it did not dial the sidecar itself
    */
   async plainPeer(
     leg: SocketLeg,
     peer: AdmittedPeer,
     raw: Socket,
-    redirectedFrom: number | undefined,
+    redirectedFrom: SocketAddress | undefined,
   ): Promise<void> {
-    const port = redirectedFrom ?? this.#deps.own.defaultPort();
+    const port = redirectedFrom?.port ?? this.#deps.own.defaultPort();
     try {
       if (port === undefined) throw new Refusal('port-not-declared', 'the service declares no port');
-      this.#carry(leg, await this.#open(peer, port, callerOn(raw)), peer, port);
+      const app = await this.#open(peer, redirectedFrom ?? { port }, callerOn(raw), raw);
+      this.#carry(leg, app, peer, port);
     } catch (error) {
       leg.reset();
       if (!(error instanceof Refusal)) throw error;
@@ -107,14 +111,17 @@ export class StreamServer {
     }
   }
 
-  /** Plaintext to a permissive service: as it would be without a mesh, and counted. */
+  /** Cleartext to a permissive service: led to where it was sent, as it would be without a mesh, and counted. */
   async plaintext(raw: Socket, destination: SocketAddress): Promise<void> {
-    const { gatekeeper, app, own } = this.#deps;
+    const { gatekeeper, app } = this.#deps;
     const { port, address } = destination;
     const parties = this.#parties(plainAddress(raw.remoteAddress ?? ''), port);
     const fault = () => gatekeeper.plaintextFault(port) ?? this.#busy();
-    const socket = await this.#dial(callerOn(raw), fault, (signal) =>
-      own.declaredPorts().has(port) ? app.dial(port, signal) : app.dialAt(address, port, signal),
+    const socket = await this.#dial(
+      callerOn(raw),
+      fault,
+      (signal) => app.dialAt(address, port, signal),
+      (dialed) => this.#introduce(dialed, raw, destination),
     );
     this.#start(socketLeg(raw), socket, {
       parties,
@@ -139,17 +146,45 @@ export class StreamServer {
     throw new Refusal('bad-header', 'the peer sent something that is no stream header');
   }
 
-  /** Dials the application for a peer that may reach it; asks again afterwards, since dialing takes time. */
-  #open(peer: AdmittedPeer, port: number, caller: Caller): Promise<Socket> {
+  /**
+   * Dials the application for a peer that may reach it; asks again afterwards, since dialing takes time.
+   *
+   * @param raw the TCP connection of the peer, which may carry many streams
+   */
+  #open(peer: AdmittedPeer, to: Wanted, caller: Caller, raw: Socket): Promise<Socket> {
     const { gatekeeper, app, clock } = this.#deps;
-    const fault = () => gatekeeper.fault(peer, port, clock.now()) ?? this.#busy();
-    return this.#dial(caller, fault, (signal) => app.dial(port, signal));
+    const { port } = to;
+    return this.#dial(
+      caller,
+      () => gatekeeper.fault(peer, port, clock.now()) ?? this.#busy(),
+      (signal) => app.dial(port, signal),
+      (dialed) => this.#introduce(dialed, raw, to, peer),
+    );
+  }
+
+  /**
+   * Says who calls to an application that expects it, before anything of the caller: what a caller writes itself comes after.
+   *
+   * @param peer absent for cleartext, about whose identity nothing is said
+   * @throws Refusal
+   */
+  #introduce(app: Socket, raw: Socket, to: Wanted, peer?: AdmittedPeer): void {
+    if (!this.#deps.proxyProtocolPorts?.has(to.port)) return;
+    const source = remoteAddress(raw);
+    const address = to.address ?? localAddress(raw)?.address;
+    if (!source || address === undefined) {
+      app.destroy();
+      throw new Refusal('client-gone', 'the peer went away');
+    }
+    const destination = { address, port: to.port };
+    app.write(callerHeader({ source, destination, ...(peer ? { spiffeId: peer.id } : {}) }));
   }
 
   async #dial(
     caller: Caller,
     fault: () => Refusal | undefined,
     dial: (signal: AbortSignal) => Promise<Socket>,
+    introduce: (dialed: Socket) => void,
   ): Promise<Socket> {
     const before = fault();
     if (before) throw before;
@@ -161,7 +196,10 @@ export class StreamServer {
       this.#dialing -= 1;
       const after = caller.isGone() ? new Refusal('client-gone', 'the peer went away') : fault();
       this.#dialing += 1;
-      if (!after) return socket;
+      if (!after) {
+        introduce(socket);
+        return socket;
+      }
       socket.destroy();
       throw after;
     } finally {
@@ -209,6 +247,12 @@ export class StreamServer {
     const { namespace, service } = this.#deps.own.identity;
     return { source, destination: `${namespace}/${service}`, ...(port === undefined ? {} : { port }) };
   }
+}
+
+/** The port that a caller wants, and the address of this pod that it dialed where it did not dial the sidecar. */
+interface Wanted {
+  readonly port: number;
+  readonly address?: string;
 }
 
 /** Who waits while the application is dialed. */

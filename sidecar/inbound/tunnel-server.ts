@@ -68,7 +68,7 @@ export class TunnelServer {
       budget,
       lingerMs: settings.lingerMs,
       events: {
-        onStream: (stream) => void streams.tunnelStream(stream, peer),
+        onStream: (stream) => void streams.tunnelStream(stream, peer, raw),
         onVouch: (older) => {
           if (this.#byProof.has(older)) this.#vouched(session, peer, older);
           else if (questions-- > 0) void this.#askSiblings({ session, proof, peer }, older);

@@ -26,6 +26,12 @@ export function localAddress(socket: Socket): SocketAddress | undefined {
   return address === undefined || port === undefined ? undefined : { address: plainAddress(address), port };
 }
 
+/** The remote end of a connection; undefined when it is closed already. */
+export function remoteAddress(socket: Socket): SocketAddress | undefined {
+  const { remoteAddress: address, remotePort: port } = socket;
+  return address === undefined || port === undefined ? undefined : { address: plainAddress(address), port };
+}
+
 /** `::ffff:10.0.0.1` (how IPv4 looks on a dual-stack listener) as `10.0.0.1`. */
 export function plainAddress(address: string): string {
   return address.startsWith('::ffff:') && address.includes('.') ? address.slice('::ffff:'.length) : address;

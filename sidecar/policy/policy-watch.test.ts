@@ -121,6 +121,48 @@ test("rules of the mesh's own namespace count for everybody", async () => {
   expect(action()).toBe('allow');
 });
 
+test("an override counts from the mesh's own namespace, and has no effect from the service's own, whatever admission let through", async () => {
+  const anyone = { service: '*', namespace: '*' };
+  const everywhere = { source: anyone, destination: anyone, action: 'deny' };
+  fake.put(INTENTIONS, intention('exact', rule('allow')));
+  fake.put(INTENTIONS, intention('all', everywhere, { namespace: 'mesh-system' }));
+  policy.start();
+  await eventually(() => policy.ready);
+  expect(action()).toBe('allow');
+  fake.put(
+    INTENTIONS,
+    intention('all', { ...everywhere, override: true }, { namespace: 'mesh-system', generation: 2 }),
+  );
+  await eventually(() => action() === 'deny');
+  expect(policy.decide(web, Date.now())).toMatchObject({
+    rule: { ref: { key: 'mesh-system/all' } },
+    outranked: [{ ref: { key: 'shop/exact' } }],
+  });
+  // What a tenant may do about it: nothing, with an override of its own or a rule that cannot be read.
+  fake.put(INTENTIONS, intention('exact', rule('allow', 'web', 'db', { override: true }), { generation: 2 }));
+  await eventually(() =>
+    policy.state().rules.some(({ ref }) => ref.generation === 2 && ref.key === 'shop/exact'),
+  );
+  fake.put(INTENTIONS, intention('open', { ...rule('allow', '*', '*'), override: true }));
+  await eventually(() => policy.state().rules.length === 3);
+  expect(action()).toBe('deny');
+  fake.put(
+    INTENTIONS,
+    intention(
+      'all',
+      { ...everywhere, action: 'allow', override: true },
+      { namespace: 'mesh-system', generation: 3 },
+    ),
+  );
+  fake.put(INTENTIONS, intention('shut', { ...rule('deny', '*', '*'), override: true }));
+  fake.put(INTENTIONS, intention('newer', rule('deny', 'web', 'db', { ofAnotherVersion: 1 })));
+  await eventually(() => policy.state().rules.length === 5);
+  expect(action()).toBe('allow');
+  fake.remove(INTENTIONS, { name: 'all', namespace: 'mesh-system' });
+  await eventually(() => action() === 'deny');
+  expect(policy.decide(web, Date.now()).rule?.ref.key).toBe('shop/newer');
+});
+
 test('a write of a status causes no work', async () => {
   fake.put(INTENTIONS, intention('a', rule('allow')));
   policy.start();

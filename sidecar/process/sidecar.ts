@@ -179,6 +179,7 @@ export class Sidecar implements Readiness {
       originalDestination,
       app: new AppDialer({ ...dataPlane, addresses: appAt }),
       control: this.#control(),
+      proxyProtocolPorts: config.proxyProtocolPorts,
       ...(options.siblings ? { siblings: options.siblings } : {}),
       listen: { hosts: listen.inboundHosts, port: listen.inboundPort },
     });
@@ -196,7 +197,7 @@ export class Sidecar implements Readiness {
       readiness: this,
       families: this.families,
       probes: config.probes,
-      runProbe: (probe) => runProbe(probe, appAt),
+      runProbe: (probe) => runProbe(probe, appAt, config.proxyProtocolPorts),
     });
     this.health = new HttpServer({
       hosts: listen.adminHosts,

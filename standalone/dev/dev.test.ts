@@ -128,20 +128,50 @@ test('a call is refused, allowed by an intention, and cut by another', async () 
   await until(async () => (await api.list(PODS, {})).items.length === 0);
 }, 60_000);
 
-test('an intention that contradicts another is refused in the words of the webhook', async () => {
-  const wanted = (name: string) => ({
+test('an intention that contradicts another is stored, and both say Conflicted until one is gone', async () => {
+  const wanted = (name: string, action: 'allow' | 'deny') => ({
     metadata: { name, namespace: 'default' },
-    spec: { source: { service: 'a' }, destination: { service: 'b' }, action: 'allow' as const },
+    spec: { source: { service: 'a' }, destination: { service: 'b' }, action },
   });
-  await api.create(INTENTIONS, wanted('first'));
-  await until(() =>
-    api.create(INTENTIONS, wanted('second')).then(
-      () => api.delete(INTENTIONS, { namespace: 'default', name: 'second' }).then(() => false),
-      (error: Error) =>
-        /admission webhook "resources.validate.mesh.dev" denied the request: .*first/s.test(error.message),
-    ),
-  );
+  const conflicted = async (name: string): Promise<string | undefined> => {
+    const { status } = await api.get(INTENTIONS, { namespace: 'default', name });
+    return status?.conditions?.find(({ type }) => type === 'Conflicted')?.status;
+  };
+  await api.create(INTENTIONS, wanted('first', 'allow'));
+  await api.create(INTENTIONS, wanted('second', 'deny'));
+  await until(async () => (await conflicted('first')) === 'True' && (await conflicted('second')) === 'True');
+  await api.delete(INTENTIONS, { namespace: 'default', name: 'first' });
+  await until(async () => (await conflicted('second')) === 'False');
 });
+
+test("an override of the mesh's own namespace cuts what a namespace allows, and is refused in that namespace", async () => {
+  const everyone = { service: '*', namespace: '*' };
+  const guard = (namespace: string) => ({
+    metadata: { name: 'guard', namespace },
+    spec: { source: everyone, destination: everyone, action: 'deny' as const, override: true },
+  });
+  const db = await join_('db', { port: (app.address() as AddressInfo).port });
+  const port = await freePort();
+  const web = await join_('web', { upstreams: [{ service: 'db', localPort: port }] });
+  try {
+    await rule('allow');
+    await until(async () => (await echo(port)) === 'hello');
+    await expect(
+      api.create(INTENTIONS, {
+        ...guard('default'),
+        spec: { ...guard('default').spec, destination: { service: '*' } },
+      }),
+    ).rejects.toThrow("spec.override: true counts in the mesh's own namespace only");
+    await api.create(INTENTIONS, guard(MESH_NAMESPACE));
+    await until(async () => (await echo(port)) === undefined);
+    expect(said.join('\n')).toContain(`intention ${MESH_NAMESPACE}/guard (deny, override, precedence 11)`);
+    await api.delete(INTENTIONS, { namespace: MESH_NAMESPACE, name: 'guard' });
+    await until(async () => (await echo(port)) === 'hello');
+  } finally {
+    await web.stop();
+    await db.stop();
+  }
+}, 60_000);
 
 test('the two roles that the chart has for it are enough, and a right that is missing is named', async () => {
   const name = 'laptop';

@@ -139,6 +139,7 @@ function sidecarConfig(options: LocalSidecarOptions, caTokenFile: string): Sidec
     })),
     probes: new Map(),
     containerPorts: new Map(port === undefined ? [] : [[PORT_NAME, port]]),
+    proxyProtocolPorts: new Set(),
     logLevel: 'info',
     drainMs: DRAIN_MS,
     graceMs: GRACE_MS,

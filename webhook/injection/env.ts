@@ -54,6 +54,9 @@ export function sidecarEnv(input: SidecarEnvInput, context: InjectionContext): r
     ...(context.defaults.tunnel === false ? [{ name: 'MESH_TUNNEL', value: 'off' }] : []),
     ...(cores > 1 ? [{ name: 'MESH_CORES', value: String(cores) }] : []),
     ...skipEnv(annotations),
+    ...(annotations.proxyProtocolPorts.length > 0
+      ? [{ name: 'MESH_PROXY_PROTOCOL_PORTS', value: annotations.proxyProtocolPorts.join(',') }]
+      : []),
     ...(flags === undefined ? [] : [{ name: 'NODE_OPTIONS', value: flags }]),
   ];
 }

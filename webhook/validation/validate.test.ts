@@ -74,26 +74,69 @@ describe('an Intention', () => {
     });
   });
 
-  it('is refused beside another for the same edge, and not beside itself', () => {
+  it('beside another for the same edge is stored with a warning that does not name it, and alone without', () => {
     const twin = { metadata: { name: 'two', namespace: 'shop' }, spec: { ...rule, action: 'deny' } };
     const same = { metadata: { name: 'one', namespace: 'shop' }, spec: rule };
-    expect(check('intentions', rule, undefined, { intentions: [twin] })).toMatchObject({
-      allowed: false,
-      refused: expect.stringContaining('shop/two (deny)'),
-    });
-    expect(check('intentions', { ...rule, action: 'deny' }, rule, { intentions: [same] })).toMatchObject({
+    const services = [service('db'), service('web')];
+    expect(check('intentions', rule, undefined, { intentions: [twin], meshServices: services })).toEqual({
       allowed: true,
+      warnings: [
+        expect.stringMatching(/^another Intention of this namespace has the same source and destination/),
+      ],
     });
+    expect(
+      check('intentions', rule, { ...rule, action: 'deny' }, { intentions: [same], meshServices: services }),
+    ).toEqual({ allowed: true, warnings: [] });
   });
 
-  it('may not be made to end in the past, but may be changed after its end', () => {
-    const ended = { ...rule, expiresAt: '2026-01-01T00:00:00Z' };
-    expect(check('intentions', ended)).toMatchObject({
+  it('that has expired is stored with a warning', () => {
+    const expired = { ...rule, expiresAt: '2026-01-01T00:00:00Z' };
+    const cluster = { meshServices: [service('db'), service('web')] };
+    for (const before of [undefined, rule])
+      expect(check('intentions', expired, before, cluster)).toEqual({
+        allowed: true,
+        warnings: [expect.stringMatching(/^spec.expiresAt "2026-01-01T00:00:00Z" has passed/)],
+      });
+  });
+
+  it.each<[string, object, object]>([
+    ['a service of another namespace', { ...rule, source: { service: 'web', namespace: 'front' } }, {}],
+    [
+      'rules of other namespaces',
+      rule,
+      {
+        intentions: ['front', 'mesh'].map((namespace) => ({
+          metadata: { name: 'two', namespace },
+          spec: rule,
+        })),
+      },
+    ],
+  ])('is answered the same whatever there is elsewhere: %s', (_what, spec, elsewhere) => {
+    const here = [service('db'), service('web')];
+    const answers = [
+      check('intentions', spec, undefined, { meshServices: here }),
+      check('intentions', spec, undefined, {
+        meshServices: [...here, service('web', 'front'), service('web', 'mesh')],
+        ...elsewhere,
+      }),
+    ];
+    expect(answers).toEqual([
+      { allowed: true, warnings: [] },
+      { allowed: true, warnings: [] },
+    ]);
+  });
+
+  it("may be an override in the mesh's own namespace alone", () => {
+    const override = { ...rule, override: true };
+    expect(check('intentions', override)).toEqual({
       allowed: false,
-      refused: expect.stringContaining('is in the past'),
+      refused:
+        'Intention shop/one is refused: spec.override: true counts in the mesh\'s own namespace only and has no effect here; remove it, or create the Intention in namespace "mesh"',
     });
-    expect(check('intentions', ended, rule)).toMatchObject({ allowed: false });
-    expect(check('intentions', { ...ended, description: 'over' }, ended)).toMatchObject({ allowed: true });
+    expect(check('intentions', { ...rule, override: false })).toMatchObject({ allowed: true });
+    expect(check('intentions', override, undefined, {}, { namespace: 'mesh' })).toMatchObject({
+      allowed: true,
+    });
   });
 });
 

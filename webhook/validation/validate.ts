@@ -1,6 +1,8 @@
 import { API_GROUP } from '#core/constants.ts';
 import type { Fault } from '#core/fault.ts';
 import { faultsText } from '#core/fault.ts';
+import type { MeshService } from '#core/model/mesh-service.ts';
+import type { RawIntention } from '#core/policy/rule.ts';
 import type { ClusterView } from '../cluster-view.ts';
 import type { UncheckedObject } from './object.ts';
 import { checkIntention } from './intention.ts';
@@ -14,6 +16,20 @@ export interface ValidationContext {
   readonly now: number;
 }
 
+/**
+ * What a check may look at besides the object: the other objects of its namespace, and of no other. Who asks admission is not
+ * authenticated, and who writes one object need not be allowed to read those of other namespaces.
+ */
+export interface CheckContext {
+  readonly meshNamespace: string;
+  /** Undefined while the MeshConfig has not been read. */
+  readonly trustDomain: string | undefined;
+  /** Unix time, milliseconds. */
+  readonly now: number;
+  readonly intentions: () => readonly RawIntention[];
+  readonly meshServices: () => readonly MeshService[];
+}
+
 /** What a check of one kind of resource finds. */
 export interface Finding {
   readonly faults: readonly Fault[];
@@ -25,11 +41,7 @@ export type Validation =
   /** A text for people with all faults of the object. */
   | { readonly allowed: false; readonly refused: string };
 
-type Check = (
-  object: UncheckedObject,
-  old: UncheckedObject | undefined,
-  context: ValidationContext,
-) => Finding;
+type Check = (object: UncheckedObject, old: UncheckedObject | undefined, context: CheckContext) => Finding;
 
 const CHECKS: Readonly<Record<string, { readonly kind: string; readonly check: Check }>> = {
   intentions: { kind: 'Intention', check: checkIntention },
@@ -60,9 +72,19 @@ export function validate(
   if (!entry) return { allowed: true, warnings: [] };
   if (object.metadata.deletionTimestamp !== undefined) return { allowed: true, warnings: [] };
   if (old && canonical(old.spec) === canonical(object.spec)) return { allowed: true, warnings: [] };
-  const { faults, warnings } = entry.check(object, old, context);
+  const { faults, warnings } = entry.check(object, old, checkContext(object, context));
   if (faults.length === 0) return { allowed: true, warnings };
   return { allowed: false, refused: faultsText(`${entry.kind} ${label(object)} is refused`, faults) };
+}
+
+function checkContext({ metadata }: UncheckedObject, { view, ...rest }: ValidationContext): CheckContext {
+  const namespace = metadata.namespace ?? '';
+  return {
+    ...rest,
+    trustDomain: view.settings()?.trustDomain,
+    intentions: () => view.intentions(namespace),
+    meshServices: () => view.meshServices(namespace),
+  };
 }
 
 function label({ metadata }: UncheckedObject): string {

@@ -100,6 +100,29 @@ describe('the intention controller', () => {
     );
   });
 
+  test('a rule that had expired before it was stored says Expired, and leaves the other rule of the edge alone', async () => {
+    intention('from-git', { expiresAt: new Date(clock.now() - 60_000).toISOString() });
+    intention('long', { action: 'deny' });
+    controller.start();
+    await controller.idle();
+    expect([status('from-git', 'Accepted'), status('from-git', 'Expired')]).toEqual(['True', 'True']);
+    expect([status('from-git', 'Conflicted'), status('long', 'Conflicted')]).toEqual(['False', 'False']);
+  });
+
+  test('two rules that swap their sources end without a conflict, whatever came in between', async () => {
+    const api = { source: { service: 'api' } };
+    intention('one');
+    intention('two', api);
+    controller.start();
+    await controller.idle();
+    intention('one', api, 2);
+    await controller.idle();
+    expect([status('one', 'Conflicted'), status('two', 'Conflicted')]).toEqual(['True', 'True']);
+    intention('two', {}, 2);
+    await controller.idle();
+    expect([status('one', 'Conflicted'), status('two', 'Conflicted')]).toEqual(['False', 'False']);
+  });
+
   test('what an older admission let through is marked, and its precedence goes away', async () => {
     intention('one');
     controller.start();

@@ -14,15 +14,21 @@ interface Given {
   readonly action?: string;
   readonly mode?: string;
   readonly expiresAt?: string;
+  readonly override?: boolean;
+  readonly namespace?: string;
   readonly spec?: unknown;
 }
 
-function rule({ name = 'one', source = 'web', action = 'allow', spec, ...more }: Given = {}): Rule {
+function rule({
+  name = 'one',
+  source = 'web',
+  action = 'allow',
+  namespace = 'shop',
+  spec,
+  ...more
+}: Given = {}): Rule {
   const written = { source: { service: source }, destination: { service: 'db' }, action, ...more };
-  return toRule(
-    { metadata: { name, namespace: 'shop', uid: name, generation: 1 }, spec: spec ?? written },
-    'mesh',
-  );
+  return toRule({ metadata: { name, namespace, uid: name, generation: 1 }, spec: spec ?? written }, 'mesh');
 }
 
 function conditions(
@@ -62,6 +68,48 @@ describe('the status of an intention', () => {
     ],
     ['repeated', rule(), [rule({ name: 'two' })], [], { Conflicted: 'True SameEdge' }],
     [
+      'beside one in audit mode, which decides nothing',
+      rule(),
+      [rule({ name: 'two', action: 'deny', mode: 'audit' })],
+      [],
+      { Conflicted: 'False NoConflict' },
+    ],
+    [
+      'in audit mode, beside one that decides',
+      rule({ mode: 'audit' }),
+      [rule({ name: 'two', action: 'deny' })],
+      [],
+      { Conflicted: 'False NoConflict' },
+    ],
+    [
+      'in audit mode, contradicted in audit mode',
+      rule({ mode: 'audit' }),
+      [rule({ name: 'two', action: 'deny', mode: 'audit' })],
+      [],
+      { Conflicted: 'True SameEdge' },
+    ],
+    [
+      "an override outside of the mesh's own namespace",
+      rule({ override: true }),
+      [rule({ name: 'two', action: 'deny' })],
+      ['spec.override: no'],
+      { Accepted: 'False Invalid', Conflicted: 'True SameEdge' },
+    ],
+    [
+      'an override, beside an ordinary rule',
+      rule({ override: true, namespace: 'mesh' }),
+      [rule({ name: 'two', action: 'deny', namespace: 'mesh' })],
+      [],
+      { Accepted: 'True Valid', Conflicted: 'False NoConflict' },
+    ],
+    [
+      'an override, beside another',
+      rule({ override: true, namespace: 'mesh' }),
+      [rule({ name: 'two', action: 'deny', override: true, namespace: 'mesh' })],
+      [],
+      { Conflicted: 'True SameEdge' },
+    ],
+    [
       'contradicted by one that ended',
       rule(),
       [rule({ name: 'two', action: 'deny', expiresAt: BEFORE })],
@@ -86,16 +134,19 @@ describe('the status of an intention', () => {
       decideIntention({ rule: rule(given), faults: [], others: [], now: NOW }).conditions[0]?.message;
     expect(message({})).toBe('allows shop/web to shop/db, precedence 9');
     expect(message({ action: 'deny', source: '*' })).toBe('denies shop/* to shop/db, precedence 8');
+    expect(message({ override: true, namespace: 'mesh' })).toBe(
+      'allows mesh/web to mesh/db, override, precedence 19',
+    );
     expect(message({ mode: 'audit', action: 'deny' })).toBe(
       'reports where it would deny shop/web to shop/db, precedence 9',
     );
   });
 
   test('names the others and who wins', () => {
-    const others = [rule({ name: 'two', action: 'deny' }), rule({ name: 'three', mode: 'audit' })];
+    const others = [rule({ name: 'two', action: 'deny' }), rule({ name: 'three' })];
     const { conditions: found } = decideIntention({ rule: rule(), faults: [], others, now: NOW });
     expect(found[1]?.message).toBe(
-      'shop/two (deny), shop/three (allow, audit) are about shop/web to shop/db too: they contradict each other, and deny wins; keep one',
+      'shop/two (deny), shop/three (allow) are about shop/web to shop/db too: they contradict each other, and deny wins; keep one',
     );
   });
 
@@ -140,6 +191,15 @@ describe('the index of edges', () => {
     expect(index.others('shop/three').map(({ ref }) => ref.key)).toEqual(['shop/two']);
     expect([...index.set('shop/two', undefined)]).toEqual(['shop/three']);
     expect(index.others('shop/three')).toEqual([]);
+  });
+
+  test('an override and an ordinary rule about the same source and destination have two edges', () => {
+    const index = new EdgeIndex();
+    const ofPlatform = (name: string, override: boolean) => rule({ name, namespace: 'mesh', override });
+    expect([...index.set('mesh/one', ofPlatform('one', true))]).toEqual([]);
+    expect([...index.set('mesh/two', ofPlatform('two', false))]).toEqual([]);
+    expect([...index.set('mesh/two', ofPlatform('two', true))]).toEqual(['mesh/one']);
+    expect([...index.set('mesh/two', ofPlatform('two', false))]).toEqual(['mesh/one']);
   });
 
   test('an unreadable rule shares its edge with none', () => {

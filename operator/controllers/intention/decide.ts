@@ -1,9 +1,10 @@
+import { hasExpired, rulesConflict } from '#core/policy/conflict.ts';
 import type { Rule } from '#core/policy/rule.ts';
 import { rfc3339 } from '#kube/times.ts';
 
 import { isFalse, isTrue } from '../../conditions.ts';
 import type { ConditionState } from '../../conditions.ts';
-import { edgeOf, isReadable } from './edge-index.ts';
+import { edgeOf } from './edge-index.ts';
 
 export interface IntentionSituation {
   /** The Intention, read. */
@@ -26,13 +27,15 @@ export interface IntentionVerdict {
 
 /** What the status of an Intention says. Pure. */
 export function decideIntention({ rule, faults, others, now }: IntentionSituation): IntentionVerdict {
-  const readable = isReadable(rule);
-  const ended = rule.expiresAt !== undefined && rule.expiresAt <= now;
+  const ended = hasExpired(rule, now);
   return {
-    ...(readable ? { precedence: rule.precedence } : {}),
+    ...(rule.unreadable ? {} : { precedence: rule.precedence }),
     conditions: [
       accepted(rule, faults),
-      conflicted(rule, ended ? [] : others.filter((other) => !hasEnded(other, now))),
+      conflicted(
+        rule,
+        others.filter((other) => rulesConflict(rule, other, now)),
+      ),
       expired(rule, ended),
     ],
     ...(rule.expiresAt !== undefined && !ended ? { lookAgainAt: rule.expiresAt } : {}),
@@ -40,7 +43,7 @@ export function decideIntention({ rule, faults, others, now }: IntentionSituatio
 }
 
 function accepted(rule: Rule, faults: readonly string[]): ConditionState {
-  if (!isReadable(rule)) {
+  if (rule.unreadable) {
     const { namespace } = rule.destination;
     const scope = edgeOf(rule).startsWith('*/* to ')
       ? `every connection into ${namespace === '*' ? 'the mesh' : namespace}`
@@ -55,15 +58,18 @@ function accepted(rule: Rule, faults: readonly string[]): ConditionState {
       : rule.action === 'allow'
         ? 'allows'
         : 'denies';
-  return isTrue('Accepted', 'Valid', `${does} ${edgeOf(rule)}, precedence ${rule.precedence}`);
+  const rank = `${rule.override ? 'override, ' : ''}precedence ${rule.precedence}`;
+  return isTrue('Accepted', 'Valid', `${does} ${edgeOf(rule)}, ${rank}`);
 }
 
 function conflicted(rule: Rule, others: readonly Rule[]): ConditionState {
   if (others.length === 0)
-    return isFalse('Conflicted', 'NoConflict', 'no other intention is about the same source and destination');
-  const named = others
-    .slice(0, 5)
-    .map((other) => `${other.ref.key} (${other.action}${other.mode === 'audit' ? ', audit' : ''})`);
+    return isFalse(
+      'Conflicted',
+      'NoConflict',
+      'no other intention of the same mode and rank is about the same source and destination',
+    );
+  const named = others.slice(0, 5).map((other) => `${other.ref.key} (${other.action})`);
   const more = others.length > 5 ? ` and ${others.length - 5} more` : '';
   const actions = new Set([rule, ...others].map(({ action }) => action));
   const outcome = actions.size > 1 ? 'they contradict each other, and deny wins' : 'they say the same';
@@ -80,8 +86,4 @@ function expired(rule: Rule, ended: boolean): ConditionState {
   return ended
     ? isTrue('Expired', 'TimePassed', `the rule ended at ${end} and no longer counts`)
     : isFalse('Expired', 'NotYet', `the rule ends at ${end}`);
-}
-
-function hasEnded(rule: Rule, now: number): boolean {
-  return rule.expiresAt !== undefined && rule.expiresAt <= now;
 }

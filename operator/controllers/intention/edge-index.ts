@@ -1,5 +1,4 @@
 import type { Rule } from '#core/policy/rule.ts';
-import { UNREADABLE_PRECEDENCE } from '#core/policy/rule.ts';
 
 /** Which rules are about the same source and destination, kept up to date one rule at a time. */
 export class EdgeIndex {
@@ -22,36 +21,40 @@ export class EdgeIndex {
     return this.#rules.get(key);
   }
 
-  /** The other rules on the same edge. A rule that could not be read shares its edge with none. */
+  /**
+   * The other rules on the same edge; overrides have edges of their own. A rule that could not be read shares its edge with
+   * none.
+   */
   others(key: string): readonly Rule[] {
     const rule = this.#rules.get(key);
-    if (!rule || !isReadable(rule)) return [];
-    const keys = [...(this.#keysByEdge.get(edgeOf(rule)) ?? [])].sort();
+    if (!rule || rule.unreadable) return [];
+    const keys = [...(this.#keysByEdge.get(indexKey(rule)) ?? [])].sort();
     return keys.filter((other) => other !== key).flatMap((other) => this.#rules.get(other) ?? []);
   }
 
   #add(key: string, rule: Rule): readonly string[] {
     this.#rules.set(key, rule);
-    if (!isReadable(rule)) return [];
-    const keys = this.#keysByEdge.get(edgeOf(rule)) ?? new Set<string>();
-    this.#keysByEdge.set(edgeOf(rule), keys.add(key));
+    if (rule.unreadable) return [];
+    const edge = indexKey(rule);
+    const keys = this.#keysByEdge.get(edge) ?? new Set<string>();
+    this.#keysByEdge.set(edge, keys.add(key));
     return [...keys];
   }
 
   #remove(key: string): readonly string[] {
     const rule = this.#rules.get(key);
     this.#rules.delete(key);
-    if (!rule || !isReadable(rule)) return [];
-    const keys = this.#keysByEdge.get(edgeOf(rule));
+    if (!rule || rule.unreadable) return [];
+    const edge = indexKey(rule);
+    const keys = this.#keysByEdge.get(edge);
     keys?.delete(key);
-    if (keys?.size === 0) this.#keysByEdge.delete(edgeOf(rule));
+    if (keys?.size === 0) this.#keysByEdge.delete(edge);
     return [...(keys ?? [])];
   }
 }
 
-/** Whether this version understood the rule; one that it did not stands for a wide deny and not for an edge. */
-export function isReadable(rule: Rule): boolean {
-  return rule.precedence < UNREADABLE_PRECEDENCE;
+function indexKey(rule: Rule): string {
+  return `${rule.precedence} ${edgeOf(rule)}`;
 }
 
 /** The edge of a rule as text, equal exactly when `sameEdge` of `core` says so. */

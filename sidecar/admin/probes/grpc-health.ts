@@ -12,6 +12,8 @@ export interface GrpcTarget {
   readonly address: string;
   readonly localAddress?: string;
   readonly port: number;
+  /** What the application expects before anything else. */
+  readonly header?: Buffer;
   /** Empty for the server as a whole. */
   readonly service: string;
 }
@@ -25,6 +27,7 @@ export function grpcHealth(target: GrpcTarget, signal: AbortSignal): Promise<Pro
   const { address: host, port, localAddress } = target;
   return new Promise((resolve, reject) => {
     const socket = netConnect({ host, port, ...(localAddress === undefined ? {} : { localAddress }) });
+    if (target.header) socket.write(target.header);
     const authority = host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
     const session = connect(`http://${authority}`, { createConnection: () => socket });
     const finish = (act: () => void): void => {

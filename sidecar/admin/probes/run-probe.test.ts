@@ -3,11 +3,13 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer as createHttp2 } from 'node:http2';
 import type { ServerHttp2Stream } from 'node:http2';
 import { createServer as createHttps } from 'node:https';
-import { createServer as createTcp } from 'node:net';
+import { connect, createServer as createTcp } from 'node:net';
 import type { AddressInfo, Server } from 'node:net';
 
 import { TestPki } from '#pki/test-pki.fake.ts';
 
+import { readHeader } from '../../inbound/testing/proxy-header.fake.ts';
+import type { ReadHeader } from '../../inbound/testing/proxy-header.fake.ts';
 import { parseProbes } from './probe.ts';
 import type { Probe } from './probe.ts';
 import { runProbe } from './run-probe.ts';
@@ -183,6 +185,78 @@ describe('gRPC', () => {
       ok: false,
       message: expect.stringContaining('connection refused'),
     });
+  });
+});
+
+describe('of a port that expects a PROXY protocol header', () => {
+  /** Reads the header as such an application does, and passes what follows to a server; closes where there is none. */
+  async function behindHeader(server: Server, seen: ReadHeader[]): Promise<number> {
+    const inner = await listen(server);
+    return listen(
+      createTcp((socket) => {
+        let bytes = Buffer.alloc(0);
+        const read = (chunk: Buffer): void => {
+          bytes = Buffer.concat([bytes, chunk]);
+          let header: ReadHeader | undefined;
+          try {
+            header = readHeader(bytes);
+          } catch {
+            socket.destroy();
+          }
+          if (!header) return;
+          seen.push(header);
+          socket.off('data', read);
+          const rest = connect(inner, '127.0.0.1').on('error', () => undefined);
+          rest.write(header.rest);
+          socket.pipe(rest).pipe(socket);
+        };
+        socket.on('error', () => undefined).on('data', read);
+      }),
+    );
+  }
+  const local = { command: 'LOCAL', family: 'UNSPEC', tlvs: new Map() };
+
+  test.each([
+    ['HTTP', 'HTTP'],
+    ['HTTPS', 'HTTPS'],
+  ])('%s comes behind one with the command LOCAL', async (_title, scheme) => {
+    const seen: ReadHeader[] = [];
+    const urls: (string | undefined)[] = [];
+    const answer = (request: IncomingMessage, response: ServerResponse) => {
+      urls.push(request.url);
+      response.end('ok');
+    };
+    const { certChainPem: cert, keyPem: key } = await (await TestPki.create()).serving(['x.example']);
+    const server = scheme === 'HTTP' ? createHttp(answer) : createHttps({ cert, key }, answer);
+    const port = await behindHeader(server, seen);
+    const probe = http(port, { scheme });
+    expect(await runProbe(probe, HERE, new Set([port]))).toMatchObject({ ok: true });
+    expect(urls).toEqual(['/ready?full=1']);
+    expect(seen).toEqual([expect.objectContaining(local)]);
+    expect(await runProbe(probe, HERE, new Set([port + 1]))).toMatchObject({ ok: false });
+  });
+
+  test('TCP: the connection is closed behind the header', async () => {
+    const seen: ReadHeader[] = [];
+    const port = await behindHeader(createTcp(), seen);
+    const probe = probeOf({ tcpSocket: { port } });
+    expect(await runProbe(probe, HERE, new Set([port]))).toMatchObject({ ok: true });
+    while (seen.length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+    expect(seen).toEqual([expect.objectContaining(local)]);
+  });
+
+  test('gRPC', async () => {
+    const seen: ReadHeader[] = [];
+    const server = createHttp2();
+    server.on('stream', (stream) => {
+      stream.respond({ ':status': 200, 'content-type': 'application/grpc' }, { waitForTrailers: true });
+      stream.on('wantTrailers', () => stream.sendTrailers({ 'grpc-status': '0' }));
+      stream.end(Buffer.from([0, 0, 0, 0, 2, 0x08, 1]));
+    });
+    const port = await behindHeader(server, seen);
+    const result = await runProbe(probeOf({ grpc: { port } }), HERE, new Set([port]));
+    expect(result).toMatchObject({ ok: true, message: expect.stringContaining('SERVING') });
+    expect(seen).toEqual([expect.objectContaining(local)]);
   });
 });
 

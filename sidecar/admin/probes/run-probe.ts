@@ -2,7 +2,10 @@ import { request as httpRequest } from 'node:http';
 import type { IncomingMessage } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import { connect } from 'node:net';
+import type { Socket } from 'node:net';
+import { connect as tlsConnect } from 'node:tls';
 
+import { LOCAL_HEADER } from '../../inbound/proxy-protocol.ts';
 import { grpcHealth } from './grpc-health.ts';
 import type { Probe, ProbeResult } from './probe.ts';
 
@@ -10,7 +13,11 @@ import type { Probe, ProbeResult } from './probe.ts';
 export interface ProbeAddress {
   readonly address: string;
   readonly localAddress?: string;
+  /** What the application expects before anything else. */
+  readonly header?: Buffer;
 }
+
+const NO_PORTS: ReadonlySet<number> = new Set();
 
 type HttpProbe = Extract<Probe, { readonly kind: 'http' }>;
 
@@ -19,13 +26,20 @@ const MAX_MESSAGE = 300;
 /**
  * Probes the application as the kubelet would have: HTTP answers 200 to 399 are good and redirections are not followed,
  * certificates are not checked, TCP is good when it connects, gRPC when it says SERVING. Never rejects.
+ *
+ * @param proxyProtocolPorts ports whose application expects a PROXY protocol header; a probe sends one with the command LOCAL
  */
-export async function runProbe(probe: Probe, addresses: readonly ProbeAddress[]): Promise<ProbeResult> {
+export async function runProbe(
+  probe: Probe,
+  addresses: readonly ProbeAddress[],
+  proxyProtocolPorts: ReadonlySet<number> = NO_PORTS,
+): Promise<ProbeResult> {
+  const header = proxyProtocolPorts.has(probe.port) ? { header: LOCAL_HEADER } : {};
   const deadline = AbortSignal.timeout(probe.timeoutMs);
   let result: ProbeResult = { ok: false, message: 'no address to probe' };
   for (const address of addresses) {
     try {
-      return await probeAt(probe, address, deadline);
+      return await probeAt(probe, { ...address, ...header }, deadline);
     } catch (error) {
       if (deadline.aborted)
         return { ok: false, message: `no answer from port ${probe.port} within ${probe.timeoutMs} ms` };
@@ -64,6 +78,7 @@ function probeHttp(probe: HttpProbe, at: ProbeAddress, signal: AbortSignal): Pro
       minVersion: 'TLSv1.2' as const,
       // Nothing is verified, so no roots are needed; without this, Node would load all it knows (megabytes).
       ...(probe.scheme === 'https' ? { ca: [] } : {}),
+      ...(at.header ? { agent: undefined, createConnection: () => behindHeader(probe, at) } : {}),
     };
     const request = (probe.scheme === 'https' ? httpsRequest : httpRequest)(
       options,
@@ -80,6 +95,20 @@ function probeHttp(probe: HttpProbe, at: ProbeAddress, signal: AbortSignal): Pro
     request.on('error', reject);
     request.end();
   });
+}
+
+/** A connection on which the header was sent; TLS begins after it. */
+function behindHeader({ port, scheme }: HttpProbe, at: ProbeAddress): Socket {
+  const socket = connectTo(at, port);
+  return scheme === 'https'
+    ? tlsConnect({ socket, rejectUnauthorized: false, minVersion: 'TLSv1.2', ca: [] })
+    : socket;
+}
+
+function connectTo({ address: host, localAddress, header }: ProbeAddress, port: number): Socket {
+  const socket = connect({ host, port, ...(localAddress === undefined ? {} : { localAddress }) });
+  if (header) socket.write(header);
+  return socket;
 }
 
 /** The probe's own headers replace ours, whatever their case; the kubelet sends these two by default. */
@@ -106,14 +135,13 @@ function requestHeaders(probe: HttpProbe, at: ProbeAddress): Record<string, stri
 
 function probeTcp(port: number, at: ProbeAddress, signal: AbortSignal): Promise<ProbeResult> {
   return new Promise((resolve, reject) => {
-    const { address: host, localAddress } = at;
-    const socket = connect({ host, port, ...(localAddress === undefined ? {} : { localAddress }) });
+    const socket = connectTo(at, port);
     const giveUp = (): void => void socket.destroy(signal.reason as Error);
     signal.addEventListener('abort', giveUp, { once: true });
     socket.once('close', () => signal.removeEventListener('abort', giveUp));
     socket.once('error', reject);
     socket.once('connect', () => {
-      socket.destroy();
+      socket.destroySoon();
       resolve({ ok: true, message: `connected to port ${port}` });
     });
   });

@@ -55,25 +55,18 @@ export class PodNetwork {
 
   /** Listens as a user until `remove()`; resolves when it listens. */
   async listen(place: Place, uid: number, ...addresses: string[]): Promise<void> {
-    const program = join(import.meta.dirname, 'listener.fake.ts');
-    const args = [
-      'netns',
-      'exec',
-      this.#namespace(place),
-      process.execPath,
-      '--import',
-      'tsx',
-      program,
-      String(uid),
-      ...addresses,
-    ];
+    await this.start(place, join(import.meta.dirname, 'listener.fake.ts'), String(uid), ...addresses);
+  }
+
+  /** Runs a TypeScript program until `remove()`; resolves when it prints something. */
+  async start(place: Place, program: string, ...given: string[]): Promise<void> {
+    const node = [process.execPath, '--import', 'tsx', program, ...given];
+    const args = ['netns', 'exec', this.#namespace(place), ...node];
     const child = spawn('ip', args, { cwd: ROOT, stdio: ['ignore', 'pipe', 'inherit'] });
     this.#children.push(child);
     await new Promise<void>((resolve, reject) => {
       child.stdout.once('data', () => resolve());
-      child.once('exit', (code) =>
-        reject(new Error(`the listener on ${addresses.join(', ')} ended with ${code}`)),
-      );
+      child.once('exit', (code) => reject(new Error(`${program} ${given.join(' ')} ended with ${code}`)));
     });
   }
 
@@ -93,7 +86,11 @@ export class PodNetwork {
 
   /** Runs a program in the pod's namespace. */
   run(program: string, args: readonly string[], input = ''): ReturnType<Tools['run']> {
-    return runProgram('ip', ['netns', 'exec', this.#namespace('pod'), program, ...args], input);
+    return this.runAt('pod', program, args, input);
+  }
+
+  runAt(place: Place, program: string, args: readonly string[], input = ''): ReturnType<Tools['run']> {
+    return runProgram('ip', ['netns', 'exec', this.#namespace(place), program, ...args], input);
   }
 
   async #address(

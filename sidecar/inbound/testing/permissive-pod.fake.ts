@@ -1,0 +1,38 @@
+/**
+ * A program for the tests in network namespaces: the inbound half of a sidecar whose service is permissive, as the user of the
+ * sidecar. Prints a line when it listens.
+ *
+ *     permissive-pod.fake.ts POD_IP,POD_IP... PORT,PORT...
+ */
+import { SIDECAR_UID } from '#core/constants.ts';
+import { systemClock } from '#kube/clock.ts';
+import { silentLog } from '#kube/log.ts';
+
+import { DEFAULT_SETTINGS } from '../../connection/settings.ts';
+import { kernelOriginalDestination } from '../../original-destination/kernel.ts';
+import { noMetrics } from '../../seams/data-plane-metrics.ts';
+import { FakeIdentity, FakeOwnService, FakePolicy } from '../../testing/sources.fake.ts';
+import { WindowBudget } from '../../tunnel/window-budget.ts';
+import { AppDialer, appAddresses } from '../app-dialer.ts';
+import { Inbound } from '../inbound.ts';
+
+const [podIPs = '', ports = ''] = process.argv.slice(2);
+const originalDestination = await kernelOriginalDestination();
+process.setgid?.(SIDECAR_UID);
+process.setuid?.(SIDECAR_UID);
+
+const policy = new FakePolicy();
+policy.deny();
+const own = new FakeOwnService({ namespace: 'shop', service: 'db' }, ports.split(',').map(Number));
+own.set({ mtls: 'permissive' });
+const shared = { clock: systemClock, log: silentLog, metrics: noMetrics, settings: DEFAULT_SETTINGS };
+await new Inbound({
+  ...shared,
+  policy,
+  own,
+  originalDestination,
+  identity: new FakeIdentity(),
+  budget: new WindowBudget(1_048_576),
+  app: new AppDialer({ ...shared, addresses: appAddresses(podIPs.split(','), true) }),
+}).start();
+console.log('listening');
