@@ -21,7 +21,8 @@ import type { CacheOptions } from './cache.ts';
 import { pruneUnlessAsking } from './controllers/missed-injection/decide.ts';
 import { WEBHOOK_NAME } from './controllers/webhook-registration/decide.ts';
 import type { OperatorMetrics } from './metrics.ts';
-import { pruneMeta, prunePod } from './resources/pod.ts';
+import { pruneMeta } from './resources/pod.ts';
+import { prunePod } from './resources/prune-pod.ts';
 import { pruneService } from './resources/service.ts';
 
 export interface CachesDeps {

@@ -20,6 +20,7 @@ import { Controller } from '../controller.ts';
 import type { ControllerDuty } from '../controller.ts';
 import type { Events } from '../events.ts';
 import type { OperatorMetrics } from '../metrics.ts';
+import { memberRules } from '../resources/member.ts';
 import type { Settings } from '../settings.ts';
 import { StatusWriter } from '../status-writer.ts';
 import { WebhookPatience } from '../webhook-patience.ts';
@@ -62,6 +63,7 @@ export function createControllers(deps: ControllersDeps): readonly Controller[] 
   const { meshNamespace, excludedNamespaces } = config;
   const { scope } = settings;
   const ask = asking(deps);
+  const rules = memberRules(deps);
   const duties: readonly ControllerDuty[] = [
     new MeshConfigController({
       ...{ api, events, clock, scope, owner },
@@ -83,7 +85,7 @@ export function createControllers(deps: ControllersDeps): readonly Controller[] 
       authority,
     }),
     new AccessController({
-      ...{ api, meshNamespace, owner },
+      ...{ api, meshNamespace, owner, rules },
       log: log.child({ controller: 'access' }),
       pods: caches.pods,
       namespaces: caches.namespaces,
@@ -119,7 +121,7 @@ export function createControllers(deps: ControllersDeps): readonly Controller[] 
       ...{ api, clock, events, authority },
       log: log.child({ controller: 'ca-rotation' }),
       meshConfigs: caches.meshConfigs,
-      survey: new Survey({ scope, pods: caches.pods, ask: ask('trust') }),
+      survey: new Survey({ scope, rules, pods: caches.pods, ask: ask('trust') }),
       succession: new RootSuccession({
         ...{ api, clock, scope, authority, owner, slots: deps.slots },
         namespace: meshNamespace,

@@ -2,6 +2,7 @@ import type { MeshService } from '#core/model/mesh-service.ts';
 import { trustDomain } from '#core/spiffe-id.ts';
 import type { Pod, Service } from '#kube/types.ts';
 
+import { registrationSpec } from '../../resources/member.fake.ts';
 import { meshServiceFor } from './create.ts';
 import { decideMeshService } from './decide.ts';
 
@@ -62,7 +63,10 @@ function decide(pods: readonly Pod[], services: readonly Service[], meshService:
 }
 
 describe('a process outside of pods', () => {
-  const outside = pod('db-ab12cd', 'db', { labels: { 'mesh.dev/run': 'true' } });
+  const outside = {
+    ...pod('db-ab12cd', 'db', { labels: { 'mesh.dev/run': 'true' } }),
+    spec: registrationSpec('db'),
+  };
   const own = pod('db-0', 'db');
 
   test('stands behind the Service of its name, with a selector or without, and behind no other', () => {
