@@ -71,6 +71,9 @@ export const LABELS = {
 
 export const MANAGED_BY_VALUE = 'mesh-operator';
 
+/** What the annotations that users write on pods begin with. */
+export const ANNOTATION_PREFIX = 'mesh/';
+
 /** Annotations users write on pods (`inject` also as a label on a pod or a namespace). */
 export const ANNOTATIONS = {
   inject: 'mesh/inject',

@@ -1,3 +1,4 @@
+import type { MeshService } from '#core/model/mesh-service.ts';
 import type { LogLevel } from '#core/pod-annotations.ts';
 import type { SidecarStyle } from '#core/sidecar-of-pod.ts';
 
@@ -45,6 +46,10 @@ export interface InjectionContext {
   readonly defaults: SidecarDefaults;
   /** Origin of the signing API, `https://mesh-operator.<namespace>.svc:8443`. */
   readonly operatorUrl: string;
+  /** MeshServices of the pod's namespace, as far as its name and its ServiceAccount have to do with them. */
+  readonly meshServices: readonly MeshService[];
+  /** Unix time, milliseconds. */
+  readonly now: number;
   /** Not to be guessed by others: the random uid of the admission request. Hooks are reached under paths made from it. */
   readonly nonce: string;
 }
