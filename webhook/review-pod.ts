@@ -12,7 +12,10 @@ import type { WebhookMetrics } from './metrics.ts';
 export type InjectionSettings = Pick<
   InjectionContext,
   'meshNamespace' | 'excludedNamespaces' | 'image' | 'pullPolicy' | 'style' | 'defaults' | 'operatorUrl'
->;
+> & {
+  /** Whether processes outside of pods may join. */
+  readonly outside: boolean;
+};
 
 export interface PodReviewer {
   readonly view: ClusterView;

@@ -30,7 +30,7 @@ const hookSchema = z.looseObject({ httpGet: httpGetSchema.nullish() });
 
 const quantities = z.record(z.string(), z.union([z.string(), z.number()]));
 
-const containerSchema = z.looseObject({
+export const containerSchema = z.looseObject({
   name: z.string(),
   resources: z.looseObject({ requests: quantities.nullish(), limits: quantities.nullish() }).nullish(),
   restartPolicy: z.string().nullish(),
@@ -117,7 +117,7 @@ export function podLabel(pod: Pod): string {
 /** A container with its place in the pod, for patches. */
 export interface PlacedContainer {
   readonly container: Container;
-  readonly path: readonly ['spec', 'containers' | 'initContainers', number];
+  readonly path: readonly ['spec', 'containers' | 'initContainers' | 'ephemeralContainers', number];
 }
 
 /** Every container of the pod, init containers first. */
