@@ -37,8 +37,9 @@ export const CLUSTER_PERMISSIONS: readonly Permission[] = [
   {
     apiGroups: [API_GROUP],
     resources: ['meshservices'],
-    verbs: ['create'],
-    reason: 'The MeshService of the first pod that names a service nobody defined.',
+    verbs: ['create', 'patch'],
+    reason:
+      'The MeshService of a workload that runs under a name which nobody defined; one that was made for a Job goes to the workload that goes on.',
   },
   {
     apiGroups: [API_GROUP],

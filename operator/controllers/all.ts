@@ -93,7 +93,7 @@ export function createControllers(deps: ControllersDeps): readonly Controller[] 
       clusterRoleBindings: caches.clusterRoleBindings,
     }),
     new MeshServiceController({
-      ...{ api, clock, events, scope, meshNamespace },
+      ...{ api, clock, events, scope, meshNamespace, rules },
       log: log.child({ controller: 'mesh-service' }),
       meshServices: caches.meshServices,
       pods: caches.pods,

@@ -1,5 +1,5 @@
 import type { BackingService, MeshService, MeshServiceStatus } from '#core/model/mesh-service.ts';
-import { allowedServiceAccounts } from '#core/model/mesh-service.ts';
+import type { SharedIdentity } from '#core/model/service-identity.ts';
 import { namespaceName, serviceName } from '#core/names.ts';
 import { serviceSpiffeId } from '#core/spiffe-id.ts';
 import type { IdentityScope } from '#core/spiffe-id.ts';
@@ -7,8 +7,10 @@ import type { Pod, Service } from '#kube/types.ts';
 
 import { isFalse, isTrue } from '../../conditions.ts';
 import type { ConditionState } from '../../conditions.ts';
-import { isInstance, isReady, podService, podServiceAccount } from '../../resources/pod.ts';
+import type { MemberRules } from '../../resources/member.ts';
+import { isInstance, isReady, podService } from '../../resources/pod.ts';
 import { backingService, leadsToPods, standsFor } from '../../resources/service.ts';
+import { identityConditions } from './identity.ts';
 
 export interface MeshServiceSituation {
   readonly service: MeshService;
@@ -19,6 +21,9 @@ export interface MeshServiceSituation {
   readonly pods: readonly Pod[];
   /** Every Kubernetes Service of the namespace. */
   readonly services: readonly Service[];
+  readonly rules: Pick<MemberRules, 'outside'>;
+  /** What other MeshServices of the namespace have in common with this one. */
+  readonly shared: SharedIdentity;
 }
 
 /** A MeshService's status without what depends on time. */
@@ -43,7 +48,7 @@ export function decideMeshService(situation: MeshServiceSituation): MeshServiceV
       faults.length > 0
         ? isFalse('Accepted', 'Invalid', faults.join('; '))
         : isTrue('Accepted', 'Valid', 'nothing is wrong with it'),
-      identity(service, instances),
+      ...identityConditions(situation),
       reachable(name, backing),
       ready(instances),
     ],
@@ -90,21 +95,6 @@ export function servicesBehind(service: Service, pods: readonly Pod[]): string[]
     if (name !== undefined && isInstance(pod) && standsFor(service, pod)) names.add(name);
   }
   return [...names].sort();
-}
-
-function identity(service: MeshService, instances: readonly Pod[]): ConditionState {
-  const { name } = service.metadata;
-  const allowed = allowedServiceAccounts(service);
-  const wrong = [...new Set(instances.map(podServiceAccount))]
-    .filter((account) => !allowed.includes(account))
-    .sort();
-  if (wrong.length === 0)
-    return isTrue('IdentityAllowed', 'Allowed', `pods of ${list('ServiceAccount', allowed)} may be ${name}`);
-  return isFalse(
-    'IdentityAllowed',
-    'ServiceAccountNotAllowed',
-    `pods of ${list('ServiceAccount', wrong)} call themselves ${name} and get no certificate; add to spec.serviceAccounts or change the pods (allowed: ${allowed.join(', ') || 'none'})`,
-  );
 }
 
 function reachable(name: string, { own, shared }: Backing): ConditionState {
