@@ -19,6 +19,7 @@ import {
 import { Cache } from './cache.ts';
 import type { CacheOptions } from './cache.ts';
 import { pruneUnlessAsking } from './controllers/missed-injection/decide.ts';
+import { pruneLeftOut } from './controllers/missed-injection/left-out.ts';
 import { WEBHOOK_NAME } from './controllers/webhook-registration/decide.ts';
 import type { OperatorMetrics } from './metrics.ts';
 import { pruneMeta } from './resources/pod.ts';
@@ -52,6 +53,8 @@ export class Caches {
   readonly clusterRoleBindings;
   readonly mutatingWebhooks;
   readonly validatingWebhooks;
+  /** Pods that injection left out although their namespace asks for the mesh. */
+  readonly leftOutPods;
   /** Pods that mention injection, injected or not; undefined where nobody needs them. */
   readonly askingPods;
 
@@ -68,6 +71,12 @@ export class Caches {
       type: PODS,
       selection: { labelSelector: LABELS.injected },
       transform: prunePod,
+    });
+    this.leftOutPods = this.#cache({
+      type: PODS,
+      name: 'PodLeftOut',
+      selection: { labelSelector: LABELS.leftOut },
+      transform: pruneLeftOut,
     });
     this.services = this.#cache({ type: SERVICES, transform: pruneService });
     this.roleBindings = this.#cache({ type: ROLE_BINDINGS, selection: OURS });

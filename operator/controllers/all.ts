@@ -36,6 +36,7 @@ import type { MeshConfigControllerParts } from './mesh-config/controller.ts';
 import { MeshServiceController } from './mesh-service/controller.ts';
 import { MissedInjectionController } from './missed-injection/controller.ts';
 import { SYSTEM_NAMESPACES } from './missed-injection/decide.ts';
+import { LeftOutController } from './missed-injection/left-out.ts';
 import { RegistrationsController } from './registrations/controller.ts';
 import { WebhookRegistrationController } from './webhook-registration/controller.ts';
 
@@ -111,6 +112,7 @@ export function createControllers(deps: ControllersDeps): readonly Controller[] 
       meshConfigs: caches.meshConfigs,
       source: httpsBundleSource(clock),
     }),
+    new LeftOutController({ events, pods: caches.leftOutPods }),
     new JobFinisherController({
       ...{ scope, metrics },
       log: log.child({ controller: 'job-finisher' }),
