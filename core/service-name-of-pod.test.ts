@@ -43,7 +43,7 @@ describe('the service of a pod', () => {
     [{ serviceAccountName: 'default' }],
     [{ serviceAccountName: '' }],
     [{ labels: { name: 'x', 'app.kubernetes.io/name': 'x', app: '' } }],
-  ])('is nothing for %j, which is told with what to write', (pod) => {
+  ])('is nothing for %j, with a sentence that says what to write', (pod) => {
     expect(faultOf(pod)).toBe(
       'nothing says which service this pod is; write the annotation mesh/service: <name of the service>, or give it a ServiceAccount of its own',
     );

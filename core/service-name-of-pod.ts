@@ -23,7 +23,7 @@ const WHAT_TO_WRITE = `write the annotation ${ANNOTATIONS.service}: <name of the
  * the workload that made it (Deployment, StatefulSet, DaemonSet, CronJob or Job), else its label `app`. A name that is there but cannot
  * be used is a fault, never passed over: the pod would otherwise get an identity that its author did not mean.
  *
- * The ServiceAccount comes first because it is what the API server vouches for, and what tells the parts of an application apart: the label
+ * The ServiceAccount comes first because the API server authenticates it, and because it tells the parts of an application apart: the label
  * `app.kubernetes.io/name`, which most charts have, is the chart's name on every part of it, and is not looked at.
  *
  * @param now Unix time in milliseconds

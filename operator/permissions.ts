@@ -59,7 +59,7 @@ export const CLUSTER_PERMISSIONS: readonly Permission[] = [
     resources: ['pods'],
     verbs: READ,
     reason:
-      'Which pods are injected (by label): instances, their ServiceAccounts, the pod that asks for a certificate, finished Jobs.',
+      'Which pods have a sidecar: instances, their ServiceAccounts, the pod that asks for a certificate, finished Jobs.',
   },
   {
     apiGroups: [''],
@@ -180,7 +180,7 @@ export const OUTSIDE_PERMISSIONS: readonly Permission[] = [
     resources: ['pods'],
     verbs: ['delete'],
     reason:
-      'Deletes the registration of one that does not. It touches only pods with the label mesh.dev/run and without a node; RBAC cannot say so.',
+      'Deletes the registration of one that does not. It touches only pods with the label mesh.dev/run, the scheduler mesh-run and no node; RBAC cannot say so.',
   },
 ];
 

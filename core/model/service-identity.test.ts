@@ -7,20 +7,20 @@ const service = (name: string, serviceAccounts?: string[]): MeshService => ({
 });
 
 describe('the identity of a pod that is created', () => {
-  it('is said nothing about where its service is new, or its own', () => {
+  it('needs no warning where its service is new, or its own', () => {
     expect(podIdentityWarnings('web', 'web', [])).toEqual([]);
     expect(podIdentityWarnings('web', 'web', [service('web'), service('db')])).toEqual([]);
     expect(podIdentityWarnings('web', 'robot', [service('web', ['web', 'robot'])])).toEqual([]);
   });
 
-  it('is told when its name is taken by other accounts, and what to write', () => {
+  it('is warned when its name is taken by other accounts, with what to write', () => {
     expect(podIdentityWarnings('web', 'robot', [service('web')])).toEqual([
       'service web belongs to ServiceAccount web: this pod of ServiceAccount robot gets no certificate for it; write another name in mesh/service, or add robot to spec.serviceAccounts of MeshService web',
     ]);
     expect(podIdentityWarnings('web', 'robot', [service('web', [])])[0]).toContain('ServiceAccount (none)');
   });
 
-  it('is told when its account may be other services, however many, in one sentence', () => {
+  it('is warned when its account may be other services, however many, in one sentence', () => {
     expect(
       podIdentityWarnings('cart', 'app', [service('cart', ['app']), service('checkout', ['app'])]),
     ).toEqual([

@@ -184,7 +184,7 @@ describe('nobody becomes who they are not', () => {
     await readyPod(NS, 'late');
     const service = await getJson<{ spec: { serviceAccounts: string[] } }>(['meshservice', 'late', '-n', NS]);
     expect(service?.spec.serviceAccounts).toEqual(['late']);
-    await eventually('the pod is told that its name is taken', async () => {
+    await eventually('an Event on the pod says that its name is taken', async () => {
       const events = await kubectl([
         'get',
         'events',

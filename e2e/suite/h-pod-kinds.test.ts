@@ -200,7 +200,7 @@ describe('every kind of pod', () => {
     expect(refusal).toMatch(/one pod .*one service/i);
   });
 
-  test('where the namespace asks for the mesh, a pod that cannot join runs without it, and is told', async () => {
+  test('where the namespace asks for the mesh, a pod that cannot join runs without it, with an Event', async () => {
     const asking = `${NS}-asking`;
     const pod = podTemplate({
       namespace: asking,
@@ -223,7 +223,7 @@ describe('every kind of pod', () => {
         },
       );
       await readyPod(asking, 'host');
-      await eventually('the pod is told why', async () => {
+      await eventually('the Event is there', async () => {
         const events = await kubectl([
           'get',
           'events',

@@ -61,7 +61,7 @@ test('a pod that asks for the mesh gets a MeshService, access for its account, a
     spec: { serviceAccountName: 'database', containers: [{ name: 'app', image: 'db:1' }] },
   });
   const own = () => api.get(ROLE_BINDINGS, { namespace: 'shop', name: 'mesh-sidecar' });
-  // Nothing is for a pod that only is there: no node runs it yet.
+  // A pod that no node runs yet gets nothing.
   await new Promise((resolve) => setTimeout(resolve, 500));
   await expect(api.get(MESH_SERVICES, { namespace: 'shop', name: 'db' })).rejects.toThrow('not found');
   await expect(own()).rejects.toThrow('not found');

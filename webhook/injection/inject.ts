@@ -33,7 +33,7 @@ export type Injection =
   | { readonly patch: readonly JsonPatchOp[]; readonly warnings: readonly string[]; readonly service: string }
   /** A text for people with everything that is wrong with the pod. */
   | { readonly refused: string; readonly reason: string }
-  /** Runs without the mesh although its namespace asks for it: a sentence why. The patch marks it, so that it is told in an Event. */
+  /** Runs without the mesh although its namespace asks for it: a sentence why. The patch marks it, so that the operator writes an Event. */
   | { readonly leftOut: string; readonly reason: string; readonly patch: readonly JsonPatchOp[] }
   | { readonly unchanged: string; readonly reason: string };
 

@@ -52,7 +52,7 @@ export function priorInjection(pod: Pod): PriorInjection | undefined {
   return parsed.success && !asksUs(parsed.data) ? { pod: parsed.data, hooks } : undefined;
 }
 
-/** Whether a probe still leads to the sidecar: nothing tells what it led to before. */
+/** Whether a probe still leads to the sidecar: what it led to before is not known. */
 function asksUs(pod: Pod): boolean {
   return placedContainers(pod).some(({ container }) =>
     [

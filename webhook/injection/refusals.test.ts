@@ -282,7 +282,7 @@ describe('whether a pod asks', () => {
     expect(injectRaw(value, context)).toHaveProperty('service');
   });
 
-  it('a namespace that says neither stops none of its pods, and is told so', () => {
+  it('a namespace that says neither stops none of its pods, with a warning that says so', () => {
     const odd = injectionContext({ namespaceLabels: { 'mesh/inject': 'enabled' } });
     expect(injectRaw(plain(undefined), odd)).toEqual({
       leftOut: expect.stringContaining('the label of namespace shop says "enabled"; write "true" or "false"'),

@@ -139,7 +139,7 @@ describe.each(STYLES)('a pod that carries our parts, %s style', (style) => {
   });
 });
 
-it('whatever stands in the place of what the sidecar was told, nothing fails', () => {
+it('no value in the environment of the sidecar makes injection fail', () => {
   fc.assert(
     fc.property(
       fc.oneof(
@@ -160,7 +160,7 @@ it('whatever stands in the place of what the sidecar was told, nothing fails', (
   );
 });
 
-it('containers that only have our names are not replaced: their author is told', () => {
+it('containers that only have our names are not replaced: the pod is refused with a sentence', () => {
   const pod = {
     metadata: { name: 'p', annotations: { 'mesh/inject': 'true', 'mesh/status': '{}' } },
     spec: {

@@ -40,7 +40,7 @@ const debugSchema = z.looseObject({
   spec: z.looseObject({ ephemeralContainers: z.array(containerSchema).nullish() }),
 });
 
-/** More than this is not told at once. */
+/** More than this is not reported at once. */
 const MAX_FAULTS = 16;
 
 /** What is wrong, each with what to write instead. Never throws. */

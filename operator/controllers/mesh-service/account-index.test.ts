@@ -8,7 +8,7 @@ const service = (name: string, serviceAccounts?: string[], namespace = 'shop'): 
 });
 
 describe('services that allow the same ServiceAccounts', () => {
-  test('are found from either side, within their namespace, and told of each other', () => {
+  test('are found from either side, within their namespace alone', () => {
     const index = new AccountIndex();
     expect([...index.take(undefined, service('cart', ['app']))]).toEqual([]);
     expect([...index.take(undefined, service('cart', ['app'], 'other'))]).toEqual([]);

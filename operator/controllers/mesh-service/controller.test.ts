@@ -102,7 +102,7 @@ describe('the mesh service controller', () => {
     );
   });
 
-  test('a pod whose name is taken is told once, before it runs, and so is one that comes when the name gets an owner', async () => {
+  test('a pod whose name is taken has one Event, before it runs, and so has one that waits when the name gets an owner', async () => {
     const told = () =>
       world.events.told
         .filter(({ reason }) => reason === 'ServiceNameTaken')
@@ -123,7 +123,7 @@ describe('the mesh service controller', () => {
     );
   });
 
-  test('what was made for a Job goes to the workload that goes on, and that is told', async () => {
+  test('what was made for a Job goes to the workload that goes on, with an Event', async () => {
     pods.put(pod('migrate', 'db', { account: 'migrate', owner: { kind: 'Job', name: 'migrate' } }));
     const controller = await world.run(duty());
     world.sync(MESH_SERVICES, meshServices);
@@ -142,7 +142,7 @@ describe('the mesh service controller', () => {
     expect(world.events.told.map(({ reason }) => reason)).toContain('ServiceAccountChosen');
   });
 
-  test('services that share a ServiceAccount are told of each other when the second one comes, and when it goes', async () => {
+  test('services that share a ServiceAccount name each other when the second one comes, and no longer when it goes', async () => {
     const put = (name: string) =>
       meshServices.put(
         world.fake.put(MESH_SERVICES, {

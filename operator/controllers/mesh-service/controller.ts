@@ -181,7 +181,7 @@ export class MeshServiceController implements ControllerDuty {
       rules,
       shared: this.#accounts.sharedWith(service),
     });
-    this.#taken.tell(service, pods.inNamespace(namespace), rules);
+    this.#taken.report(service, pods.inNamespace(namespace), rules);
     const conditions = mergeConditions(current?.conditions, verdict.conditions, generation, clock.now());
     const patch = {
       ...verdict,
@@ -202,15 +202,15 @@ export class MeshServiceController implements ControllerDuty {
   ): void {
     for (const { type, status, reason, message } of conditions) {
       const was = before?.conditions?.find((condition) => condition.type === type)?.status;
-      if (!TOLD.includes(type) || status !== 'False' || was === status) continue;
+      if (!REPORTED.includes(type) || status !== 'False' || was === status) continue;
       const about = { apiVersion: 'mesh.dev/v1alpha1', kind: 'MeshService', metadata: service.metadata };
       this.#parts.events.emit({ about, type: 'Warning', reason, message });
     }
   }
 }
 
-/** Conditions whose becoming false is an Event. */
-const TOLD: readonly string[] = ['Accepted', 'IdentityAllowed', 'IdentityExclusive'];
+/** Conditions that are an Event when they become false. */
+const REPORTED: readonly string[] = ['Accepted', 'IdentityAllowed', 'IdentityExclusive'];
 
 /** A status without what changes with every pod. */
 function withoutCounts(status: MeshServiceStatus | undefined): object {

@@ -8,23 +8,23 @@ import type { MemberRules } from '../../resources/member.ts';
 import { podServiceAccount } from '../../resources/pod.ts';
 import { podsOfOthers } from './identity.ts';
 
-/** Pods of one service that are told at a time; the MeshService's condition is for all. */
+/** Pods of one service that get an Event at a time; the MeshService's condition is for all. */
 const MAX_PODS = 5;
 
 /** An Event on each pod whose service's name is taken by other ServiceAccounts, once, as soon as the pod is there. */
 export class TakenNames {
   readonly #events: Events;
-  /** UIDs of pods that were told, by service. */
-  readonly #told = new Map<string, ReadonlySet<string>>();
+  /** UIDs of pods that have their Event, by service. */
+  readonly #reported = new Map<string, ReadonlySet<string>>();
 
   constructor(events: Events) {
     this.#events = events;
   }
 
   /** @param pods those of the service's namespace that are labelled as injected */
-  tell(service: MeshService, pods: readonly Pod[], rules: Pick<MemberRules, 'outside'>): void {
+  report(service: MeshService, pods: readonly Pod[], rules: Pick<MemberRules, 'outside'>): void {
     const key = objectKey(service);
-    const before = this.#told.get(key);
+    const before = this.#reported.get(key);
     const now = podsOfOthers({ service, pods, rules }).slice(0, MAX_PODS);
     for (const pod of now) {
       if (before?.has(pod.metadata.uid ?? '')) continue;
@@ -36,11 +36,11 @@ export class TakenNames {
         message,
       });
     }
-    if (now.length === 0) this.#told.delete(key);
-    else this.#told.set(key, new Set(now.map(({ metadata }) => metadata.uid ?? '')));
+    if (now.length === 0) this.#reported.delete(key);
+    else this.#reported.set(key, new Set(now.map(({ metadata }) => metadata.uid ?? '')));
   }
 
   forget(key: string): void {
-    this.#told.delete(key);
+    this.#reported.delete(key);
   }
 }

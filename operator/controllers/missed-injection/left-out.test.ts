@@ -13,7 +13,7 @@ const pod = (uid: string, reason = 'host-network', phase = 'Running'): Pod => ({
   status: { phase },
 });
 
-async function told(...versions: readonly Pod[]): Promise<readonly string[]> {
+async function reported(...versions: readonly Pod[]): Promise<readonly string[]> {
   const pods = new FakeCache<Pod>();
   const events = new FakeEvents();
   const duty = new LeftOutController({ pods, events });
@@ -29,8 +29,8 @@ async function told(...versions: readonly Pod[]): Promise<readonly string[]> {
 }
 
 describe('a pod that its namespace asks for and that cannot join', () => {
-  test('is told why, and what to write, once for as long as it lives', async () => {
-    expect(await told(pod('u1'), pod('u1'), pod('u2'))).toEqual([
+  test('has one Event for as long as it lives, which says why and what to write', async () => {
+    expect(await reported(pod('u1'), pod('u1'), pod('u2'))).toEqual([
       expect.stringMatching(
         /^Warning LeftOutOfMesh: .*\(host-network: it shares the network of its node\).*mesh\/inject: "true"/,
       ),
@@ -38,9 +38,9 @@ describe('a pod that its namespace asks for and that cannot join', () => {
     ]);
   });
 
-  test('is not told when it has ended, and no label makes up a sentence of its own', async () => {
-    expect(await told(pod('u1', 'host-network', 'Succeeded'))).toEqual([]);
-    expect(await told(pod('u1', 'toString'))).toEqual([
+  test('has none when it has ended, and a label cannot bring a sentence of its own into it', async () => {
+    expect(await reported(pod('u1', 'host-network', 'Succeeded'))).toEqual([]);
+    expect(await reported(pod('u1', 'toString'))).toEqual([
       expect.stringContaining('left out of it (toString);'),
     ]);
   });

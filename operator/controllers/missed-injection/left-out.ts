@@ -19,8 +19,8 @@ export interface LeftOutParts {
 export class LeftOutController implements ControllerDuty {
   readonly name = 'left-out';
   readonly #parts: LeftOutParts;
-  /** UIDs of pods that were told, by key. */
-  readonly #told = new Map<string, string>();
+  /** UIDs of pods that have their Event, by key. */
+  readonly #reported = new Map<string, string>();
 
   constructor(parts: LeftOutParts) {
     this.#parts = parts;
@@ -37,9 +37,9 @@ export class LeftOutController implements ControllerDuty {
   reconcile(key: string): Promise<Requeue | void> {
     const pod = this.#parts.pods.get(key);
     const uid = pod?.metadata.uid ?? '';
-    if (!pod) this.#told.delete(key);
-    else if (this.#told.get(key) !== uid && !isTerminal(pod)) {
-      this.#told.set(key, uid);
+    if (!pod) this.#reported.delete(key);
+    else if (this.#reported.get(key) !== uid && !isTerminal(pod)) {
+      this.#reported.set(key, uid);
       this.#parts.events.emit({
         about: { apiVersion: 'v1', kind: 'Pod', metadata: pod.metadata },
         type: 'Warning',
