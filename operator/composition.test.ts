@@ -121,6 +121,24 @@ describe('the operator, whole, against an API server', () => {
     await eventually(() => bound()?.includes('db'));
   }, 60_000);
 
+  test('a pod with labels by hand that admission never saw gives its account no right, and owns no service', async () => {
+    await start();
+    fake.put(PODS, {
+      ...POD,
+      metadata: { ...POD.metadata, name: 'by-hand', annotations: { 'mesh/inject': 'false' } },
+      spec: { serviceAccountName: 'thief', containers: [{ name: 'app' }] },
+    });
+    const labels = { ...POD.metadata.labels, 'mesh.dev/service': 'web' };
+    const web = { ...POD.metadata, name: 'web-0', uid: 'u2', labels };
+    fake.put(PODS, { ...POD, metadata: web, spec: memberSpec('web') });
+    await eventually(() => fake.find(MESH_SERVICES, { name: 'web', namespace: 'shop' }));
+    const bound = () => fake.find(ROLE_BINDINGS, { name: 'mesh-sidecar', namespace: 'shop' })?.subjects;
+    await eventually(bound);
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    expect(bound()?.map(({ name }) => name)).toEqual(['web']);
+    expect(fake.find(MESH_SERVICES, { name: 'db', namespace: 'shop' })).toBeUndefined();
+  });
+
   test('a fresh install: root, MeshConfig with roots and written-out scope, webhooks, lease', async () => {
     fake.put(CLUSTER_ROLES, { metadata: { name: 'mesh-operator', uid: 'role-uid' } });
     const operator = await start({

@@ -1,15 +1,13 @@
 import { ANNOTATIONS, LABELS, REDIRECT_CONTAINER, SIDECAR_CONTAINER } from '#core/constants.ts';
-import type { Fault } from '#core/fault.ts';
 import { faultsText } from '#core/fault.ts';
 import { podIdentityWarnings } from '#core/model/service-identity.ts';
 import type { PodAnnotations } from '#core/pod-annotations.ts';
-import { readPodAnnotations } from '#core/pod-annotations.ts';
-import type { NamedService } from '#core/service-name-of-pod.ts';
 import type { InjectionContext } from './context.ts';
 import { VOLUMES } from './context.ts';
 import { redirectEnv, sidecarEnv } from './env.ts';
 import type { JsonPatchOp } from './json-patch.ts';
 import { PatchBuilder } from './json-patch.ts';
+import { obstaclesOf } from './obstacles.ts';
 import type { Pod } from './pod.ts';
 import { placedContainers, podLabel } from './pod.ts';
 import { priorInjection } from './prior-injection.ts';
@@ -18,11 +16,8 @@ import { rewriteProbes } from './probes.ts';
 import { qualityWarnings } from './quality-of-service.ts';
 import { redirectContainer } from './redirect-container.ts';
 import type { Refusal } from './refusals.ts';
-import { refusalsOf } from './refusals.ts';
 import { secondPass } from './second-pass.ts';
-import { serviceNameOf } from './service-name.ts';
 import { sidecarCores, sidecarResources } from './resources.ts';
-import type { Wish } from './should-inject.ts';
 import { wishOf } from './should-inject.ts';
 import { sidecarContainer } from './sidecar-container.ts';
 import { sidecarVolumes } from './volumes.ts';
@@ -53,40 +48,27 @@ export function inject(pod: Pod, context: InjectionContext): Injection {
   if (!('fault' in wish) && !wish.inject) return { unchanged: wish.unchanged, reason: wish.reason };
   const prior = priorInjection(pod);
   const bare = prior?.pod ?? pod;
-  const annotations = readPodAnnotations(bare.metadata?.annotations ?? {});
-  const name = serviceNameOf(bare, context.now);
-  const refusals = [...writtenFaults(name, wish, annotations.faults), ...refusalsOf(bare, annotations.value)];
+  const { name, annotations, refusals } = obstaclesOf(bare, wish, context.now);
+  // A pod that carries our parts is not left out with them.
   if ('fault' in name || refusals.length > 0)
-    return wish.explicit ? refused(pod, context, refusals) : leftOut(pod, refusals, !('fault' in wish));
+    return wish.explicit || prior
+      ? refused(pod, context, refusals)
+      : leftOut(pod, refusals, !('fault' in wish));
   const probes = rewriteProbes(placedContainers(bare), context.nonce, prior?.hooks);
-  const first = patchOf(bare, { service: name.service, annotations: annotations.value, probes }, context);
+  const first = patchOf(bare, { service: name.service, annotations, probes }, context);
   const patch = prior ? secondPass(pod, bare, first) : first;
   if (patch.length === 0)
     return { unchanged: 'the pod carries the sidecar already', reason: 'already-injected' };
   return {
     patch,
     warnings: [
-      ...warningsOf(bare, annotations.value, context),
-      ...qualityWarnings(bare, sidecarResources(bare, annotations.value, context.defaults)),
+      ...warningsOf(bare, annotations, context),
+      ...qualityWarnings(bare, sidecarResources(bare, annotations, context.defaults)),
       ...probes.warnings,
       ...podIdentityWarnings(name.service, bare.spec.serviceAccountName || 'default', context.meshServices),
     ],
     service: name.service,
   };
-}
-
-function writtenFaults(name: NamedService, wish: Wish, annotations: readonly Fault[]): Refusal[] {
-  return [
-    ...('fault' in name
-      ? [{ reason: 'no-service-name' as const, field: ANNOTATIONS.service, message: name.fault }]
-      : []),
-    ...('fault' in wish
-      ? [{ reason: 'bad-annotation' as const, field: ANNOTATIONS.inject, message: wish.fault }]
-      : []),
-    ...annotations
-      .filter(({ field }) => field !== ANNOTATIONS.inject)
-      .map((fault) => ({ ...fault, reason: 'bad-annotation' as const })),
-  ];
 }
 
 function refused(pod: Pod, { namespace }: InjectionContext, refusals: readonly Refusal[]): Injection {

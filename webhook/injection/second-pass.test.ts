@@ -131,6 +131,17 @@ describe.each(STYLES)('a pod that carries our parts, %s style', (style) => {
     expect('refused' in outcome ? outcome.refused : JSON.stringify(outcome)).toContain(text);
   });
 
+  it('is refused then too where only its namespace asks: it is not left out with our parts in it', () => {
+    const asking = injectionContext({ style, namespaceLabels: { 'mesh/inject': 'true' } });
+    const silent = {
+      metadata: { name: 'p' },
+      spec: { serviceAccountName: 'web', containers: [{ name: 'app' }] },
+    };
+    const pod = JSON.parse(JSON.stringify(injected(silent, asking).pod)) as Raw;
+    pod.spec.containers.push({ name: 'late', securityContext: { runAsUser: 15777 } });
+    expect(injectRaw(pod, asking)).toHaveProperty('refused');
+  });
+
   it('is refused where a probe leads to the sidecar and nothing says what it asked before', () => {
     const forged = change(
       (pod) => (sidecarOf(pod).env!.find(({ name }) => name === 'MESH_PROBES')!.value = '{'),

@@ -56,6 +56,11 @@ describe('a pod is created', () => {
     ['a label that the mesh does not know', plain({ 'mesh.dev/trusted': 'yes' })],
     ['an annotation', plain({}, { 'mesh.dev/injected': 'native' })],
     ['a made-up reason to be left out', plain({ 'mesh.dev/left-out': 'because' })],
+    ['a reason to be left out that is not so', plain({ 'mesh.dev/left-out': 'host-network' })],
+    [
+      'a reason to be left out, on a pod that would be refused',
+      plain({ 'mesh.dev/left-out': 'host-network' }, { 'mesh/inject': 'true' }, { hostNetwork: true }),
+    ],
   ])('with %s written by hand: refused', (_what, object) => {
     const [fault] = faults({ object });
     expect(fault).toMatch(

@@ -3,14 +3,15 @@ import * as z from 'zod';
 import { ANNOTATIONS, LABELS, RESERVED_PREFIX, RUN_SCHEDULER } from '#core/constants.ts';
 import type { Fault } from '#core/fault.ts';
 import { quoted } from '#core/fault.ts';
-import { isLeftOutReason } from '#core/left-out.ts';
 import { isDnsLabel } from '#core/names.ts';
 import { sidecarOfPod } from '#core/sidecar-of-pod.ts';
 import type { InjectionContext } from '../injection/context.ts';
 import { containerSchema, podSchema } from '../injection/pod.ts';
 import type { Pod } from '../injection/pod.ts';
+import { obstaclesOf } from '../injection/obstacles.ts';
 import { intrusions } from '../injection/refusals.ts';
 import { serviceNameOf } from '../injection/service-name.ts';
+import type { Wish } from '../injection/should-inject.ts';
 import { wishOf } from '../injection/should-inject.ts';
 
 /**
@@ -94,7 +95,7 @@ function createFaults(write: PodWrite, rules: PodWriteRules): readonly Fault[] {
     keys.find((one) => one.map === 'labels' && one.key === key)?.value;
   if (value(LABELS.run) !== undefined) return registrationFaults(pod, keys, rules);
   const leftOut = value(LABELS.leftOut);
-  if (leftOut !== undefined && isLeftOutReason(leftOut) && 'fault' in sidecarOfPod(pod.spec))
+  if (leftOut !== undefined && leftOut === leftOutReason(pod, write, rules))
     return keys
       .filter(({ map, key }) => map !== 'labels' || key !== LABELS.leftOut)
       .map((one) => byHand(one));
@@ -105,14 +106,25 @@ function createFaults(write: PodWrite, rules: PodWriteRules): readonly Fault[] {
   );
 }
 
+/** As if the namespace asked for the mesh: the injecting webhook is told whether it does, and our cache may not know it yet. */
+function wishIn(pod: Pod, { namespace }: PodWrite, rules: PodWriteRules): Wish {
+  return wishOf(pod, { ...rules, namespace, namespaceLabels: { [ANNOTATIONS.inject]: 'true' } });
+}
+
+/** Why injection leaves this very pod out; undefined when it would not. */
+function leftOutReason(pod: Pod, write: PodWrite, rules: PodWriteRules): string | undefined {
+  const wish = wishIn(pod, write, rules);
+  if ('fault' in wish || !wish.inject || wish.explicit) return undefined;
+  return obstaclesOf(pod, wish, rules.now).refusals[0]?.reason;
+}
+
 /** The labels that injection writes on this very pod; a sentence when it would not inject it. */
 function injectionOf(
   pod: Pod,
-  { namespace }: PodWrite,
+  write: PodWrite,
   rules: PodWriteRules,
 ): { readonly labels: Readonly<Record<string, string>> } | { readonly fault: string } {
-  // Whether the namespace asks is what the injecting webhook was told; our cache may not know it yet.
-  const wish = wishOf(pod, { ...rules, namespace, namespaceLabels: { [ANNOTATIONS.inject]: 'true' } });
+  const wish = wishIn(pod, write, rules);
   if ('fault' in wish) return wish;
   if (!wish.inject)
     return {
