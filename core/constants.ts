@@ -16,6 +16,23 @@ export const MAX_SIDECAR_CORES = 16;
 export const SIDECAR_CONTAINER = 'mesh-sidecar';
 export const REDIRECT_CONTAINER = 'mesh-redirect';
 
+/** Volumes that injection adds, mounted into the sidecar alone: a token for the API server, and one that only the signer accepts. */
+export const VOLUMES = {
+  kubeToken: 'mesh-kube-token',
+  caToken: 'mesh-ca-token',
+} as const;
+
+export const MOUNT_PATHS = {
+  kubeToken: '/var/run/secrets/mesh.dev/kube',
+  caToken: '/var/run/secrets/mesh.dev/ca',
+} as const;
+
+/** Audience of the token for the signer: this, and the mesh's trust domain. */
+export const CA_AUDIENCE_PREFIX = 'mesh-ca.';
+
+/** `spec.schedulerName` of the pods that stand for processes outside of pods: no scheduler has that name, so no node runs them. */
+export const RUN_SCHEDULER = 'mesh-run';
+
 /** The name of the operator's Kubernetes Service, and so the DNS name in its serving certificate. */
 export const OPERATOR_SERVICE = 'mesh-operator';
 
@@ -35,19 +52,27 @@ export const PORTS = {
   dns: 8600,
 } as const;
 
-/** Labels the operator and the webhook put on objects they own or changed. */
+/** What begins so, as a label or an annotation of a pod, only the mesh itself writes; admission refuses it from anybody else. */
+export const RESERVED_PREFIX = `${API_GROUP}/`;
+
+/** Labels the operator and the webhook put on objects they own or changed. They help to find objects; none of them grants anything. */
 export const LABELS = {
-  /** On injected pods: the logical service the pod stands for. Information only; it grants nothing. */
+  /** On injected pods: the logical service the pod stands for. */
   service: 'mesh.dev/service',
   /** On injected pods: `native` or `ordinary`, the sidecar style. */
   injected: 'mesh.dev/injected',
   /** On pods that stand for a process outside of pods, and on the Service that is only theirs. */
   run: 'mesh.dev/run',
+  /** On pods whose namespace asks for the mesh and which cannot join it: why, a code of `left-out.ts`. */
+  leftOut: 'mesh.dev/left-out',
   /** On objects the operator made. */
   managedBy: 'app.kubernetes.io/managed-by',
 } as const;
 
 export const MANAGED_BY_VALUE = 'mesh-operator';
+
+/** What the annotations that users write on pods begin with. */
+export const ANNOTATION_PREFIX = 'mesh/';
 
 /** Annotations users write on pods (`inject` also as a label on a pod or a namespace). */
 export const ANNOTATIONS = {
@@ -68,6 +93,6 @@ export const ANNOTATIONS = {
   cores: 'mesh/cores',
   /** Written by `mesh run` on the pod that stands for its process: where the sidecar listens, when not at the usual port. */
   sidecarPort: 'mesh/sidecar-port',
-  /** Written by injection: what was done, for people and for idempotence. */
+  /** Written by injection: what was done, for people. Nothing reads it. */
   status: 'mesh/status',
 } as const;

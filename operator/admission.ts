@@ -52,6 +52,8 @@ export interface InjectionSettings {
   readonly style: 'native' | 'ordinary';
   readonly defaults: SidecarDefaults;
   readonly operatorUrl: string;
+  /** Whether processes outside of pods may join. */
+  readonly outside: boolean;
 }
 
 /** How sidecars are put into pods here. */
@@ -67,6 +69,7 @@ export function injectionSettings({
     style: capabilities.nativeSidecars ? 'native' : 'ordinary',
     defaults: config.sidecarDefaults,
     operatorUrl: `https://${OPERATOR_SERVICE}.${config.meshNamespace}.svc:8443`,
+    outside: config.outsidePort !== undefined,
   };
 }
 

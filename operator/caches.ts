@@ -20,10 +20,12 @@ import {
 import { Cache } from './cache.ts';
 import type { CacheOptions } from './cache.ts';
 import { pruneUnlessAsking } from './controllers/missed-injection/decide.ts';
+import { pruneLeftOut } from './controllers/missed-injection/left-out.ts';
 import { WEBHOOK_NAME } from './controllers/webhook-registration/decide.ts';
 import type { OperatorMetrics } from './metrics.ts';
 import { pruneIntention, pruneMeshService } from './resources/mesh.ts';
-import { pruneMeta, prunePod } from './resources/pod.ts';
+import { pruneMeta } from './resources/pod.ts';
+import { prunePod } from './resources/prune-pod.ts';
 import { pruneService } from './resources/service.ts';
 
 export interface CachesDeps {
@@ -64,6 +66,8 @@ export class Caches {
   readonly clusterRoleBindings;
   readonly mutatingWebhooks;
   readonly validatingWebhooks;
+  /** Pods that injection left out although their namespace asks for the mesh. */
+  readonly leftOutPods;
   /** Pods that mention injection, injected or not; undefined where nobody needs them. */
   readonly askingPods;
 
@@ -88,6 +92,13 @@ export class Caches {
       limits: PODS_SHARE,
     });
     this.services = this.#cache({ type: SERVICES, transform: pruneService, limits: SHARE });
+    this.leftOutPods = this.#cache({
+      type: PODS,
+      name: 'PodLeftOut',
+      selection: { labelSelector: LABELS.leftOut },
+      transform: pruneLeftOut,
+      limits: PODS_SHARE,
+    });
     this.roleBindings = this.#cache({ type: ROLE_BINDINGS, selection: OURS });
     this.clusterRoleBindings = this.#cache({ type: CLUSTER_ROLE_BINDINGS, selection: OURS });
     this.mutatingWebhooks = this.#cache({ type: MUTATING_WEBHOOKS, selection: named(WEBHOOK_NAME) });

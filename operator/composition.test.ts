@@ -12,6 +12,7 @@ import {
   MESH_SERVICES,
   MUTATING_WEBHOOKS,
   PODS,
+  ROLE_BINDINGS,
   SECRETS,
   VALIDATING_WEBHOOKS,
 } from '#kube/types.ts';
@@ -23,6 +24,7 @@ import { caSecret } from './ca/builtin-state.ts';
 import { startOperator } from './composition.ts';
 import type { RunningOperator } from './composition.ts';
 import { readConfig } from './config.ts';
+import { memberSpec, registrationSpec } from './resources/member.fake.ts';
 import type { Mount } from './server/app.ts';
 
 /** Waits until `look` finds something; fails after ten seconds. */
@@ -43,8 +45,8 @@ const POD: Pod = {
     uid: 'u1',
     labels: { app: 'db', 'mesh.dev/injected': 'native', 'mesh.dev/service': 'db' },
   },
-  spec: { serviceAccountName: 'database', containers: [{ name: 'app' }] },
-  status: { phase: 'Running', conditions: [{ type: 'Ready', status: 'True' }] },
+  spec: memberSpec('db', 'database'),
+  status: { phase: 'Running', podIP: '10.1.1.1', conditions: [{ type: 'Ready', status: 'True' }] },
 };
 
 describe('the operator, whole, against an API server', () => {
@@ -97,18 +99,45 @@ describe('the operator, whole, against an API server', () => {
         ...{ name: 'db-1', namespace: 'shop', uid: 'u2' },
         labels: { 'mesh.dev/injected': 'native', 'mesh.dev/service': 'db', 'mesh.dev/run': 'true' },
       },
-      spec: { serviceAccountName: 'db', containers: [] },
+      spec: registrationSpec('db'),
+      status: { phase: 'Running', podIP: '203.0.113.7' },
     };
     fake.put(PODS, outside);
+    fake.put(PODS, POD);
     const leaseAsked = () => fake.requests.some(({ path }) => path.endsWith('/leases/db-1'));
+    const bound = () =>
+      fake
+        .find(ROLE_BINDINGS, { name: 'mesh-sidecar', namespace: 'shop' })
+        ?.subjects?.map(({ name }) => name);
     await eventually(() => fake.find(MESH_SERVICES, { name: 'db', namespace: 'shop' }));
+    await eventually(bound);
     await new Promise((resolve) => setTimeout(resolve, 300));
     expect(leaseAsked()).toBe(false);
+    expect(bound()).toEqual(['database']);
     await closed.stop();
     const open = await start({ MESH_OUTSIDE_PORT: '0' });
     expect(open.outsidePort).toBeGreaterThan(0);
     await eventually(leaseAsked);
+    await eventually(() => bound()?.includes('db'));
   }, 60_000);
+
+  test('a pod with labels by hand that admission never saw gives its account no right, and owns no service', async () => {
+    await start();
+    fake.put(PODS, {
+      ...POD,
+      metadata: { ...POD.metadata, name: 'by-hand', annotations: { 'mesh/inject': 'false' } },
+      spec: { serviceAccountName: 'thief', containers: [{ name: 'app' }] },
+    });
+    const labels = { ...POD.metadata.labels, 'mesh.dev/service': 'web' };
+    const web = { ...POD.metadata, name: 'web-0', uid: 'u2', labels };
+    fake.put(PODS, { ...POD, metadata: web, spec: memberSpec('web') });
+    await eventually(() => fake.find(MESH_SERVICES, { name: 'web', namespace: 'shop' }));
+    const bound = () => fake.find(ROLE_BINDINGS, { name: 'mesh-sidecar', namespace: 'shop' })?.subjects;
+    await eventually(bound);
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    expect(bound()?.map(({ name }) => name)).toEqual(['web']);
+    expect(fake.find(MESH_SERVICES, { name: 'db', namespace: 'shop' })).toBeUndefined();
+  });
 
   test('a fresh install: root, MeshConfig with roots and written-out scope, webhooks, lease', async () => {
     fake.put(CLUSTER_ROLES, { metadata: { name: 'mesh-operator', uid: 'role-uid' } });
@@ -346,6 +375,7 @@ describe('the operator, whole, against an API server', () => {
     fake.put(PODS, {
       ...POD,
       metadata: { name: 'late', namespace: 'shop', annotations: { 'mesh/inject': 'true' } },
+      spec: { containers: [{ name: 'app' }] },
     });
     const event = await eventually(() => fake.objects(EVENTS).find(({ reason }) => reason === 'NotInjected'));
     expect(event.involvedObject.name).toBe('late');

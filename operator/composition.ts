@@ -26,6 +26,7 @@ import { createControllers } from './controllers/all.ts';
 import { EventRecorder } from './events.ts';
 import { Leadership } from './leadership.ts';
 import type { OperatorMetrics } from './metrics.ts';
+import { memberRules } from './resources/member.ts';
 import { createApp } from './server/app.ts';
 import type { Mount } from './server/app.ts';
 import { BUNDLE_PATH, BundleEndpoint, bundleRoute } from './server/bundle-endpoint.ts';
@@ -218,7 +219,7 @@ function mountsOf(parts: Parts): readonly Mount[] {
 }
 
 function signingService(
-  { api, clock, events, metrics, authority, settings, config, log, audit }: Parts,
+  { api, clock, events, metrics, authority, settings, config, log, audit, capabilities }: Parts,
   more: Pick<SigningParts, 'door' | 'limits'>,
 ): SigningService {
   return new SigningService({
@@ -226,6 +227,7 @@ function signingService(
     log: log.child({ part: 'signing' }),
     settings: () => settings.current,
     file: audit,
+    address: memberRules({ config, capabilities }).address,
   });
 }
 

@@ -17,7 +17,7 @@ export const METRICS = {
   injections: {
     kind: 'counter',
     name: 'mesh_injection_total',
-    help: 'Pods looked at for injection, by result (injected, unchanged, refused, error) and reason.',
+    help: 'Pods looked at for injection, by result (injected, unchanged, left-out, refused, error) and reason.',
     labels: ['result', 'reason'],
   },
   validations: {

@@ -37,8 +37,9 @@ export const CLUSTER_PERMISSIONS: readonly Permission[] = [
   {
     apiGroups: [API_GROUP],
     resources: ['meshservices'],
-    verbs: ['create'],
-    reason: 'The MeshService of the first pod that names a service nobody defined.',
+    verbs: ['create', 'patch'],
+    reason:
+      'The MeshService of a workload that runs under a name which nobody defined; one that was made for a Job goes to the workload that goes on.',
   },
   {
     apiGroups: [API_GROUP],
@@ -58,7 +59,7 @@ export const CLUSTER_PERMISSIONS: readonly Permission[] = [
     resources: ['pods'],
     verbs: READ,
     reason:
-      'Which pods are injected (by label): instances, their ServiceAccounts, the pod that asks for a certificate, finished Jobs.',
+      'Which pods have a sidecar: instances, their ServiceAccounts, the pod that asks for a certificate, finished Jobs.',
   },
   {
     apiGroups: [''],
@@ -197,7 +198,7 @@ export const OUTSIDE_PERMISSIONS: readonly Permission[] = [
     resources: ['pods'],
     verbs: ['delete'],
     reason:
-      'Deletes the registration of one that does not. It touches only pods with the label mesh.dev/run and without a node; RBAC cannot say so.',
+      'Deletes the registration of one that does not. It touches only pods with the label mesh.dev/run, the scheduler mesh-run and no node; RBAC cannot say so.',
   },
 ];
 

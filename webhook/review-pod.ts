@@ -12,10 +12,15 @@ import type { WebhookMetrics } from './metrics.ts';
 export type InjectionSettings = Pick<
   InjectionContext,
   'meshNamespace' | 'excludedNamespaces' | 'image' | 'pullPolicy' | 'style' | 'defaults' | 'operatorUrl'
->;
+> & {
+  /** Whether processes outside of pods may join. */
+  readonly outside: boolean;
+};
 
 export interface PodReviewer {
   readonly view: ClusterView;
+  /** Unix time, milliseconds. */
+  readonly now: () => number;
   /** Asked for every pod: the style changes when the API server is upgraded. */
   readonly injection: () => InjectionSettings;
   readonly log: Logger;
@@ -30,7 +35,7 @@ export interface PodReviewer {
  */
 export function reviewPod(
   request: AdmissionRequest,
-  { view, injection, log, metrics }: PodReviewer,
+  { view, injection, now, log, metrics }: PodReviewer,
   namespaceAsks = false,
 ): Verdict {
   const { kind, operation, subResource, namespace } = request;
@@ -64,6 +69,8 @@ export function reviewPod(
       ...view.namespaceLabels(namespace),
       ...(namespaceAsks ? { [ANNOTATIONS.inject]: 'true' } : {}),
     },
+    meshServices: view.meshServices(namespace),
+    now: now(),
     trustDomain: settings.trustDomain,
     nonce: request.uid,
   });
@@ -84,6 +91,11 @@ function report(
     metrics.injection('unchanged', outcome.reason);
     log.debug({ ...who, reason: outcome.reason }, 'pod left alone');
     return { allowed: true };
+  }
+  if ('leftOut' in outcome) {
+    metrics.injection('left-out', outcome.reason);
+    log.warn({ ...who, reason: outcome.reason, text: outcome.leftOut }, 'pod left out of the mesh');
+    return { allowed: true, patch: outcome.patch, warnings: [outcome.leftOut] };
   }
   metrics.injection('injected', 'asked');
   log.info({ ...who, service: outcome.service, warnings: outcome.warnings }, 'sidecar injected');

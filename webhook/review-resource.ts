@@ -1,20 +1,16 @@
 import type { Fault } from '#core/fault.ts';
 import { faultsText } from '#core/fault.ts';
-import type { Logger } from '#kube/log.ts';
 import type { AdmissionRequest, Verdict } from './admission.ts';
 import type { ClusterView } from './cluster-view.ts';
-import type { WebhookMetrics } from './metrics.ts';
+import type { PodWriteReviewer } from './review-pod-write.ts';
+import { isPodWrite, reviewPodWrite } from './review-pod-write.ts';
 import { readObject } from './validation/object.ts';
 import { isValidated, validate } from './validation/validate.ts';
 import type { Validation } from './validation/validate.ts';
 
-export interface ResourceReviewer {
+export interface ResourceReviewer extends PodWriteReviewer {
   readonly view: ClusterView;
   readonly meshNamespace: string;
-  /** Milliseconds since the epoch. */
-  readonly now: () => number;
-  readonly log: Logger;
-  readonly metrics: WebhookMetrics;
   /**
    * What the certificate authority that a MeshConfig names says against it. Asked only when the MeshConfig is right in itself
    * and its spec has changed; answers in less time than the API server waits.
@@ -22,11 +18,15 @@ export interface ResourceReviewer {
   authorityFaults(spec: unknown, before: unknown): Promise<readonly Fault[]>;
 }
 
-/** Answers the admission of an Intention, MeshService or MeshConfig: stored, or refused with everything that is wrong. */
+/**
+ * Answers the admission of an Intention, MeshService or MeshConfig, or of a pod as it will be stored: stored, or refused with everything
+ * that is wrong.
+ */
 export async function reviewResource(
   request: AdmissionRequest,
   reviewer: ResourceReviewer,
 ): Promise<Verdict> {
+  if (isPodWrite(request)) return reviewPodWrite(request, reviewer);
   const { resource, operation, subResource } = request;
   const written = operation === 'CREATE' || operation === 'UPDATE';
   if (!isValidated(resource) || !written || subResource) return { allowed: true };

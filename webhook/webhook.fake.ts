@@ -35,7 +35,7 @@ export function fakeWebhook(
     log: new FakeLog(),
     meshNamespace: 'mesh',
     now: () => NOW,
-    injection: () => injectionContext(),
+    injection: () => ({ ...injectionContext(), outside: true }),
     authorityFaults: (spec, before) => Promise.resolve(cluster.authority?.(spec, before) ?? []),
     view: {
       namespaceLabels: () => cluster.namespaceLabels,

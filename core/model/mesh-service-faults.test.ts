@@ -150,7 +150,7 @@ describe('a MeshService', () => {
     });
     expect(meshServiceWarnings(named('db'), [named('db'), named('web')])).toEqual([]);
     expect(meshServiceWarnings(named('db'), [named('web', ['db'])])).toEqual([
-      'pods of ServiceAccount db can be web as well: a compromised pod of one can take the name of the other',
+      "pods of ServiceAccount db may also be web: these services can take each other's identity; give each a ServiceAccount of its own",
     ]);
     expect(meshServiceWarnings(named('db', []), [])[0]).toContain('nobody can be this service');
     expect(meshServiceWarnings(named('db', ['default']), [])[0]).toContain('every pod of the namespace');

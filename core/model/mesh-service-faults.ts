@@ -7,6 +7,7 @@ import { localPortFault } from '../upstream.ts';
 import type { MeshService, MeshServiceSpec } from './mesh-service.ts';
 import { allowedServiceAccounts, meshServiceSpecSchema } from './mesh-service.ts';
 import { schemaFaults } from './schema-faults.ts';
+import { sharedIdentity, sharedIdentitySentence } from './service-identity.ts';
 
 export interface MeshServiceContext {
   readonly meshNamespace: string;
@@ -50,14 +51,8 @@ export function meshServiceWarnings(service: MeshService, others: readonly MeshS
       'spec.serviceAccounts names "default": every pod of the namespace without a ServiceAccount of its own can be this service',
     );
   }
-  for (const other of others.filter(({ metadata }) => metadata.name !== service.metadata.name)) {
-    const shared = allowedServiceAccounts(other).filter((account) => accounts.includes(account));
-    if (shared.length > 0) {
-      warnings.push(
-        `pods of ServiceAccount ${shared.join(', ')} can be ${other.metadata.name} as well: a compromised pod of one can take the name of the other`,
-      );
-    }
-  }
+  const shared = sharedIdentitySentence(sharedIdentity(service.metadata.name, accounts, others));
+  if (shared !== undefined) warnings.push(shared);
   return warnings;
 }
 

@@ -1,12 +1,16 @@
 import type { V1Container, V1Pod } from '@kubernetes/client-node';
 
+import type { Pod } from '#kube/types.ts';
+import { claimOf } from '#operator/resources/member.ts';
+import { prunePod } from '#operator/resources/prune-pod.ts';
 import { readConfig } from '#sidecar/config.ts';
 import { readRedirectSettings } from '#sidecar/redirect/settings.ts';
 import { injected } from '#webhook/injection/apply.fake.ts';
 import { injectionContext } from '#webhook/injection/context.fake.ts';
 import { PODS } from '#webhook/injection/pods.fake.ts';
+import { podWriteFaults } from '#webhook/validation/pod-write.ts';
 
-/** What injection writes, the sidecar reads: two rooms that never see each other, held together here. */
+/** What injection writes, the sidecar and the operator read: rooms that never see each other, held together here. */
 
 /** What the kubelet makes of a field reference. */
 const FIELDS: Record<string, string> = {
@@ -55,6 +59,15 @@ describe.each(cases)('the injected pod of %s, %s style', (name, style) => {
     const mounts = container('mesh-sidecar')!.volumeMounts!.map(({ mountPath }) => mountPath);
     expect(mounts).toContain(config.kubeTokenDir);
     expect(mounts).toContain(config.caTokenFile.replace(/\/token$/, ''));
+  });
+
+  it('is a member of the mesh to the operator, whole and pruned, and is nothing that the guard of pods refuses', () => {
+    const service = pod.metadata.labels?.['mesh.dev/service'];
+    for (const one of [pod, prunePod(pod as unknown as Pod)])
+      expect(claimOf(one as unknown as Pod, { outside: false })).toEqual({ kind: style, service });
+    const write = { operation: 'CREATE' as const, namespace: 'shop', subResource: undefined, old: undefined };
+    const rules = { ...injectionContext(), outside: false };
+    expect(podWriteFaults({ ...write, object: pod }, rules)).toEqual([]);
   });
 
   it('sends the kubelet to exactly the probes and hooks that the sidecar knows', () => {

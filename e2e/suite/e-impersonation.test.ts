@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import { eventually } from '../kit/eventually.ts';
-import { apply, exec, kubectl, tryKubectl } from '../kit/kubectl.ts';
+import { apply, applyRefused, exec, getJson, kubectl, tryKubectl } from '../kit/kubectl.ts';
 import type { PodRef } from '../kit/kubectl.ts';
 import { MESH_NAMESPACE } from '../kit/mesh.ts';
 import { podsOf, readyPod } from '../kit/pods.ts';
@@ -141,6 +141,60 @@ describe('nobody becomes who they are not', () => {
     await operatorReason('service-account-not-allowed');
     const [imposter] = await podsOf(NS, 'imposter');
     expect(imposter?.status.conditions?.find(({ type }) => type === 'Ready')?.status).toBe('False');
+  });
+
+  test('labels of the mesh that are written by hand are refused, on a new pod and on one that is there', async () => {
+    const labels = { 'mesh.dev/injected': 'native', 'mesh.dev/service': 'db' };
+    const pod = podTemplate({
+      namespace: NS,
+      name: 'by-hand',
+      command: ['sleep', 'infinity'],
+      serviceAccount: 'web',
+      meshed: false,
+      labels,
+      annotations: { 'mesh/inject': 'false' },
+    });
+    const refusal = await applyRefused({
+      apiVersion: 'v1',
+      kind: 'Pod',
+      metadata: { ...pod.metadata, name: 'by-hand', namespace: NS },
+      spec: pod.spec,
+    });
+    expect(refusal).toMatch(/mesh\.dev\/injected.*written by the mesh alone/);
+    const change = ['label', 'pod', web.name, '-n', NS, '--overwrite', 'mesh.dev/service=db'];
+    expect((await tryKubectl(change)).stderr).toMatch(/written by the mesh alone, and stays as it is/);
+  });
+
+  test('a pod that no node runs owns no name: the first workload that runs does', async () => {
+    const waiting = podTemplate({
+      namespace: NS,
+      name: 'waiting',
+      command: ['sleep', 'infinity'],
+      serviceAccount: 'web',
+      annotations: { 'mesh/service': 'late' },
+      pod: { nodeSelector: { 'mesh.dev/nowhere': 'x' } },
+    });
+    await apply({
+      apiVersion: 'v1',
+      kind: 'Pod',
+      metadata: { ...waiting.metadata, name: 'waiting', namespace: NS },
+      spec: waiting.spec,
+    });
+    await apply(...idleClient({ namespace: NS, name: 'late' }));
+    await readyPod(NS, 'late');
+    const service = await getJson<{ spec: { serviceAccounts: string[] } }>(['meshservice', 'late', '-n', NS]);
+    expect(service?.spec.serviceAccounts).toEqual(['late']);
+    await eventually('an Event on the pod says that its name is taken', async () => {
+      const events = await kubectl([
+        'get',
+        'events',
+        '-n',
+        NS,
+        '--field-selector',
+        'involvedObject.name=waiting',
+      ]);
+      return events.includes('ServiceNameTaken') ? true : undefined;
+    });
   });
 
   test('the token of a deleted pod', async () => {

@@ -200,6 +200,45 @@ describe('every kind of pod', () => {
     expect(refusal).toMatch(/one pod .*one service/i);
   });
 
+  test('where the namespace asks for the mesh, a pod that cannot join runs without it, with an Event', async () => {
+    const asking = `${NS}-asking`;
+    const pod = podTemplate({
+      namespace: asking,
+      name: 'host',
+      command: ['sleep', 'infinity'],
+      serviceAccount: 'host',
+      meshed: false,
+      pod: { hostNetwork: true },
+    });
+    const metadata = { name: 'host', namespace: asking };
+    await apply(namespace(asking, { 'mesh/inject': 'true' }));
+    try {
+      await apply(
+        { apiVersion: 'v1', kind: 'ServiceAccount', metadata },
+        {
+          apiVersion: 'v1',
+          kind: 'Pod',
+          metadata: { ...pod.metadata, ...metadata },
+          spec: pod.spec,
+        },
+      );
+      await readyPod(asking, 'host');
+      await eventually('the Event is there', async () => {
+        const events = await kubectl([
+          'get',
+          'events',
+          '-n',
+          asking,
+          '--field-selector',
+          'involvedObject.name=host',
+        ]);
+        return events.includes('LeftOutOfMesh') ? true : undefined;
+      });
+    } finally {
+      await kubectl(['delete', 'namespace', asking, '--wait=false']);
+    }
+  });
+
   test('host network is refused with a reason', async () => {
     const pod = podTemplate({
       namespace: NS,

@@ -22,6 +22,7 @@ import { Controller } from '../controller.ts';
 import type { ControllerDuty } from '../controller.ts';
 import type { Events } from '../events.ts';
 import type { OperatorMetrics } from '../metrics.ts';
+import { memberRules } from '../resources/member.ts';
 import type { Settings } from '../settings.ts';
 import { StatusWriter } from '../status-writer.ts';
 import { WebhookPatience } from '../webhook-patience.ts';
@@ -41,6 +42,7 @@ import type { MeshConfigControllerParts } from './mesh-config/controller.ts';
 import { MeshServiceController } from './mesh-service/controller.ts';
 import { MissedInjectionController } from './missed-injection/controller.ts';
 import { SYSTEM_NAMESPACES } from './missed-injection/decide.ts';
+import { LeftOutController } from './missed-injection/left-out.ts';
 import { RegistrationsController } from './registrations/controller.ts';
 import { WebhookRegistrationController } from './webhook-registration/controller.ts';
 
@@ -70,6 +72,7 @@ export function createControllers(deps: ControllersDeps): readonly Controller[] 
   const ask = asking(deps);
   const slices = endpointSlices(deps.capabilities);
   const reaches = new Reaches();
+  const rules = memberRules(deps);
   const duties: readonly ControllerDuty[] = [
     new MeshConfigController({
       ...{ api, events, clock, scope, owner },
@@ -91,7 +94,7 @@ export function createControllers(deps: ControllersDeps): readonly Controller[] 
       authority,
     }),
     new AccessController({
-      ...{ api, meshNamespace, owner },
+      ...{ api, meshNamespace, owner, rules },
       log: log.child({ controller: 'access' }),
       pods: caches.pods,
       namespaces: caches.namespaces,
@@ -99,7 +102,7 @@ export function createControllers(deps: ControllersDeps): readonly Controller[] 
       clusterRoleBindings: caches.clusterRoleBindings,
     }),
     new CatalogController({
-      ...{ api, clock, events, metrics, meshNamespace, owner, slices, reaches },
+      ...{ api, clock, events, metrics, meshNamespace, owner, slices, reaches, rules },
       log: log.child({ controller: 'catalog' }),
       meshServices: caches.meshServices,
       pods: caches.pods,
@@ -108,7 +111,7 @@ export function createControllers(deps: ControllersDeps): readonly Controller[] 
       proofs: registrationProofs(deps, slices, ask('trust')),
     }),
     new MeshServiceController({
-      ...{ api, clock, events, scope, meshNamespace },
+      ...{ api, clock, events, scope, meshNamespace, rules },
       log: log.child({ controller: 'mesh-service' }),
       meshServices: caches.meshServices,
       pods: caches.pods,
@@ -126,6 +129,7 @@ export function createControllers(deps: ControllersDeps): readonly Controller[] 
       meshConfigs: caches.meshConfigs,
       source: httpsBundleSource(clock),
     }),
+    new LeftOutController({ events, pods: caches.leftOutPods }),
     new JobFinisherController({
       ...{ scope, metrics },
       log: log.child({ controller: 'job-finisher' }),
@@ -136,7 +140,7 @@ export function createControllers(deps: ControllersDeps): readonly Controller[] 
       ...{ api, clock, events, authority },
       log: log.child({ controller: 'ca-rotation' }),
       meshConfigs: caches.meshConfigs,
-      survey: new Survey({ scope, pods: caches.pods, ask: ask('trust') }),
+      survey: new Survey({ scope, rules, pods: caches.pods, ask: ask('trust') }),
       succession: new RootSuccession({
         ...{ api, clock, scope, authority, owner, slots: deps.slots },
         namespace: meshNamespace,

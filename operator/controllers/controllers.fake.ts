@@ -1,5 +1,6 @@
 import type { KubeObject } from '#core/resource.ts';
 import { objectKey } from '#core/resource.ts';
+import type { SidecarStyle } from '#core/sidecar-of-pod.ts';
 import { trustDomain } from '#core/spiffe-id.ts';
 import type { ResourceType } from '#kube/api.ts';
 import { FakeClock } from '#kube/clock.fake.ts';
@@ -12,6 +13,8 @@ import { Controller } from '../controller.ts';
 import type { ControllerDuty } from '../controller.ts';
 import { FakeEvents } from '../events.fake.ts';
 import { createMetrics } from '../metrics.ts';
+import { memberSpec } from '../resources/member.fake.ts';
+import type { MemberRules } from '../resources/member.ts';
 
 export const SCOPE = { trustDomain: trustDomain('cluster.local'), datacenter: 'dc1' };
 
@@ -57,12 +60,23 @@ export class ControllerWorld {
   }
 }
 
-/** An injected pod of namespace shop whose application has ended. */
-export function pod(
-  name: string,
-  service: string,
-  more: { ready?: boolean; account?: string; labels?: object; style?: string } = {},
-): Pod {
+/** A cluster with native sidecars, where no processes outside of pods may join. */
+export const RULES: MemberRules = { outside: false, address: 'required' };
+
+export interface PodOptions {
+  readonly ready?: boolean;
+  readonly account?: string;
+  readonly labels?: object;
+  readonly style?: SidecarStyle;
+  /** Its controller. */
+  readonly owner?: { readonly kind: string; readonly name: string };
+  readonly at?: string;
+  readonly status?: object;
+}
+
+/** A member of namespace shop whose application has ended. */
+export function pod(name: string, service: string, more: PodOptions = {}): Pod {
+  const style = more.style ?? 'native';
   return {
     metadata: {
       name,
@@ -71,20 +85,21 @@ export function pod(
       labels: {
         app: service,
         'mesh.dev/service': service,
-        'mesh.dev/injected': more.style ?? 'native',
+        'mesh.dev/injected': style,
         ...more.labels,
       },
+      ...(more.at ? { creationTimestamp: more.at } : {}),
+      ...(more.owner
+        ? { ownerReferences: [{ apiVersion: 'v1', uid: 'o', controller: true, ...more.owner }] }
+        : {}),
     },
-    spec: {
-      serviceAccountName: more.account ?? service,
-      restartPolicy: 'Never',
-      containers: [{ name: 'mesh-sidecar' }, { name: 'app' }],
-    },
+    spec: { ...memberSpec(service, more.account ?? service, style), restartPolicy: 'Never' },
     status: {
       phase: 'Running',
       podIP: '10.1.1.1',
       conditions: [{ type: 'Ready', status: more.ready === false ? 'False' : 'True' }],
       containerStatuses: [{ name: 'mesh-sidecar' }, { name: 'app', state: { terminated: { exitCode: 0 } } }],
+      ...more.status,
     },
   } as unknown as Pod;
 }

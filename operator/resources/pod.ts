@@ -1,42 +1,10 @@
 import { canonicalAddress } from '#core/address.ts';
-import { ANNOTATIONS, LABELS, SIDECAR_CONTAINER } from '#core/constants.ts';
+import { ANNOTATIONS, LABELS, RUN_SCHEDULER, SIDECAR_CONTAINER } from '#core/constants.ts';
 import { isDnsLabel } from '#core/names.ts';
 import type { ObjectMeta } from '#core/resource.ts';
 import type { Pod } from '#kube/types.ts';
 
 export type ContainerStatus = NonNullable<NonNullable<Pod['status']>['containerStatuses']>[number];
-
-/**
- * Keeps what the operator needs of a pod and drops the rest (environment, volumes, managed fields), which is nine tenths of it.
- * Transform of the pods' reflector.
- */
-export function prunePod(pod: Pod): Pod {
-  const { spec, status } = pod;
-  return {
-    metadata: pruneMeta(pod.metadata, injectAnnotations(pod.metadata)),
-    spec: {
-      ...pick(spec, ['serviceAccountName', 'restartPolicy', 'nodeName', 'hostNetwork']),
-      containers: (spec?.containers ?? []).map(({ name, ports }) => ({
-        name,
-        // Of a process outside of pods: only these ports of its address are its service's.
-        ...(isRegistration(pod)
-          ? { ports: (ports ?? []).slice(0, 100).map(({ containerPort }) => ({ containerPort })) }
-          : {}),
-      })),
-      initContainers: (spec?.initContainers ?? []).map(({ name }) => ({ name })),
-    },
-    status: {
-      ...pick(status, ['phase', 'podIP', 'podIPs']),
-      conditions: (status?.conditions ?? [])
-        .filter(({ type }) => type === 'Ready')
-        .map((condition) => ({ type: condition.type, status: condition.status })),
-      containerStatuses: (status?.containerStatuses ?? []).map(({ name, state }) => ({
-        name,
-        ...(state?.terminated ? { state: { terminated: { exitCode: state.terminated.exitCode } } } : {}),
-      })),
-    },
-  } as unknown as Pod;
-}
 
 /** The part of an object's metadata that caches keep. */
 export function pruneMeta(meta: ObjectMeta, annotations?: Readonly<Record<string, string>>): ObjectMeta {
@@ -55,15 +23,14 @@ export function pruneMeta(meta: ObjectMeta, annotations?: Readonly<Record<string
   };
 }
 
-function injectAnnotations(meta: ObjectMeta): Readonly<Record<string, string>> | undefined {
-  const kept = Object.entries(meta.annotations ?? {}).filter(([name]) => name.startsWith('mesh/'));
-  return kept.length > 0 ? Object.fromEntries(kept) : undefined;
-}
-
-/** Whether the pod only stands for a process outside of pods: `mesh run` made it, and no kubelet runs it. */
+/**
+ * Whether the pod only stands for a process outside of pods: `mesh run` made it, and no kubelet runs it. The label alone says nothing,
+ * since labels change; the scheduler's name does not.
+ */
 export function isRegistration(pod: Pod): boolean {
-  const { nodeName, hostNetwork } = pod.spec ?? {};
-  return pod.metadata.labels?.[LABELS.run] !== undefined && !nodeName && hostNetwork !== true;
+  const { nodeName, hostNetwork, schedulerName } = pod.spec ?? {};
+  const isMarked = pod.metadata.labels?.[LABELS.run] !== undefined;
+  return isMarked && schedulerName === RUN_SCHEDULER && !nodeName && hostNetwork !== true;
 }
 
 /** Where the sidecar of a process outside of pods listens; undefined for those of pods, which all have the same port. */
@@ -74,7 +41,7 @@ export function sidecarPort(pod: Pod): number | undefined {
   return port >= 1 && port <= 65_535 ? port : undefined;
 }
 
-/** The logical service an injected pod stands for; undefined when its label is no service name. */
+/** The logical service that a pod's label names; undefined when that is no service name. It grants nothing: see `member.ts`. */
 export function podService(pod: Pod): string | undefined {
   const service = pod.metadata.labels?.[LABELS.service];
   return service !== undefined && isDnsLabel(service) ? service : undefined;
@@ -86,18 +53,6 @@ export function podAddresses({ status }: Pod): readonly string[] {
   return [
     ...new Set(all.filter((ip): ip is string => typeof ip === 'string' && ip !== '').map(canonicalAddress)),
   ];
-}
-
-/** Whether the pod's spec has the sidecar's container, native or ordinary. */
-export function carriesSidecar({ spec }: Pod): boolean {
-  return [...(spec?.initContainers ?? []), ...(spec?.containers ?? [])].some(
-    ({ name }) => name === SIDECAR_CONTAINER,
-  );
-}
-
-/** Whether injection has changed this pod. */
-export function isInjected(pod: Pod): boolean {
-  return pod.metadata.labels?.[LABELS.injected] !== undefined;
 }
 
 export function podServiceAccount(pod: Pod): string {
@@ -126,7 +81,8 @@ export function applicationContainers(pod: Pod): readonly ContainerStatus[] {
   return (pod.status?.containerStatuses ?? []).filter(({ name }) => name !== SIDECAR_CONTAINER);
 }
 
-function pick<T extends object, K extends keyof T>(
+/** The fields of these names that are there. */
+export function pick<T extends object, K extends keyof T>(
   from: T | undefined,
   keys: readonly K[],
 ): Partial<Pick<T, K>> {

@@ -1,6 +1,7 @@
 import { LABELS } from '#core/constants.ts';
 import type { Pod } from '#kube/types.ts';
 
+import { registrationSpec } from '../resources/member.fake.ts';
 import { SigningWorld, WEB_ADDRESS } from './signing-world.fake.ts';
 
 /** The port for machines outside can be reached by strangers: what was stolen from a pod of the cluster must be of no use there. */
@@ -13,7 +14,11 @@ beforeEach(async () => {
 const registered =
   (bend: (pod: Pod) => Pod = (pod) => pod) =>
   (pod: Pod): Pod =>
-    bend({ ...pod, metadata: { ...pod.metadata, labels: { ...pod.metadata.labels, [LABELS.run]: 'true' } } });
+    bend({
+      ...pod,
+      metadata: { ...pod.metadata, labels: { ...pod.metadata.labels, [LABELS.run]: 'true' } },
+      spec: registrationSpec('web'),
+    });
 const put = (bend: (pod: Pod) => Pod): void =>
   world.putPod('web-1', 'web-uid', { service: 'web', serviceAccount: 'web', bend });
 
@@ -31,6 +36,10 @@ test.each<[string, (pod: Pod) => Pod]>([
   [
     'a pod with the label in the network of its node, whose address says nothing',
     registered((pod) => ({ ...pod, spec: { ...pod.spec!, hostNetwork: true } })),
+  ],
+  [
+    'a pod with the label that a scheduler takes',
+    registered((pod) => ({ ...pod, spec: { ...pod.spec!, schedulerName: 'default-scheduler' } })),
   ],
   ['a registration without an address', registered(({ status: _, ...pod }) => ({ ...pod, status: {} }))],
 ])('%s gets none there', async (_what, bend) => {

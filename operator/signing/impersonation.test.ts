@@ -6,7 +6,8 @@ import { generateKeys, spkiDer } from '#pki/keys.ts';
 import { OpenSsl } from '#pki/openssl.fake.ts';
 import { pemBlock, toPem } from '#pki/pem.ts';
 
-import { boundToken, SigningWorld } from './signing-world.fake.ts';
+import { memberSpec } from '../resources/member.fake.ts';
+import { boundToken, SigningWorld, WEB_ADDRESS } from './signing-world.fake.ts';
 import type { Attempt, KnownToken } from './signing-world.fake.ts';
 import { answer } from './refusal.ts';
 import type { Reason } from './refusal.ts';
@@ -98,7 +99,8 @@ describe('impersonation fails', () => {
             uid: 'x',
             labels: { 'mesh.dev/service': 'mesh-operator', 'mesh.dev/injected': 'native' },
           },
-          spec: { serviceAccountName: 'x' },
+          spec: memberSpec('mesh-operator', 'x'),
+          status: { phase: 'Running', podIP: WEB_ADDRESS },
         });
         w.putService('mesh-operator', ['x'], 'mesh');
         w.tokens.set('x', { ...boundToken('x', 'x', 'x'), username: 'system:serviceaccount:mesh:x' });
@@ -204,7 +206,7 @@ describe('impersonation fails', () => {
       'a pod of another ServiceAccount than the token',
       403,
       'pod-service-account',
-      withPod((pod) => ({ ...pod, spec: { containers: [], serviceAccountName: 'other' } })),
+      withPod((pod) => ({ ...pod, spec: memberSpec('web', 'other') })),
     ],
     [
       'a pod that has succeeded',

@@ -3,6 +3,8 @@ import { isIP } from 'node:net';
 import { LABELS } from '#core/constants.ts';
 import type { Pod } from '#kube/types.ts';
 
+import { claimOf, isPlaced } from '../resources/member.ts';
+import type { MemberRules } from '../resources/member.ts';
 import { isRegistration } from '../resources/pod.ts';
 import type { Check } from './checks.ts';
 import type { Caller } from './token-checks.ts';
@@ -18,10 +20,13 @@ export interface PodFacts {
   readonly sourceAddressCheck: 'enforce' | 'log';
   /** Whose requests are taken at this port: those of pods, or those of processes outside of pods. */
   readonly door: Door;
+  readonly address: MemberRules['address'];
 }
 
 /** The port for machines outside can be reached from where no pod is, so nothing that was stolen from a pod is of use there. */
 export type Door = 'pods' | 'outside';
+
+const NO_ADDRESS_RETRY_MS = 1_000;
 
 const exists: Check<PodFacts> = ({ caller, pod }) =>
   pod
@@ -55,21 +60,41 @@ const hasNotEnded: Check<PodFacts> = ({ pod }) =>
     ? { reason: 'pod-ended', message: `the pod has ended (${pod.status.phase})` }
     : undefined;
 
-const isInjected: Check<PodFacts> = ({ pod }) =>
-  pod?.metadata.labels?.[LABELS.injected]
-    ? undefined
-    : {
-        reason: 'pod-not-injected',
-        message: `the pod has no label ${LABELS.injected}: the mesh did not inject it`,
-      };
+/** Each kind of member has a port of its own. */
+const cameToItsPort: Check<PodFacts> = ({ pod, door }) => {
+  const isOutside = pod !== undefined && isRegistration(pod);
+  if (door === 'outside' && !(isOutside && sourceAddressUnknown(pod) === undefined))
+    return {
+      reason: 'pod-not-outside',
+      message: `the pod stands for no process outside of pods (label ${LABELS.run}, its scheduler's name, no node, an address); the port for those takes no other`,
+    };
+  if (door === 'pods' && isOutside)
+    return {
+      reason: 'pod-outside',
+      message:
+        'the pod only stands for a process outside of pods; those are served at the port for machines outside',
+    };
+  return undefined;
+};
 
-const cameToItsDoor: Check<PodFacts> = ({ pod, door }) =>
-  door === 'outside' && pod && (!isRegistration(pod) || sourceAddressUnknown(pod) !== undefined)
-    ? {
-        reason: 'pod-not-outside',
-        message: `the pod stands for no process outside of pods (label ${LABELS.run}, no node, an address); the port for those takes no other`,
-      }
+/** Labels grant nothing: the spec, which cannot be changed, has our sidecar. */
+const isMember: Check<PodFacts> = ({ pod, door }) => {
+  const claim = pod && claimOf(pod, { outside: door === 'outside' });
+  return claim && 'fault' in claim
+    ? { reason: 'pod-not-injected', message: `the pod is no member of the mesh: ${claim.fault}` }
     : undefined;
+};
+
+/** A token can be made for a pod that never runs; its address is the kubelet's word that it does. */
+const hasAddress: Check<PodFacts> = ({ pod, door, address }) => {
+  const claim = pod && claimOf(pod, { outside: door === 'outside' });
+  if (!claim || 'fault' in claim || isPlaced(pod, claim, { address })) return undefined;
+  return {
+    reason: 'pod-no-address',
+    message: 'the API server does not know an address of the pod yet',
+    retryAfterMs: NO_ADDRESS_RETRY_MS,
+  };
+};
 
 const speaksItself: Check<PodFacts> = (facts) => {
   if (facts.sourceAddressCheck === 'log' || sourceAddressFault(facts) === undefined) return undefined;
@@ -82,8 +107,9 @@ export const POD_CHECKS: readonly Check<PodFacts>[] = [
   isTheSame,
   runsAs,
   hasNotEnded,
-  isInjected,
-  cameToItsDoor,
+  cameToItsPort,
+  isMember,
+  hasAddress,
   speaksItself,
 ];
 

@@ -41,6 +41,8 @@ export const REASONS = {
   'pod-ended': 'forbidden',
   'pod-not-injected': 'forbidden',
   'pod-not-outside': 'forbidden',
+  'pod-outside': 'forbidden',
+  'pod-no-address': 'not-ready',
   'source-address': 'forbidden',
   'service-unnamed': 'forbidden',
   'service-mismatch': 'forbidden',

@@ -17,12 +17,25 @@ import type { Caller } from './token-checks.ts';
  * pod's own namespace, says which ServiceAccounts may.
  */
 
-/** The service a pod asks to be. The request may repeat the pod's label, never contradict it: a pod has one service. */
-export function claimedService(pod: Pod, requested: string | undefined): ServiceIdentity | Refusal {
+/**
+ * The service a pod asks to be. The request may repeat the pod's label, never contradict it, nor may the label contradict the
+ * service that the pod's sidecar was made for: a pod has one service, for its whole life.
+ */
+export function claimedService(
+  pod: Pod,
+  made: ServiceName | undefined,
+  requested: string | undefined,
+): ServiceIdentity | Refusal {
   const label = pod.metadata.labels?.[LABELS.service];
   const namespace = pod.metadata.namespace ?? '';
   if (label === undefined || !isDnsLabel(label) || !isDnsLabel(namespace)) {
     return { reason: 'service-unnamed', message: `the pod's label ${LABELS.service} names no service` };
+  }
+  if (label !== made) {
+    return {
+      reason: 'service-mismatch',
+      message: `the pod's label ${LABELS.service} says ${label}, its sidecar was made for ${made ?? 'none'}`,
+    };
   }
   if (requested !== undefined && requested !== label) {
     return {

@@ -13,6 +13,8 @@ import type { Pod } from '#kube/types.ts';
 import { checkCsr } from '#pki/csr-check.ts';
 
 import type { Authority, IssuedLeaf } from '../ca/authority.ts';
+import { claimOf } from '../resources/member.ts';
+import type { MemberRules } from '../resources/member.ts';
 import { SigningAudit } from './audit.ts';
 import type { AuditParts, RequestTrace } from './audit.ts';
 import { firstRefusal } from './checks.ts';
@@ -36,6 +38,8 @@ export interface SigningParts extends AuditParts {
   readonly sourceAddressCheck?: 'enforce' | 'log';
   /** Default `pods`. */
   readonly door?: Door;
+  /** Whether a pod must have an address, see `MemberRules`. Default `required`. */
+  readonly address?: MemberRules['address'];
   readonly limits?: Partial<SigningLimits>;
 }
 
@@ -169,6 +173,7 @@ export class SigningService {
       sourceAddress: trace.sourceAddress,
       sourceAddressCheck: this.#parts.sourceAddressCheck ?? 'enforce',
       door: this.#parts.door ?? 'pods',
+      address: this.#parts.address ?? 'required',
     };
     const podRefusal = firstRefusal(POD_CHECKS, facts);
     if (podRefusal || !pod) return podRefusal ?? { reason: 'pod-gone', message: 'the pod is gone' };
@@ -178,7 +183,8 @@ export class SigningService {
     const csr = await checkCsr(body.csr);
     if (!csr.ok) return { reason: csr.reason, message: csr.message };
 
-    const who = claimedService(pod, body.service);
+    const claim = claimOf(pod, { outside: facts.door === 'outside' });
+    const who = claimedService(pod, 'fault' in claim ? undefined : claim.service, body.service);
     if ('reason' in who) return who;
     trace.who = who;
     const service = await this.#find<MeshService>(MESH_SERVICES, {

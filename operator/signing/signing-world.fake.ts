@@ -14,6 +14,7 @@ import { BuiltinProvider } from '../ca/builtin-provider.ts';
 import { StoreApi } from '../ca/store-api.fake.ts';
 import { FakeEvents } from '../events.fake.ts';
 import { createMetrics } from '../metrics.ts';
+import { memberSpec } from '../resources/member.fake.ts';
 import { SigningService } from './signing-service.ts';
 import type { SignResponse, SigningParts } from './signing-service.ts';
 
@@ -111,7 +112,7 @@ export class SigningWorld {
         uid,
         labels: { [LABELS.service]: options.service, [LABELS.injected]: 'native' },
       },
-      spec: { serviceAccountName: options.serviceAccount, containers: [] },
+      spec: memberSpec(options.service, options.serviceAccount),
       status: { phase: 'Pending', podIP: WEB_ADDRESS, podIPs: [{ ip: WEB_ADDRESS }, { ip: 'fd00::7' }] },
     } as unknown as Pod;
     this.store.put('pods', options.bend ? options.bend(pod) : pod);

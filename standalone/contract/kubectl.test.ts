@@ -76,7 +76,7 @@ withKubectl(`kubectl 1.32 or newer (${program ?? 'neither here nor to be had fro
 
   test('explain describes our fields', async () => {
     const { out } = await kubectl.run(['explain', 'intention.spec.expiresAt']);
-    expect(out).toContain('The rule stops to count at this time');
+    expect(out).toContain('The rule expires at this time');
   });
 
   test('edit changes', async () => {

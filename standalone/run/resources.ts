@@ -1,4 +1,4 @@
-import { ANNOTATIONS, LABELS } from '#core/constants.ts';
+import { ANNOTATIONS, LABELS, RUN_SCHEDULER } from '#core/constants.ts';
 import type { KubeObject } from '#core/resource.ts';
 import type { ResourceType } from '#kube/api.ts';
 import type { EndpointSlice } from '#kube/endpoint-slices.ts';
@@ -25,8 +25,6 @@ export interface Instance {
  * the mesh to ports of the same name, and here only a sidecar listens.
  */
 export const PORT_NAME = 'mesh-app';
-/** Nobody runs it: on a cluster too, the pod stays a registration. */
-const SCHEDULER = 'mesh-run';
 
 /** Tokens of a ServiceAccount; create one and read its status. */
 export function tokensOf(account: string): ResourceType {
@@ -70,7 +68,8 @@ export function podOf({ namespace, service, pod, port }: Instance): KubeObject {
     },
     spec: {
       serviceAccountName: service,
-      schedulerName: SCHEDULER,
+      // No node runs it: on a cluster too, the pod stays a registration.
+      schedulerName: RUN_SCHEDULER,
       automountServiceAccountToken: false,
       securityContext: { runAsNonRoot: true, seccompProfile: { type: 'RuntimeDefault' } },
       containers: [

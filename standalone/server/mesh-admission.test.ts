@@ -21,7 +21,10 @@ beforeAll(async () => {
   for (const admission of meshAdmissions(reviewers)) api.admit(admission);
 });
 afterAll(() => api.stop());
-afterEach(() => void (cluster.ready = true));
+afterEach(() => {
+  cluster.ready = true;
+  delete cluster.namespaceLabels;
+});
 
 const PODS = '/api/v1/namespaces/default/pods';
 const pod = (name: string, annotations: object = { 'mesh/inject': 'true' }, spec: object = {}) => ({
@@ -75,6 +78,40 @@ test('a pod that exists is left as it is, whatever is written to it', async () =
     metadata: { annotations: { 'mesh/inject': 'true' } },
   });
   expect(containers(body)).toEqual(['app']);
+});
+
+test('what only the mesh writes is refused from anybody else, when a pod is created and when it is changed', async () => {
+  const labels = { 'mesh.dev/injected': 'native', 'mesh.dev/service': 'web' };
+  const own = pod('own', { 'mesh/inject': 'false' });
+  const created = await http.post(PODS, { ...own, metadata: { ...own.metadata, labels } });
+  expect(created.status).toBe(422);
+  expect(created.body.message).toMatch(
+    /^admission webhook "pods\.validate\.mesh\.dev" denied the request: pod default\/own is refused, 2 things to change:\n- metadata\.labels\["mesh\.dev\/injected"\]/,
+  );
+  await http.post(PODS, pod('changed', {}));
+  for (const path of [`${PODS}/changed`, `${PODS}/changed/status`]) {
+    const changed = await http.patch(path, 'merge', { metadata: { labels } });
+    expect({ path, status: changed.status }).toEqual({ path, status: 422 });
+  }
+  expect((await http.get(`${PODS}/changed`)).body.metadata.labels).toEqual({ app: 'web' });
+  expect((await http.patch(`${PODS}/changed`, 'merge', { metadata: { labels: { app: 'x' } } })).status).toBe(
+    200,
+  );
+});
+
+test('a pod whose namespace asks and that cannot join is stored without a sidecar, marked, with a warning', async () => {
+  cluster.namespaceLabels = { 'mesh/inject': 'true' };
+  const host = {
+    metadata: { name: 'left-out' },
+    spec: { hostNetwork: true, containers: [{ name: 'app', image: 'x' }] },
+  };
+  const { status, body, headers } = await http.post(PODS, host);
+  expect([status, body.metadata.labels, containers(body)]).toEqual([
+    201,
+    { 'mesh.dev/left-out': 'no-service-name' },
+    ['app'],
+  ]);
+  expect(headers.warning).toContain('left out of the mesh, which its namespace asks for');
 });
 
 test('until the mesh knows its settings, a pod is told to come again', async () => {

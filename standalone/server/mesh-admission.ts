@@ -6,6 +6,7 @@ import type { Operation } from 'rfc6902';
 import type { AdmissionRequest, Verdict } from '#webhook/admission.ts';
 import { reviewPod } from '#webhook/review-pod.ts';
 import type { PodReviewer } from '#webhook/review-pod.ts';
+import { isPodWrite, reviewPodWrite } from '#webhook/review-pod-write.ts';
 import { reviewResource } from '#webhook/review-resource.ts';
 import type { ResourceReviewer } from '#webhook/review-resource.ts';
 
@@ -21,9 +22,24 @@ export function meshAdmissions(reviewers: PodReviewer & ResourceReviewer): reado
       review: async (question) => answer(question, reviewPod(requestOf(question), reviewers)),
     },
     {
+      name: 'pods.validate.mesh.dev',
+      changes: false,
+      // eslint-disable-next-line @typescript-eslint/require-await -- as above
+      review: async (question) => {
+        const request = requestOf(question);
+        return answer(question, isPodWrite(request) ? reviewPodWrite(request, reviewers) : { allowed: true });
+      },
+    },
+    {
       name: 'resources.validate.mesh.dev',
       changes: false,
-      review: async (question) => answer(question, await reviewResource(requestOf(question), reviewers)),
+      review: async (question) => {
+        const request = requestOf(question);
+        return answer(
+          question,
+          isPodWrite(request) ? { allowed: true } : await reviewResource(request, reviewers),
+        );
+      },
     },
   ];
 }

@@ -57,10 +57,15 @@ const gone = (get: () => Promise<unknown>): Promise<void> =>
 test('a pod that asks for the mesh gets a MeshService, access for its account, and a status that follows it', async () => {
   const pod = { namespace: 'shop', name: 'db-0' };
   await api.create(PODS, {
-    metadata: { ...pod, labels: { app: 'db' }, annotations: { 'mesh/inject': 'true' } },
+    metadata: { ...pod, annotations: { 'mesh/inject': 'true', 'mesh/service': 'db' } },
     spec: { serviceAccountName: 'database', containers: [{ name: 'app', image: 'db:1' }] },
   });
-  const status = { phase: 'Running', conditions: [{ type: 'Ready', status: 'True' }] };
+  const own = () => api.get(ROLE_BINDINGS, { namespace: 'shop', name: 'mesh-sidecar' });
+  // A pod that no node runs yet gets nothing.
+  await new Promise((resolve) => setTimeout(resolve, 500));
+  await expect(api.get(MESH_SERVICES, { namespace: 'shop', name: 'db' })).rejects.toThrow('not found');
+  await expect(own()).rejects.toThrow('not found');
+  const status = { phase: 'Running', podIP: '10.1.1.1', conditions: [{ type: 'Ready', status: 'True' }] };
   await api.mergePatch(PODS, pod, { status }, { subresource: 'status' });
   const service = await eventually(
     () => api.get(MESH_SERVICES, { namespace: 'shop', name: 'db' }),
@@ -71,7 +76,6 @@ test('a pod that asks for the mesh gets a MeshService, access for its account, a
     spiffeId: 'spiffe://cluster.local/ns/shop/dc/dc1/svc/db',
     instances: { ready: 1, total: 1 },
   });
-  const own = () => api.get(ROLE_BINDINGS, { namespace: 'shop', name: 'mesh-sidecar' });
   const policy = () => api.get(ROLE_BINDINGS, { namespace: MESH_NAMESPACE, name: 'mesh-sidecar.shop' });
   const catalog = () => api.get(CLUSTER_ROLE_BINDINGS, { name: 'mesh-sidecar.shop' });
   expect((await eventually(own)).subjects).toEqual([

@@ -26,7 +26,7 @@ export function injected(
   context: InjectionContext,
 ): { pod: V1Pod & { metadata: object; spec: object }; warnings: readonly string[] } {
   const outcome = injectRaw(pod, context);
-  if (!('patch' in outcome)) throw new Error(JSON.stringify(outcome));
+  if (!('service' in outcome)) throw new Error(JSON.stringify(outcome));
   return {
     pod: patched(pod, outcome.patch) as V1Pod & { metadata: object; spec: object },
     warnings: outcome.warnings,

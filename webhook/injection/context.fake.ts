@@ -12,6 +12,8 @@ export function injectionContext(change: Partial<InjectionContext> = {}): Inject
     pullPolicy: 'IfNotPresent',
     style: 'native',
     defaults: {},
+    meshServices: [],
+    now: Date.UTC(2026, 5, 1),
     operatorUrl: 'https://mesh-operator.mesh.svc:8443',
     nonce: '0b4a6b0e-2f3d-4c0c-9d0a-1a2b3c4d5e6f',
     ...change,

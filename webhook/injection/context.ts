@@ -1,7 +1,9 @@
+import type { MeshService } from '#core/model/mesh-service.ts';
 import type { LogLevel } from '#core/pod-annotations.ts';
+import type { SidecarStyle } from '#core/sidecar-of-pod.ts';
 
-/** How a sidecar stands in a pod: an init container that goes on running (Kubernetes 1.29), or one more container. */
-export type SidecarStyle = 'native' | 'ordinary';
+export { MOUNT_PATHS, VOLUMES } from '#core/constants.ts';
+export type { SidecarStyle } from '#core/sidecar-of-pod.ts';
 
 export interface Quantities {
   readonly cpu?: string | undefined;
@@ -44,16 +46,10 @@ export interface InjectionContext {
   readonly defaults: SidecarDefaults;
   /** Origin of the signing API, `https://mesh-operator.<namespace>.svc:8443`. */
   readonly operatorUrl: string;
+  /** MeshServices of the pod's namespace, as far as its name and its ServiceAccount have to do with them. */
+  readonly meshServices: readonly MeshService[];
+  /** Unix time, milliseconds. */
+  readonly now: number;
   /** Not to be guessed by others: the random uid of the admission request. Hooks are reached under paths made from it. */
   readonly nonce: string;
 }
-
-export const VOLUMES = {
-  kubeToken: 'mesh-kube-token',
-  caToken: 'mesh-ca-token',
-} as const;
-
-export const MOUNT_PATHS = {
-  kubeToken: '/var/run/secrets/mesh.dev/kube',
-  caToken: '/var/run/secrets/mesh.dev/ca',
-} as const;

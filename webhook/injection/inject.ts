@@ -1,21 +1,22 @@
 import { ANNOTATIONS, LABELS, REDIRECT_CONTAINER, SIDECAR_CONTAINER } from '#core/constants.ts';
 import { faultsText } from '#core/fault.ts';
+import { podIdentityWarnings } from '#core/model/service-identity.ts';
 import type { PodAnnotations } from '#core/pod-annotations.ts';
-import { readPodAnnotations } from '#core/pod-annotations.ts';
-import { serviceNameOfPod } from '#core/service-name-of-pod.ts';
 import type { InjectionContext } from './context.ts';
 import { VOLUMES } from './context.ts';
 import { redirectEnv, sidecarEnv } from './env.ts';
 import type { JsonPatchOp } from './json-patch.ts';
 import { PatchBuilder } from './json-patch.ts';
+import { obstaclesOf } from './obstacles.ts';
 import type { Pod } from './pod.ts';
 import { placedContainers, podLabel } from './pod.ts';
+import { priorInjection } from './prior-injection.ts';
 import type { Rewrites } from './probes.ts';
 import { rewriteProbes } from './probes.ts';
 import { qualityWarnings } from './quality-of-service.ts';
 import { redirectContainer } from './redirect-container.ts';
 import type { Refusal } from './refusals.ts';
-import { refusalsOf } from './refusals.ts';
+import { secondPass } from './second-pass.ts';
 import { sidecarCores, sidecarResources } from './resources.ts';
 import { wishOf } from './should-inject.ts';
 import { sidecarContainer } from './sidecar-container.ts';
@@ -27,6 +28,8 @@ export type Injection =
   | { readonly patch: readonly JsonPatchOp[]; readonly warnings: readonly string[]; readonly service: string }
   /** A text for people with everything that is wrong with the pod. */
   | { readonly refused: string; readonly reason: string }
+  /** Runs without the mesh although its namespace asks for it: a sentence why. The patch marks it, so that the operator writes an Event. */
+  | { readonly leftOut: string; readonly reason: string; readonly patch: readonly JsonPatchOp[] }
   | { readonly unchanged: string; readonly reason: string };
 
 /** Else kubectl would take the first container, which may be the sidecar. */
@@ -37,37 +40,32 @@ const KUBECTL_DEFAULTS = [
 
 /**
  * The patch that makes a pod part of the mesh. Pure: the same pod and context give the same patch, nothing is called and
- * nothing is created. A pod that was injected before comes back unchanged.
+ * nothing is created. A pod that carries our parts already is looked at as if it did not, and they are made again from what else is in
+ * it, so that no marker has to be trusted; one that is as we make it comes back unchanged.
  */
 export function inject(pod: Pod, context: InjectionContext): Injection {
   const wish = wishOf(pod, context);
   if (!('fault' in wish) && !wish.inject) return { unchanged: wish.unchanged, reason: wish.reason };
-  const annotations = readPodAnnotations(pod.metadata?.annotations ?? {});
-  const name = serviceNameOfPod({
-    annotations: pod.metadata?.annotations ?? {},
-    labels: pod.metadata?.labels ?? {},
-    ...(pod.spec.serviceAccountName ? { serviceAccountName: pod.spec.serviceAccountName } : {}),
-  });
-  const refusals: Refusal[] = [
-    ...('fault' in name
-      ? [{ reason: 'no-service-name' as const, field: ANNOTATIONS.service, message: name.fault }]
-      : []),
-    ...('fault' in wish
-      ? [{ reason: 'bad-annotation' as const, field: ANNOTATIONS.inject, message: wish.fault }]
-      : []),
-    ...annotations.faults
-      .filter(({ field }) => field !== ANNOTATIONS.inject)
-      .map((fault) => ({ ...fault, reason: 'bad-annotation' as const })),
-    ...refusalsOf(pod, annotations.value),
-  ];
-  if ('fault' in name || refusals.length > 0) return refused(pod, context, refusals);
-  const probes = rewriteProbes(placedContainers(pod), context.nonce);
+  const prior = priorInjection(pod);
+  const bare = prior?.pod ?? pod;
+  const { name, annotations, refusals } = obstaclesOf(bare, wish, context.now);
+  // A pod that carries our parts is not left out with them.
+  if ('fault' in name || refusals.length > 0)
+    return wish.explicit || prior
+      ? refused(pod, context, refusals)
+      : leftOut(pod, refusals, !('fault' in wish));
+  const probes = rewriteProbes(placedContainers(bare), context.nonce, prior?.hooks);
+  const first = patchOf(bare, { service: name.service, annotations, probes }, context);
+  const patch = prior ? secondPass(pod, bare, first) : first;
+  if (patch.length === 0)
+    return { unchanged: 'the pod carries the sidecar already', reason: 'already-injected' };
   return {
-    patch: patchOf(pod, { service: name.service, annotations: annotations.value, probes }, context),
+    patch,
     warnings: [
-      ...warningsOf(pod, annotations.value, context),
-      ...qualityWarnings(pod, sidecarResources(pod, annotations.value, context.defaults)),
+      ...warningsOf(bare, annotations, context),
+      ...qualityWarnings(bare, sidecarResources(bare, annotations, context.defaults)),
       ...probes.warnings,
+      ...podIdentityWarnings(name.service, bare.spec.serviceAccountName || 'default', context.meshServices),
     ],
     service: name.service,
   };
@@ -77,6 +75,19 @@ function refused(pod: Pod, { namespace }: InjectionContext, refusals: readonly R
   return {
     refused: faultsText(`pod ${namespace}/${podLabel(pod)} cannot join the mesh`, refusals),
     reason: refusals[0]?.reason ?? 'unknown',
+  };
+}
+
+/** @param isMarked whether the namespace asks for the mesh in words that can be read */
+function leftOut(pod: Pod, refusals: readonly Refusal[], isMarked: boolean): Injection {
+  const [first] = refusals;
+  const reason = first?.reason ?? 'unknown';
+  const patch = new PatchBuilder(pod);
+  if (isMarked) patch.set(['metadata', 'labels', LABELS.leftOut], reason);
+  return {
+    leftOut: `left out of the mesh, which its namespace asks for: ${first?.field ?? ''}: ${first?.message ?? ''}`,
+    reason,
+    patch: patch.operations,
   };
 }
 
@@ -127,6 +138,7 @@ function setMetadata(
 ): void {
   patch.set(['metadata', 'labels', LABELS.service], service);
   patch.set(['metadata', 'labels', LABELS.injected], context.style);
+  patch.remove(['metadata', 'labels', LABELS.leftOut]);
   const written = pod.metadata?.annotations ?? {};
   for (const key of KUBECTL_DEFAULTS) {
     const shown = written[key] ?? written[KUBECTL_DEFAULTS[0]] ?? pod.spec.containers[0]?.name;

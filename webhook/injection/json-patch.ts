@@ -36,6 +36,11 @@ export class PatchBuilder {
     this.#operations.push({ op: existing === undefined ? 'add' : 'replace', path: jsonPointer(path), value });
   }
 
+  /** Takes a member out of an object; nothing when it is not there. */
+  remove(path: readonly PathPart[]): void {
+    if (this.#at(path) !== undefined) this.#operations.push({ op: 'remove', path: jsonPointer(path) });
+  }
+
   /** Asserts the value at a place: the patch fails as a whole when the document is not the one it was made for. */
   test(path: readonly PathPart[], value: unknown): void {
     this.#operations.push({ op: 'test', path: jsonPointer(path), value });

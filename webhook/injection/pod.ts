@@ -30,10 +30,11 @@ const hookSchema = z.looseObject({ httpGet: httpGetSchema.nullish() });
 
 const quantities = z.record(z.string(), z.union([z.string(), z.number()]));
 
-const containerSchema = z.looseObject({
+export const containerSchema = z.looseObject({
   name: z.string(),
   resources: z.looseObject({ requests: quantities.nullish(), limits: quantities.nullish() }).nullish(),
   restartPolicy: z.string().nullish(),
+  env: z.array(z.looseObject({ name: z.string(), value: z.string().nullish() })).nullish(),
   ports: z
     .array(
       z.looseObject({
@@ -57,6 +58,28 @@ const containerSchema = z.looseObject({
     .nullish(),
 });
 
+const volumeSchema = z.looseObject({
+  name: z.string(),
+  projected: z
+    .looseObject({
+      sources: z
+        .array(
+          z.looseObject({
+            serviceAccountToken: z.looseObject({ audience: z.string().nullish() }).nullish(),
+          }),
+        )
+        .nullish(),
+    })
+    .nullish(),
+});
+
+const ownerSchema = z.looseObject({
+  apiVersion: z.string(),
+  kind: z.string(),
+  name: z.string(),
+  controller: z.boolean().nullish(),
+});
+
 export const podSchema = z.looseObject({
   metadata: z
     .looseObject({
@@ -64,12 +87,13 @@ export const podSchema = z.looseObject({
       generateName: z.string().nullish(),
       labels: strings.nullish(),
       annotations: strings.nullish(),
+      ownerReferences: z.array(ownerSchema).nullish(),
     })
     .nullish(),
   spec: z.looseObject({
     containers: z.array(containerSchema).min(1),
     initContainers: z.array(containerSchema).nullish(),
-    volumes: z.array(z.looseObject({ name: z.string() })).nullish(),
+    volumes: z.array(volumeSchema).nullish(),
     hostNetwork: z.boolean().nullish(),
     serviceAccountName: z.string().nullish(),
     terminationGracePeriodSeconds: z.number().nullish(),
@@ -93,7 +117,7 @@ export function podLabel(pod: Pod): string {
 /** A container with its place in the pod, for patches. */
 export interface PlacedContainer {
   readonly container: Container;
-  readonly path: readonly ['spec', 'containers' | 'initContainers', number];
+  readonly path: readonly ['spec', 'containers' | 'initContainers' | 'ephemeralContainers', number];
 }
 
 /** Every container of the pod, init containers first. */

@@ -48,14 +48,19 @@ const deployment = {
   },
 };
 
-/** Of a StatefulSet, with a fixed name, init containers, every kind of probe and hook, and several containers. */
+/** Of a StatefulSet, which names the service, with a fixed name, init containers, every kind of probe and hook, and several containers. */
 const statefulSet = {
   apiVersion: 'v1',
   kind: 'Pod',
   metadata: {
     name: 'db-0',
     generateName: 'db-',
-    labels: { 'app.kubernetes.io/name': 'db', app: 'ignored', 'statefulset.kubernetes.io/pod-name': 'db-0' },
+    labels: {
+      'app.kubernetes.io/name': 'chart',
+      app: 'ignored',
+      'statefulset.kubernetes.io/pod-name': 'db-0',
+    },
+    ownerReferences: [{ apiVersion: 'apps/v1', kind: 'StatefulSet', name: 'db', uid: 'o', controller: true }],
     annotations: {
       'mesh/inject': 'true',
       'mesh/upstreams': 'cache.shop:6380, audit:9191:443',

@@ -12,18 +12,20 @@ import { portNumber } from './ports.ts';
  * the application as the pod's author wrote it. `exec` and what names a host of its own stay untouched.
  */
 
-const PROBES = [
+export const PROBES = [
   ['livenessProbe', 'liveness'],
   ['readinessProbe', 'readiness'],
   ['startupProbe', 'startup'],
 ] as const;
 
-const HOOKS = [
+export const HOOKS = [
   ['postStart', 'post-start'],
   ['preStop', 'pre-stop'],
 ] as const;
 
-const ACTIONS = ['httpGet', 'tcpSocket', 'grpc'];
+export const ACTIONS: readonly string[] = ['httpGet', 'tcpSocket', 'grpc'];
+/** What the paths of the admin port begin with at which the kubelet asks. */
+export const PROBE_PATH = '/probe/';
 
 /** The kubelet waits this long for a probe, in seconds, where nothing is written. */
 const DEFAULT_TIMEOUT_SECONDS = 1;
@@ -45,8 +47,14 @@ export interface Rewrites {
  *
  * A hook changes something in the application, and the admin port is open to the whole cluster; so its path ends in
  * characters made from `nonce`, which only readers of the pod know.
+ *
+ * @param known keys that hooks have already, by `<container>/<kind>`: a pod that is looked at again keeps them
  */
-export function rewriteProbes(placed: readonly PlacedContainer[], nonce: string): Rewrites {
+export function rewriteProbes(
+  placed: readonly PlacedContainer[],
+  nonce: string,
+  known: ReadonlyMap<string, string> = new Map(),
+): Rewrites {
   const changes: { path: PathPart[]; value: unknown }[] = [];
   const originals = new Map<string, unknown>();
   const warnings: string[] = [];
@@ -75,7 +83,8 @@ export function rewriteProbes(placed: readonly PlacedContainer[], nonce: string)
         warnings.push(`container ${container.name}, lifecycle.${field}: ${original}`);
         continue;
       }
-      const key = `${container.name}/${kind}-${secret(nonce, container.name, kind)}`;
+      const hookName = `${container.name}/${kind}`;
+      const key = known.get(hookName) ?? `${hookName}-${secret(nonce, container.name, kind)}`;
       originals.set(key, { ...original, timeoutSeconds: HOOK_TIMEOUT_SECONDS });
       changes.push({ path: [...path, 'lifecycle', field, 'httpGet'], value: toAdminPort(key) });
     }
@@ -139,7 +148,7 @@ function redirected(probe: Probe, key: string, timeoutSeconds: number): object {
 }
 
 function toAdminPort(key: string): object {
-  return { path: `/probe/${key}`, port: PORTS.admin, scheme: 'HTTP' };
+  return { path: `${PROBE_PATH}${key}`, port: PORTS.admin, scheme: 'HTTP' };
 }
 
 function secret(nonce: string, container: string, kind: string): string {

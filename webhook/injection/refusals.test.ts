@@ -1,4 +1,6 @@
-import { injectRaw } from './apply.fake.ts';
+import { isLeftOutReason } from '#core/left-out.ts';
+
+import { injectRaw, injected } from './apply.fake.ts';
 import { injectionContext } from './context.fake.ts';
 
 const CONTEXT = injectionContext();
@@ -164,7 +166,65 @@ describe('a pod that cannot join the mesh is refused', () => {
       { volumeMounts: [{ name: 'mesh-ca-token2', mountPath: '/var/run/secrets/mesh.devil' }] },
     ],
   ])('but not for %s', (_what, more) => {
-    expect(injectRaw(pod({ containers: [app(more)] }), CONTEXT)).toHaveProperty('patch');
+    expect(injectRaw(pod({ containers: [app(more)] }), CONTEXT)).toHaveProperty('service');
+  });
+});
+
+describe('where only the namespace asks for the mesh', () => {
+  const asking = injectionContext({ namespaceLabels: { 'mesh/inject': 'true' } });
+  const silent = (spec: object = {}, metadata: object = {}) => ({
+    metadata: { generateName: 'web-', ...metadata },
+    spec: { containers: [app()], ...spec },
+  });
+
+  it.each<[string, string, object, string]>([
+    ['that nothing names', 'no-service-name', {}, 'mesh/service: nothing says which service this pod is'],
+    [
+      'whose ServiceAccount is no name of a service',
+      'no-service-name',
+      { serviceAccountName: 'build.robot' },
+      'mesh/service: the ServiceAccount "build.robot" gives the service name',
+    ],
+    [
+      'on the network of its node',
+      'host-network',
+      { serviceAccountName: 'agent', hostNetwork: true },
+      'spec.hostNetwork: the pod shares the network of its node',
+    ],
+    [
+      'on Windows',
+      'windows',
+      { serviceAccountName: 'web', os: { name: 'windows' } },
+      'spec.os.name: the sidecar runs on Linux only',
+    ],
+  ])('a pod %s is left out, marked, with a word about it', (_what, reason, spec, text) => {
+    const outcome = injectRaw(silent(spec), asking);
+    expect(outcome).toEqual({
+      leftOut: expect.stringContaining(`left out of the mesh, which its namespace asks for: ${text}`),
+      reason,
+      patch: [
+        { op: 'add', path: '/metadata/labels', value: {} },
+        { op: 'add', path: '/metadata/labels/mesh.dev~1left-out', value: reason },
+      ],
+    });
+    expect(isLeftOutReason(reason)).toBe(true);
+  });
+
+  it.each<[string, object]>([
+    ['its annotation', { annotations: { 'mesh/inject': 'true' } }],
+    ['its label', { labels: { 'mesh/inject': 'true' } }],
+    ['another annotation of the mesh', { annotations: { 'mesh/upstreams': 'db:9191' } }],
+    ['one that is mistyped', { annotations: { 'mesh/upstream': 'db:9191' } }],
+  ])('a pod that says so itself, by %s, is refused', (_what, metadata) => {
+    expect(injectRaw(silent({ hostNetwork: true }, metadata), asking)).toHaveProperty('refused');
+  });
+
+  it('a pod that was left out once and can join is injected, and not marked any more', () => {
+    const pod = silent({ serviceAccountName: 'web' }, { labels: { 'mesh.dev/left-out': 'host-network' } });
+    expect(injected(pod, asking).pod.metadata.labels).toEqual({
+      'mesh.dev/service': 'web',
+      'mesh.dev/injected': 'native',
+    });
   });
 });
 
@@ -219,25 +279,29 @@ describe('whether a pod asks', () => {
     ['both', plain({ 'mesh/inject': 'true' }, { 'mesh/inject': 'true' }), CONTEXT],
     ['its namespace', plain(undefined), asking],
   ])('yes: %s', (_what, value, context) => {
-    expect(injectRaw(value, context)).toHaveProperty('patch');
+    expect(injectRaw(value, context)).toHaveProperty('service');
   });
 
-  it('a namespace that says neither is told so', () => {
+  it('a namespace that says neither stops none of its pods, with a warning that says so', () => {
     const odd = injectionContext({ namespaceLabels: { 'mesh/inject': 'enabled' } });
-    expect(refusal(plain(undefined), odd).refused).toContain(
-      'the label of namespace shop says "enabled"; write "true" or "false"',
-    );
+    expect(injectRaw(plain(undefined), odd)).toEqual({
+      leftOut: expect.stringContaining('the label of namespace shop says "enabled"; write "true" or "false"'),
+      reason: 'bad-annotation',
+      patch: [],
+    });
   });
 
-  it('a status without a sidecar is old paper: the pod is injected', () => {
-    expect(injectRaw(plain({ 'mesh/inject': 'true', 'mesh/status': '{}' }), CONTEXT)).toHaveProperty('patch');
+  it('a status without a sidecar says nothing: the pod is injected', () => {
+    expect(injectRaw(plain({ 'mesh/inject': 'true', 'mesh/status': '{}' }), CONTEXT)).toHaveProperty(
+      'service',
+    );
   });
 });
 
 describe('a pod that is injected all the same comes with a warning', () => {
   const warnings = (value: unknown, context = CONTEXT) => {
     const outcome = injectRaw(value, context);
-    return 'patch' in outcome ? outcome.warnings : [JSON.stringify(outcome)];
+    return 'service' in outcome ? outcome.warnings : [JSON.stringify(outcome)];
   };
 
   it.each<[string, object, string[]]>([
@@ -302,6 +366,22 @@ describe('a pod that is injected all the same comes with a warning', () => {
     const sure = app({ resources: { limits } });
     expect(warnings(pod({ containers: [sure], initContainers: [{ name: 'i' }] }))).toEqual([]);
     expect(warnings(pod({ containers: [sure], resources: { limits } }))).toEqual([]);
+  });
+
+  it('where its service is taken by other ServiceAccounts, or its ServiceAccount may be other services', () => {
+    const service = (name: string, serviceAccounts: string[]) => ({
+      metadata: { name, namespace: 'shop' },
+      spec: { serviceAccounts },
+    });
+    const meshServices = [service('web', ['frontend']), service('shop', ['web'])];
+    const by = (serviceAccountName: string) =>
+      warnings(pod({ serviceAccountName }, { 'mesh/service': 'web' }), injectionContext({ meshServices }));
+    expect(by('web')).toEqual([expect.stringContaining('service web belongs to ServiceAccount frontend')]);
+    expect(by('frontend')).toEqual([]);
+    const own = pod({ serviceAccountName: 'web' }, { 'mesh/service': 'cart' });
+    expect(warnings(own, injectionContext({ meshServices }))).toEqual([
+      expect.stringContaining('pods of ServiceAccount web may also be shop'),
+    ]);
   });
 
   it('where its namespace refuses what the redirection needs', () => {

@@ -29,7 +29,7 @@ export function refusalsOf(pod: Pod, annotations: PodAnnotations): readonly Refu
   return [
     ...wholePod(pod),
     ...drain(pod, annotations),
-    ...placed.flatMap((one) => [...names(one), ...users(one), ...mounts(one), ...ports(one)]),
+    ...placed.flatMap((one) => [...names(one), ...intrusions(one), ...ports(one)]),
     ...(pod.spec.volumes ?? []).flatMap((volume, index) =>
       ownVolume(['spec', 'volumes', index], volume.name),
     ),
@@ -79,6 +79,11 @@ function names({ container, path }: PlacedContainer): Refusal[] {
       message: `"${container.name}" is the name of a container that injection adds; write another name`,
     },
   ];
+}
+
+/** Where a container would take the sidecar's place: its user, whose traffic is not redirected, or its tokens. */
+export function intrusions(placed: PlacedContainer): readonly Refusal[] {
+  return [...users(placed), ...mounts(placed)];
 }
 
 function users({ container, path }: PlacedContainer): Refusal[] {

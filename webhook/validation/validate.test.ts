@@ -171,7 +171,7 @@ describe('a MeshService', () => {
       {
         allowed: true,
         warnings: [
-          'pods of ServiceAccount one can be web as well: a compromised pod of one can take the name of the other',
+          "pods of ServiceAccount one may also be web: these services can take each other's identity; give each a ServiceAccount of its own",
         ],
       },
     );

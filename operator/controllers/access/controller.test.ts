@@ -3,7 +3,7 @@ import { CLUSTER_ROLE_BINDINGS, ROLE_BINDINGS } from '#kube/types.ts';
 import type { ClusterRoleBinding, Namespace, Pod, RoleBinding } from '#kube/types.ts';
 
 import { FakeCache } from '../../cache.fake.ts';
-import { ControllerWorld, pod } from '../controllers.fake.ts';
+import { ControllerWorld, RULES, pod } from '../controllers.fake.ts';
 import { AccessController } from './controller.ts';
 
 let world: ControllerWorld;
@@ -39,6 +39,7 @@ describe('the access controller', () => {
       log: world.log,
       meshNamespace: 'mesh',
       owner: undefined,
+      rules: RULES,
     });
 
   const local = (): RoleBinding | undefined =>

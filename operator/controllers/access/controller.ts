@@ -10,13 +10,15 @@ import type { Requeue } from '#kube/work-queue.ts';
 
 import type { ObjectCache } from '../../cache.ts';
 import type { ControllerDuty } from '../../controller.ts';
+import type { MemberRules } from '../../resources/member.ts';
 import { isBecauseTerminating, isTerminating } from '../../resources/namespace.ts';
 import { accessNames, decideAccess, namespaceOfBinding } from './decide.ts';
 
 export interface AccessControllerParts {
   readonly api: KubeApi;
-  /** Injected pods. */
+  /** Pods that are labelled as injected. */
   readonly pods: ObjectCache<Pod>;
+  readonly rules: MemberRules;
   readonly namespaces: ObjectCache<Namespace>;
   /** Bindings that carry our label. */
   readonly roleBindings: ObjectCache<RoleBinding>;
@@ -72,8 +74,11 @@ export class AccessController implements ControllerDuty {
   }
 
   async reconcile(namespace: string): Promise<Requeue | void> {
-    const { pods, namespaces, roleBindings, clusterRoleBindings, meshNamespace, owner } = this.#parts;
-    const wanted = decideAccess({ namespace, meshNamespace, pods: pods.inNamespace(namespace), owner });
+    const { pods, rules, namespaces, roleBindings, clusterRoleBindings, meshNamespace, owner } = this.#parts;
+    const wanted = decideAccess({
+      ...{ namespace, meshNamespace, owner, rules },
+      pods: pods.inNamespace(namespace),
+    });
     const names = accessNames(namespace, meshNamespace);
     const at = (name: ObjectName) => (binding: Binding) =>
       objectKey(binding) === objectKey({ metadata: name });

@@ -3,7 +3,9 @@ import type { OwnerReference } from '#core/resource.ts';
 import type { ObjectName } from '#kube/api.ts';
 import type { ClusterRoleBinding, Pod, RoleBinding } from '#kube/types.ts';
 
-import { isTerminal, podServiceAccount } from '../../resources/pod.ts';
+import { memberOf } from '../../resources/member.ts';
+import type { MemberRules } from '../../resources/member.ts';
+import { podServiceAccount } from '../../resources/pod.ts';
 
 /** Name of the RoleBinding in a namespace with injected pods; elsewhere the namespace is part of the name. */
 export const ACCESS_NAME = 'mesh-sidecar';
@@ -13,8 +15,9 @@ export const CATALOG_ROLE = 'mesh-sidecar-catalog';
 export interface AccessSituation {
   readonly namespace: string;
   readonly meshNamespace: string;
-  /** The injected pods of the namespace. */
+  /** The pods of the namespace that are labelled as injected; which of them are members is decided here. */
   readonly pods: readonly Pod[];
+  readonly rules: MemberRules;
   /** What owns the bindings, so that removing the chart removes them. */
   readonly owner: OwnerReference | undefined;
 }
@@ -49,11 +52,18 @@ export function namespaceOfBinding(binding: {
 }
 
 /**
- * What the sidecars of a namespace may read: exactly the ServiceAccounts of its injected pods are bound, and nobody when there are
- * none. Pure.
+ * What the sidecars of a namespace may read: exactly the ServiceAccounts of its members are bound, and nobody when there are
+ * none. A label makes no pod a member (`resources/member.ts`). Pure.
  */
-export function decideAccess({ namespace, meshNamespace, pods, owner }: AccessSituation): AccessVerdict {
-  const accounts = [...new Set(pods.filter((pod) => !isTerminal(pod)).map(podServiceAccount))].sort();
+export function decideAccess({
+  namespace,
+  meshNamespace,
+  pods,
+  owner,
+  rules,
+}: AccessSituation): AccessVerdict {
+  const members = pods.filter((pod) => memberOf(pod, rules) !== undefined);
+  const accounts = [...new Set(members.map(podServiceAccount))].sort();
   if (accounts.length === 0) return { policy: [], catalog: [] };
   const subjects = accounts.map((name) => ({ kind: 'ServiceAccount', name, namespace }));
   const names = accessNames(namespace, meshNamespace);

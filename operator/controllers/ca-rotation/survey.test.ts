@@ -2,10 +2,12 @@ import { LABELS } from '#core/constants.ts';
 import type { Pod } from '#kube/types.ts';
 
 import { FakeCache } from '../../cache.fake.ts';
-import { SCOPE } from '../controllers.fake.ts';
+import { memberSpec, registrationSpec } from '../../resources/member.fake.ts';
+import { RULES, SCOPE } from '../controllers.fake.ts';
 import { Survey, hindrance } from './survey.ts';
 import type { SurveyResult } from './survey.ts';
 
+const OUTSIDE = { ...RULES, outside: true };
 const OLD = 'a'.repeat(64);
 const NEW = 'b'.repeat(64);
 
@@ -14,13 +16,13 @@ function pod(name: string, status: Pod['status'] = { podIP: '10.0.0.1' }): Pod {
     apiVersion: 'v1',
     kind: 'Pod',
     metadata: { name, namespace: 'shop', labels: { [LABELS.service]: 'web', [LABELS.injected]: 'ordinary' } },
-    spec: { containers: [] },
+    spec: memberSpec('web', 'web', 'ordinary'),
     status,
   };
 }
 
 function surveyOf(pods: readonly Pod[], ask: (ip: string) => Promise<object>): Survey {
-  return new Survey({ pods: new FakeCache(pods), scope: SCOPE, ask: ({ ip }) => ask(ip) });
+  return new Survey({ pods: new FakeCache(pods), scope: SCOPE, rules: OUTSIDE, ask: ({ ip }) => ask(ip) });
 }
 
 describe('asking sidecars', () => {
@@ -30,6 +32,7 @@ describe('asking sidecars', () => {
     const survey = new Survey({
       pods: new FakeCache(pods),
       scope: SCOPE,
+      rules: OUTSIDE,
       ask: ({ ip, spiffeId }) => {
         asked.push(`${ip} ${spiffeId}`);
         return Promise.resolve({ ok: true, roots: [OLD, NEW], leans: [NEW] });
@@ -45,28 +48,34 @@ describe('asking sidecars', () => {
 
   test('one outside of pods at the port that its registration says, and no pod where it likes', async () => {
     const asked: unknown[] = [];
-    const at = (name: string, labels: object, port: string, spec: object = {}): Pod => {
+    const at = (name: string, labels: object, port: string, spec: Pod['spec']): Pod => {
       const { metadata, ...rest } = pod(name);
       const annotations = { 'mesh/sidecar-port': port };
       return {
         ...rest,
         metadata: { ...metadata, annotations, labels: { ...metadata.labels, ...labels } },
-        spec: { containers: [], ...spec },
+        ...(spec ? { spec } : {}),
       };
     };
     const run = { 'mesh.dev/run': 'true' };
     const pods = [
-      at('outside', run, '40001'),
-      at('wrong', run, '70000'),
-      at('inside', {}, '40001'),
-      at('on-node', run, '40001', { nodeName: 'node-1' }),
+      at('outside', run, '40001', registrationSpec('web')),
+      at('wrong', run, '70000', registrationSpec('web')),
+      at('inside', {}, '40001', memberSpec('web')),
+      at('on-node', run, '40001', { ...memberSpec('web'), nodeName: 'node-1' }),
     ];
     const ask = ({ port }: { readonly port?: number }) => {
       asked.push(port);
       return Promise.resolve({ roots: [OLD], leans: [] });
     };
-    await new Survey({ pods: new FakeCache(pods), scope: SCOPE, ask }).run();
+    await new Survey({ pods: new FakeCache(pods), scope: SCOPE, rules: OUTSIDE, ask }).run();
     expect(asked).toEqual([40001, undefined, undefined, undefined]);
+  });
+
+  test('a pod with the labels and no sidecar is not asked, so its silence holds up nothing', async () => {
+    const idle = { ...pod('idle'), spec: { containers: [{ name: 'app' }] } };
+    const { asked, silent } = await surveyOf([idle], () => Promise.reject(new Error('refused'))).run();
+    expect({ asked, silent }).toEqual({ asked: 0, silent: [] });
   });
 
   test.each<[string, () => Promise<object>]>([

@@ -1,18 +1,21 @@
 import * as z from 'zod';
 
-import { namespaceName, serviceName } from '#core/names.ts';
+import { namespaceName } from '#core/names.ts';
 import { serviceSpiffeId } from '#core/spiffe-id.ts';
 import type { IdentityScope } from '#core/spiffe-id.ts';
 import type { Pod } from '#kube/types.ts';
 
 import type { ObjectCache } from '../../cache.ts';
 import type { ControlTarget } from '../../control/control-client.ts';
-import { isTerminal, podService, sidecarPort } from '../../resources/pod.ts';
+import { memberOf } from '../../resources/member.ts';
+import type { MemberRules } from '../../resources/member.ts';
+import { sidecarPort } from '../../resources/pod.ts';
 
 /** What every sidecar says about roots, asked of each of them: whether the next phase of a rotation would cut anybody off. */
 export interface SurveyParts {
-  /** Injected pods. */
+  /** Pods that are labelled as injected; only members are asked, so that no other can hold up a rotation by its silence. */
   readonly pods: ObjectCache<Pod>;
+  readonly rules: MemberRules;
   readonly scope: IdentityScope;
   /** Asks a sidecar for its trust; throws when it does not answer. */
   readonly ask: (target: ControlTarget) => Promise<object>;
@@ -65,10 +68,10 @@ export class Survey {
   /** A pod without an address has no certificate yet, and reads the roots before it asks for one. */
   #target(pod: Pod): { readonly pod: string; readonly target: ControlTarget } | undefined {
     const { namespace = '', name } = pod.metadata;
-    const service = podService(pod);
+    const member = memberOf(pod, this.#parts.rules);
     const ip = pod.status?.podIP;
-    if (!service || !ip || isTerminal(pod)) return undefined;
-    const who = { namespace: namespaceName(namespace), service: serviceName(service) };
+    if (!member || !ip) return undefined;
+    const who = { namespace: namespaceName(namespace), service: member.service };
     const spiffeId = serviceSpiffeId(this.#parts.scope, who);
     const port = sidecarPort(pod);
     const target = { ip, spiffeId, ...(port === undefined ? {} : { port }) };

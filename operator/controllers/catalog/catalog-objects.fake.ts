@@ -1,6 +1,8 @@
 import type { MeshService } from '#core/model/mesh-service.ts';
 import type { Pod, Service } from '#kube/types.ts';
 
+import { memberSpec, registrationSpec } from '../../resources/member.fake.ts';
+
 export interface PodBends {
   readonly namespace?: string;
   readonly labels?: object;
@@ -10,7 +12,8 @@ export interface PodBends {
   readonly deleted?: boolean;
   /** Empty for a pod that the kubelet has not begun. */
   readonly address?: string;
-  readonly container?: string;
+  /** Whether its spec has no sidecar, whatever its labels say. */
+  readonly bare?: boolean;
   readonly hostNetwork?: boolean;
 }
 
@@ -26,11 +29,10 @@ export function meshPod(name: string, service: string, bends: PodBends = {}): Po
       ...(bends.deleted ? { deletionTimestamp: '2026-01-01T00:00:00Z' } : {}),
     },
     spec: {
-      serviceAccountName: bends.account ?? service,
+      ...memberSpec(service, bends.account),
+      ...(bends.bare ? { initContainers: [] } : {}),
       nodeName: 'n1',
       ...(bends.hostNetwork ? { hostNetwork: true } : {}),
-      initContainers: [{ name: bends.container ?? 'mesh-sidecar' }],
-      containers: [{ name: 'app' }],
     },
     status: {
       phase: bends.phase ?? 'Running',
@@ -46,7 +48,10 @@ export function registration(name: string, service: string, address = '10.9.0.1'
   return {
     ...pod,
     metadata: { ...pod.metadata, annotations: { 'mesh/sidecar-port': String(sidecarPort) } },
-    spec: { serviceAccountName: service, containers: [{ name: service, ports: [{ containerPort: 5432 }] }] },
+    spec: {
+      ...registrationSpec(service),
+      containers: [{ name: service, ports: [{ containerPort: 5432 }] }],
+    },
   };
 }
 

@@ -6,7 +6,7 @@ import type { Pod, Service } from '#kube/types.ts';
 
 import { FakeCache } from '../../cache.fake.ts';
 import type { Controller } from '../../controller.ts';
-import { ControllerWorld } from '../controllers.fake.ts';
+import { ControllerWorld, RULES } from '../controllers.fake.ts';
 import { kubeService, meshPod, meshServiceOf } from './catalog-objects.fake.ts';
 import { CatalogController } from './controller.ts';
 import { Reaches } from './reaches.ts';
@@ -44,7 +44,7 @@ const run = (): Promise<Controller> =>
         metrics: world.metrics,
       },
       ...{ meshNamespace: 'mesh', owner: undefined, slices: SLICES, proofs: undefined },
-      ...{ meshServices, pods, services, entries, reaches },
+      ...{ meshServices, pods, services, entries, reaches, rules: RULES },
     }),
   );
 

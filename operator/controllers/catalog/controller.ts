@@ -18,6 +18,7 @@ import type { ControllerDuty } from '../../controller.ts';
 import type { Events } from '../../events.ts';
 import { same } from '../../matches.ts';
 import type { OperatorMetrics } from '../../metrics.ts';
+import type { MemberRules } from '../../resources/member.ts';
 import { isRegistration, podAddresses, podService, sidecarPort } from '../../resources/pod.ts';
 import { TokenBuckets } from '../../signing/token-buckets.ts';
 import { AddressClaims } from './address-claims.ts';
@@ -47,6 +48,7 @@ export interface CatalogControllerDeps {
   /** Where processes outside of pods may join. */
   readonly proofs: RegistrationProofs | undefined;
   readonly reaches: Reaches;
+  readonly rules: MemberRules;
 }
 
 /** How often a Service that leads outside of the mesh too is looked at again, milliseconds: its endpoints are not watched. */
@@ -68,7 +70,8 @@ export class CatalogController implements ControllerDuty {
 
   constructor(deps: CatalogControllerDeps) {
     this.#deps = deps;
-    this.#isVouched = (pod) => isVouched(pod, (registration) => deps.proofs?.isProven(registration) ?? false);
+    this.#isVouched = (pod) =>
+      isVouched(pod, deps.rules, (registration) => deps.proofs?.isProven(registration) ?? false);
     this.#claims = new AddressClaims(this.#isVouched);
   }
 

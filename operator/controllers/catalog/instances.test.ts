@@ -1,7 +1,10 @@
 import type { Pod } from '#kube/types.ts';
 
+import { memberSpec } from '../../resources/member.fake.ts';
 import { meshPod, registration } from './catalog-objects.fake.ts';
 import { isVouched } from './instances.ts';
+
+const RULES = { outside: true, address: 'required' } as const;
 
 describe('a pod is an instance of its service', () => {
   const ordinary = meshPod('p', 'db');
@@ -11,15 +14,16 @@ describe('a pod is an instance of its service', () => {
       'with an ordinary container as sidecar',
       {
         ...ordinary,
-        spec: {
-          ...ordinary.spec,
-          initContainers: [],
-          containers: [{ name: 'mesh-sidecar' }, { name: 'app' }],
-        },
+        spec: { ...memberSpec('db', 'db', 'ordinary'), nodeName: 'n1' },
       },
       true,
     ],
-    ['not by its labels alone', meshPod('p', 'db', { container: 'something' }), false],
+    ['not by its labels alone', meshPod('p', 'db', { bare: true }), false],
+    [
+      'not of a service that its label alone names',
+      meshPod('p', 'db', { labels: { 'mesh.dev/service': 'web' } }),
+      false,
+    ],
     ['not before the kubelet has begun it', meshPod('p', 'db', { address: '' }), false],
     [
       'not on no node, whatever its status says',
@@ -30,11 +34,11 @@ describe('a pod is an instance of its service', () => {
     ['not once it has ended', meshPod('p', 'db', { phase: 'Succeeded' }), false],
     ['while it is leaving', meshPod('p', 'db', { deleted: true }), true],
   ])('%s', (_title, pod, expected) => {
-    expect(isVouched(pod, () => false)).toBe(expected);
+    expect(isVouched(pod, RULES, () => false)).toBe(expected);
   });
 
   it('a process outside of pods by its proof alone', () => {
     const claim = registration('r', 'db');
-    expect([true, false].map((proven) => isVouched(claim, () => proven))).toEqual([true, false]);
+    expect([true, false].map((proven) => isVouched(claim, RULES, () => proven))).toEqual([true, false]);
   });
 });

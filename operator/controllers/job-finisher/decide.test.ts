@@ -1,11 +1,13 @@
 import type { Pod } from '#kube/types.ts';
 
+import type { SidecarStyle } from '#core/sidecar-of-pod.ts';
+import { memberSpec } from '../../resources/member.fake.ts';
 import { finishedWork } from './decide.ts';
 
 type State = number | 'running';
 
 interface Given {
-  readonly style?: string;
+  readonly style?: SidecarStyle;
   readonly restartPolicy?: string;
   readonly app?: readonly State[];
   readonly sidecar?: State | 'unknown';
@@ -24,6 +26,7 @@ function pod({
   declared,
 }: Given): Pod {
   const state = (value: State) => (value === 'running' ? {} : { state: { terminated: { exitCode: value } } });
+  const spec = memberSpec('job', 'job', style);
   const names = Array.from({ length: declared ?? app.length }, (_, index) => ({ name: `app${index}` }));
   return {
     metadata: {
@@ -32,7 +35,7 @@ function pod({
       uid: 'u',
       labels: { 'mesh.dev/injected': style, 'mesh.dev/service': 'job' },
     },
-    spec: { restartPolicy, containers: [{ name: 'mesh-sidecar' }, ...names] },
+    spec: { ...spec, restartPolicy, containers: [...spec.containers.slice(0, -1), ...names] },
     status: {
       phase,
       podIP: ip,
@@ -61,6 +64,12 @@ describe('a pod that waits only for its sidecar', () => {
     ['the pod has no address', { ip: '' }, false],
   ])('%s', (_name, given, expected) => {
     expect(finishedWork(pod(given)) !== undefined).toBe(expected);
+  });
+
+  test('is none by its label alone', () => {
+    const real = pod({});
+    const { spec } = real;
+    expect(finishedWork({ ...real, spec: { ...spec!, volumes: [] } })).toBeUndefined();
   });
 
   test('says who must answer, and where', () => {

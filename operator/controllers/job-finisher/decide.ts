@@ -1,8 +1,9 @@
-import { LABELS, SIDECAR_CONTAINER } from '#core/constants.ts';
+import { SIDECAR_CONTAINER } from '#core/constants.ts';
 import type { Pod } from '#kube/types.ts';
 
+import { claimOf } from '../../resources/member.ts';
 import type { ContainerStatus } from '../../resources/pod.ts';
-import { applicationContainers, isTerminal, podService } from '../../resources/pod.ts';
+import { applicationContainers, isTerminal } from '../../resources/pod.ts';
 
 /** A pod whose work is done and whose sidecar still runs. */
 export interface FinishedWork {
@@ -17,12 +18,12 @@ export interface FinishedWork {
  * which then never completes. Under `OnFailure` a container that failed is started again, so only success counts. Pure.
  */
 export function finishedWork(pod: Pod): FinishedWork | undefined {
-  const { namespace = '', labels } = pod.metadata;
-  if (labels?.[LABELS.injected] !== 'ordinary' || isTerminal(pod)) return undefined;
-  const service = podService(pod);
+  const { namespace = '' } = pod.metadata;
+  const claim = claimOf(pod, { outside: false });
+  if ('fault' in claim || claim.kind !== 'ordinary' || isTerminal(pod)) return undefined;
   const ip = pod.status?.podIP;
-  if (!service || !ip || !sidecarRuns(pod) || !applicationsAreDone(pod)) return undefined;
-  return { namespace, service, ip };
+  if (!ip || !sidecarRuns(pod) || !applicationsAreDone(pod)) return undefined;
+  return { namespace, service: claim.service, ip };
 }
 
 function applicationsAreDone(pod: Pod): boolean {

@@ -4,8 +4,8 @@ import type { Pod } from '#kube/types.ts';
 
 import { FakeCache } from '../../cache.fake.ts';
 import { StatusWriter } from '../../status-writer.ts';
-import { ControllerWorld, SCOPE, pod } from '../controllers.fake.ts';
 import { Reaches } from '../catalog/reaches.ts';
+import { ControllerWorld, RULES, SCOPE, pod } from '../controllers.fake.ts';
 import { MeshServiceController } from './controller.ts';
 
 let world: ControllerWorld;
@@ -36,7 +36,7 @@ describe('the mesh service controller', () => {
       clock: world.clock,
       events: world.events,
       log: world.log,
-      ...{ meshServices, pods, reaches, scope: SCOPE, meshNamespace: 'mesh' },
+      ...{ meshServices, pods, reaches, scope: SCOPE, meshNamespace: 'mesh', rules: RULES },
       status: new StatusWriter(MESH_SERVICES, { ...world, api: world.fake.api }),
     });
 
@@ -88,10 +88,78 @@ describe('the mesh service controller', () => {
     );
     pods.put(pod('evil', 'db', { account: 'web' }));
     await world.run(duty());
-    expect(world.events.told).toMatchObject([{ type: 'Warning', reason: 'ServiceAccountNotAllowed' }]);
+    expect(world.events.told).toMatchObject([
+      { type: 'Warning', reason: 'ServiceNameTaken', about: { kind: 'Pod', metadata: { name: 'evil' } } },
+      { type: 'Warning', reason: 'ServiceAccountNotAllowed' },
+    ]);
     expect(find('db')?.status?.conditions?.find(({ type }) => type === 'IdentityAllowed')?.status).toBe(
       'False',
     );
+  });
+
+  test('a pod whose name is taken has one Event, before it runs, and so has one that waits when the name gets an owner', async () => {
+    const told = () =>
+      world.events.told
+        .filter(({ reason }) => reason === 'ServiceNameTaken')
+        .map(({ about }) => about.metadata.name);
+    pods.put(pod('b-0', 'db', { account: 'two', status: { podIP: undefined, phase: 'Pending' } }));
+    pods.put(pod('a-0', 'db', { account: 'one' }));
+    const controller = await world.run(duty());
+    expect(told()).toEqual([]);
+    world.sync(MESH_SERVICES, meshServices);
+    await controller.idle();
+    expect(told()).toEqual(['b-0']);
+    pods.put(pod('b-0', 'db', { account: 'two' }));
+    pods.put(pod('b-1', 'db', { account: 'two', status: { podIP: undefined, phase: 'Pending' } }));
+    await controller.idle();
+    expect(told()).toEqual(['b-0', 'b-1']);
+    expect(world.events.told.find(({ reason }) => reason === 'ServiceNameTaken')?.message).toContain(
+      'service db belongs to ServiceAccount one: this pod of ServiceAccount two gets no certificate',
+    );
+  });
+
+  test('what was made for a Job goes to the workload that goes on, with an Event', async () => {
+    pods.put(pod('migrate', 'db', { account: 'migrate', owner: { kind: 'Job', name: 'migrate' } }));
+    const controller = await world.run(duty());
+    world.sync(MESH_SERVICES, meshServices);
+    await controller.idle();
+    expect(find('db')?.spec?.serviceAccounts).toEqual(['migrate']);
+    const goesOn = pod('db-0', 'db', { account: 'data' });
+    pods.put({ ...goesOn, spec: { ...goesOn.spec!, restartPolicy: 'Always' } });
+    await controller.idle();
+    expect(find('db')?.spec?.serviceAccounts).toEqual(['migrate']);
+    world.sync(MESH_SERVICES, meshServices);
+    await controller.idle();
+    pods.put(pod('migrate', 'db', { account: 'migrate', status: { phase: 'Succeeded' } }));
+    await controller.idle();
+    expect(find('db')?.spec?.serviceAccounts).toEqual(['data']);
+    expect(find('db')?.metadata.labels).toEqual({ 'app.kubernetes.io/managed-by': 'mesh-operator' });
+    expect(world.events.told.map(({ reason }) => reason)).toContain('ServiceAccountChosen');
+  });
+
+  test('services that share a ServiceAccount name each other when the second one comes, and no longer when it goes', async () => {
+    const put = (name: string) =>
+      meshServices.put(
+        world.fake.put(MESH_SERVICES, {
+          metadata: { name, namespace: 'shop', generation: 1 },
+          spec: { serviceAccounts: ['app'] },
+        }),
+      );
+    const exclusive = (name: string) =>
+      find(name)?.status?.conditions?.find(({ type }) => type === 'IdentityExclusive')?.status;
+    put('cart');
+    const controller = await world.run(duty());
+    expect(exclusive('cart')).toBe('True');
+    world.sync(MESH_SERVICES, meshServices);
+    put('checkout');
+    await controller.idle();
+    expect([exclusive('cart'), exclusive('checkout')]).toEqual(['False', 'False']);
+    expect(world.events.told.filter(({ reason }) => reason === 'SharedServiceAccount')).toHaveLength(2);
+    world.sync(MESH_SERVICES, meshServices);
+    world.fake.remove(MESH_SERVICES, { name: 'checkout', namespace: 'shop' });
+    meshServices.remove('shop/checkout');
+    await controller.idle();
+    expect(exclusive('cart')).toBe('True');
   });
 
   test('a MeshService that somebody else made first is left as it is', async () => {

@@ -3,7 +3,7 @@ import type { MeshService, MeshServiceStatus } from '#core/model/mesh-service.ts
 import type { IdentityScope } from '#core/spiffe-id.ts';
 import type { KubeApi } from '#kube/api.ts';
 import type { Clock } from '#kube/clock.ts';
-import { isAlreadyExists } from '#kube/errors.ts';
+import { isAlreadyExists, isConflict, isNotFound } from '#kube/errors.ts';
 import type { Logger } from '#kube/log.ts';
 import { MESH_SERVICES } from '#kube/types.ts';
 import type { Pod } from '#kube/types.ts';
@@ -14,13 +14,16 @@ import { mergeConditions } from '../../conditions.ts';
 import type { ControllerDuty } from '../../controller.ts';
 import type { Events } from '../../events.ts';
 import { same } from '../../matches.ts';
+import type { MemberRules } from '../../resources/member.ts';
 import { isBecauseTerminating } from '../../resources/namespace.ts';
 import { podService } from '../../resources/pod.ts';
 import type { StatusWriter } from '../../status-writer.ts';
 import { faultText } from '../fault-text.ts';
-import { meshServiceFor } from './create.ts';
 import type { Reaches } from '../catalog/reaches.ts';
+import { AccountIndex } from './account-index.ts';
+import { PROVISIONAL_LABEL, betterChoice, choiceFor, choiceSentence, meshServiceFor } from './create.ts';
 import { decideMeshService } from './decide.ts';
+import { TakenNames } from './taken-names.ts';
 
 export interface MeshServiceControllerParts {
   readonly api: KubeApi;
@@ -35,23 +38,34 @@ export interface MeshServiceControllerParts {
   readonly log: Logger;
   readonly scope: IdentityScope;
   readonly meshNamespace: string;
+  readonly rules: MemberRules;
 }
 
-/** Makes the MeshService that pods name and nobody defined, and keeps the status of all. Keys are `namespace/name`. */
+/** Makes the MeshService of a workload that runs under a name which nobody defined, and keeps the status of all. Keys are `namespace/name`. */
 export class MeshServiceController implements ControllerDuty {
   readonly name = 'mesh-service';
   readonly #parts: MeshServiceControllerParts;
+  readonly #accounts = new AccountIndex();
+  readonly #taken: TakenNames;
 
   constructor(parts: MeshServiceControllerParts) {
     this.#parts = parts;
+    this.#taken = new TakenNames(parts.events);
   }
 
   subscribe(add: (key: string) => void): readonly (() => void)[] {
     const { meshServices, pods, reaches } = this.#parts;
     const namesIn = (namespace: string): readonly string[] =>
       meshServices.inNamespace(namespace).map(({ metadata }) => metadata.name);
+    for (const service of meshServices.all()) this.#accounts.take(undefined, service);
     return [
-      meshServices.subscribe((changes) => changes.forEach(({ key }) => add(key))),
+      meshServices.subscribe((changes) => {
+        for (const { key, before, after } of changes) {
+          const [namespace = ''] = key.split('/');
+          for (const name of this.#accounts.take(before, after)) add(`${namespace}/${name}`);
+          add(key);
+        }
+      }),
       reaches.onChange((namespace, services) => {
         for (const name of services === 'all' ? namesIn(namespace) : services) add(`${namespace}/${name}`);
       }),
@@ -74,16 +88,21 @@ export class MeshServiceController implements ControllerDuty {
     const { meshServices, status } = this.#parts;
     const [namespace = '', name = ''] = key.split('/');
     const service = meshServices.get(key);
-    if (service) return this.#keepStatus(service);
+    if (service) {
+      await this.#chooseAgain(service);
+      return this.#keepStatus(service);
+    }
     status.forget(key);
+    this.#taken.forget(key);
     await this.#create(namespace, name);
     return undefined;
   }
 
   async #create(namespace: string, name: string): Promise<void> {
-    const { api, pods, log, events, meshNamespace } = this.#parts;
-    const wanted = meshServiceFor(namespace, name, pods.inNamespace(namespace));
-    if (!wanted) return;
+    const { api, pods, log, events, meshNamespace, rules } = this.#parts;
+    const choice = choiceFor({ namespace, name, pods: pods.inNamespace(namespace), rules });
+    if (!choice) return;
+    const wanted = meshServiceFor(namespace, name, choice);
     const faults = meshServiceFaults(wanted, { meshNamespace }).map(faultText);
     if (faults.length > 0) {
       log.warn({ namespace, service: name, faults }, 'a pod names a service that cannot be');
@@ -91,24 +110,42 @@ export class MeshServiceController implements ControllerDuty {
     }
     try {
       const made = await api.create(MESH_SERVICES, wanted);
-      const accounts = wanted.spec?.serviceAccounts?.join(', ') ?? '';
-      log.info(
-        { namespace, service: name, serviceAccounts: accounts },
-        'made a MeshService for the first pod that names it',
-      );
+      log.info({ namespace, service: name, ...choice }, 'made a MeshService for a workload that runs');
       events.emit({
         about: { ...wanted, metadata: made.metadata },
         type: 'Normal',
         reason: 'Created',
-        message: `made for the first pod that names this service; pods of ServiceAccount ${accounts} may be it`,
+        message: choiceSentence(choice),
       });
     } catch (error) {
       if (!isAlreadyExists(error) && !isBecauseTerminating(error)) throw error;
     }
   }
 
+  /** What was made for a workload that ended goes to one that goes on. */
+  async #chooseAgain(service: MeshService): Promise<void> {
+    const { api, pods, log, events, rules } = this.#parts;
+    const { name, namespace = '', resourceVersion } = service.metadata;
+    const choice = betterChoice(service, pods.inNamespace(namespace), rules);
+    if (!choice) return;
+    const patch = {
+      // Whatever anybody else wrote meanwhile holds.
+      metadata: { ...(resourceVersion ? { resourceVersion } : {}), labels: { [PROVISIONAL_LABEL]: null } },
+      spec: { serviceAccounts: [choice.account] },
+    };
+    try {
+      await api.mergePatch(MESH_SERVICES, { name, namespace }, patch);
+    } catch (error) {
+      if (isConflict(error) || isNotFound(error)) return;
+      throw error;
+    }
+    log.info({ namespace, service: name, ...choice }, 'gave a MeshService to a workload that goes on');
+    const about = { apiVersion: 'mesh.dev/v1alpha1', kind: 'MeshService', metadata: service.metadata };
+    events.emit({ about, type: 'Normal', reason: 'ServiceAccountChosen', message: choiceSentence(choice) });
+  }
+
   async #keepStatus(service: MeshService): Promise<Requeue | void> {
-    const { pods, reaches, status, clock, scope, meshNamespace } = this.#parts;
+    const { pods, reaches, status, clock, scope, meshNamespace, rules } = this.#parts;
     const { namespace = '', name, generation } = service.metadata;
     const reach = reaches.get(namespace, name);
     // The catalog's controller has not come to this namespace yet; when it has, it brings this service back here.
@@ -119,8 +156,10 @@ export class MeshServiceController implements ControllerDuty {
       scope,
       faults: meshServiceFaults(service, { meshNamespace }).map(faultText),
       pods: pods.inNamespace(namespace),
-      reach,
+      ...{ reach, rules },
+      shared: this.#accounts.sharedWith(service),
     });
+    this.#taken.report(service, pods.inNamespace(namespace), rules);
     const conditions = mergeConditions(current?.conditions, verdict.conditions, generation, clock.now());
     const patch = {
       ...verdict,
@@ -141,7 +180,7 @@ export class MeshServiceController implements ControllerDuty {
   ): void {
     for (const { type, status, reason, message } of conditions) {
       const was = before?.conditions?.find((condition) => condition.type === type)?.status;
-      if (!['Accepted', 'IdentityAllowed'].includes(type) || status !== 'False' || was === status) continue;
+      if (!REPORTED.includes(type) || status !== 'False' || was === status) continue;
       const about = { apiVersion: 'mesh.dev/v1alpha1', kind: 'MeshService', metadata: service.metadata };
       this.#parts.events.emit({ about, type: 'Warning', reason, message });
     }
@@ -154,6 +193,8 @@ function* servicesOf({ before, after }: Change<Pod>): Iterable<string> {
     if (service !== undefined) yield `${pod?.metadata.namespace ?? ''}/${service}`;
   }
 }
+/** Conditions that are an Event when they become false. */
+const REPORTED: readonly string[] = ['Accepted', 'IdentityAllowed', 'IdentityExclusive'];
 
 /** A status without what changes with every pod. */
 function withoutCounts(status: MeshServiceStatus | undefined): object {

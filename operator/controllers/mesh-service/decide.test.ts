@@ -1,9 +1,10 @@
 import type { MeshService } from '#core/model/mesh-service.ts';
+import type { SharedIdentity } from '#core/model/service-identity.ts';
 import { trustDomain } from '#core/spiffe-id.ts';
 import type { Pod } from '#kube/types.ts';
 
+import { memberSpec } from '../../resources/member.fake.ts';
 import type { Reach } from '../catalog/decide.ts';
-import { meshServiceFor } from './create.ts';
 import { decideMeshService } from './decide.ts';
 
 const SCOPE = { trustDomain: trustDomain('corp.example'), datacenter: 'eu' };
@@ -28,7 +29,7 @@ function pod(
       ...(more.deleted ? { deletionTimestamp: '2026-01-01T00:00:00Z' } : {}),
       ...(more.at ? { creationTimestamp: more.at } : {}),
     },
-    spec: { serviceAccountName: more.account ?? service, containers: [] },
+    spec: memberSpec(service, more.account ?? service),
     status: {
       phase: more.phase ?? 'Running',
       conditions: [{ type: 'Ready', status: more.ready === false ? 'False' : 'True' }],
@@ -39,13 +40,19 @@ function pod(
 const DB = { name: 'db', clusterIPs: ['10.0.0.9', 'fd00::9'], headless: false, ports: [] };
 const REACHABLE: Reach = { kind: 'reachable', services: [DB, { ...DB, name: 'peers', clusterIPs: [] }] };
 
+const NOTHING: SharedIdentity = { services: [], accounts: [] };
+
 function decide(
   pods: readonly Pod[],
   reach: Reach = { kind: 'none' },
   meshService: Partial<MeshService> = {},
+  shared: SharedIdentity = NOTHING,
 ) {
   const db: MeshService = { metadata: { name: 'db', namespace: 'shop' }, ...meshService };
-  const verdict = decideMeshService({ service: db, scope: SCOPE, faults: [], pods, reach });
+  const verdict = decideMeshService({
+    ...{ service: db, scope: SCOPE, faults: [], pods, reach, shared },
+    rules: { outside: true },
+  });
   return {
     ...verdict,
     is: Object.fromEntries(
@@ -68,6 +75,7 @@ describe('the status of a mesh service', () => {
     expect(verdict.is).toEqual({
       Accepted: 'True Valid',
       IdentityAllowed: 'True Allowed',
+      IdentityExclusive: 'True Exclusive',
       Reachable: 'True HasService',
       Ready: 'True HasReadyInstance',
     });
@@ -102,37 +110,35 @@ describe('the status of a mesh service', () => {
     expect([services, virtualIPs]).toEqual([[], []]);
   });
 
+  test('a pod with the labels and no sidecar says nothing about who is it', () => {
+    const idle = { ...pod('db-0', 'db', { account: 'web' }), spec: { containers: [{ name: 'app' }] } };
+    expect(decide([idle]).is.IdentityAllowed).toBe('True Allowed');
+  });
+
+  test('of a service that the operator made says so, and what to do where another was meant', () => {
+    const made = {
+      labels: { 'app.kubernetes.io/managed-by': 'mesh-operator' },
+      name: 'db',
+      namespace: 'shop',
+    };
+    const { says } = decide([], undefined, { metadata: made, spec: { serviceAccounts: ['app'] } });
+    expect(says.IdentityAllowed).toBe(
+      'pods of ServiceAccount app may be db, which the operator chose by what runs under this name; to choose otherwise, write spec.serviceAccounts',
+    );
+  });
+
+  test('says which other services its ServiceAccount may be', () => {
+    const { is, says } = decide([], undefined, {}, { services: ['cache', 'web'], accounts: ['db'] });
+    expect(is.IdentityExclusive).toBe('False SharedServiceAccount');
+    expect(says.IdentityExclusive).toContain(
+      'pods of ServiceAccount db may also be cache, web: these services',
+    );
+  });
+
   test.each<[string, Pod[], string]>([
     ['no pods', [], 'False NoInstances'],
     ['none ready', [pod('db-0', 'db', { ready: false })], 'False NoneReady'],
   ])('%s', (_name, pods, expected) => {
     expect(decide(pods).is.Ready).toBe(expected);
-  });
-});
-
-describe('the MeshService made for pods whose service nobody defined', () => {
-  test('the oldest pod says who may be it, whatever the order they are seen in', () => {
-    const late = pod('db-0', 'db', { account: 'late', at: '2026-01-02T00:00:00Z' });
-    const early = pod('db-1', 'db', { account: 'early', at: '2026-01-01T00:00:00Z' });
-    for (const pods of [
-      [late, early],
-      [early, late],
-    ]) {
-      expect(meshServiceFor('shop', 'db', pods)).toMatchObject({
-        metadata: {
-          name: 'db',
-          namespace: 'shop',
-          labels: { 'app.kubernetes.io/managed-by': 'mesh-operator' },
-        },
-        spec: { serviceAccounts: ['early'] },
-      });
-    }
-  });
-
-  test('none for pods of other services, ended pods, or labels that are no name', () => {
-    expect(
-      meshServiceFor('shop', 'db', [pod('web-0', 'web'), pod('db-0', 'db', { phase: 'Failed' })]),
-    ).toBeUndefined();
-    expect(meshServiceFor('shop', 'DB', [pod('x', 'DB')])).toBeUndefined();
   });
 });

@@ -1,5 +1,5 @@
 import type { MeshService, MeshServiceStatus } from '#core/model/mesh-service.ts';
-import { allowedServiceAccounts } from '#core/model/mesh-service.ts';
+import type { SharedIdentity } from '#core/model/service-identity.ts';
 import { namespaceName, serviceName } from '#core/names.ts';
 import { serviceSpiffeId } from '#core/spiffe-id.ts';
 import type { IdentityScope } from '#core/spiffe-id.ts';
@@ -7,9 +7,11 @@ import type { Pod } from '#kube/types.ts';
 
 import { isFalse, isTrue } from '../../conditions.ts';
 import type { ConditionState } from '../../conditions.ts';
-import { isInstance, isReady, podService, podServiceAccount } from '../../resources/pod.ts';
+import type { MemberRules } from '../../resources/member.ts';
+import { isInstance, isReady, podService } from '../../resources/pod.ts';
 import type { Reach } from '../catalog/decide.ts';
 import { unclear } from '../catalog/occurrences.ts';
+import { identityConditions } from './identity.ts';
 
 export interface MeshServiceSituation {
   readonly service: MeshService;
@@ -20,6 +22,9 @@ export interface MeshServiceSituation {
   readonly pods: readonly Pod[];
   /** How it is reached. */
   readonly reach: Reach;
+  readonly rules: Pick<MemberRules, 'outside'>;
+  /** What other MeshServices of the namespace have in common with this one. */
+  readonly shared: SharedIdentity;
 }
 
 /** A MeshService's status without what depends on time. */
@@ -44,26 +49,11 @@ export function decideMeshService(situation: MeshServiceSituation): MeshServiceV
       faults.length > 0
         ? isFalse('Accepted', 'Invalid', faults.join('; '))
         : isTrue('Accepted', 'Valid', 'nothing is wrong with it'),
-      identity(service, instances),
+      ...identityConditions(situation),
       reachable(name, reach),
       ready(instances),
     ],
   };
-}
-
-function identity(service: MeshService, instances: readonly Pod[]): ConditionState {
-  const { name } = service.metadata;
-  const allowed = allowedServiceAccounts(service);
-  const wrong = [...new Set(instances.map(podServiceAccount))]
-    .filter((account) => !allowed.includes(account))
-    .sort();
-  if (wrong.length === 0)
-    return isTrue('IdentityAllowed', 'Allowed', `pods of ${list('ServiceAccount', allowed)} may be ${name}`);
-  return isFalse(
-    'IdentityAllowed',
-    'ServiceAccountNotAllowed',
-    `pods of ${list('ServiceAccount', wrong)} call themselves ${name} and get no certificate; add to spec.serviceAccounts or change the pods (allowed: ${allowed.join(', ') || 'none'})`,
-  );
 }
 
 function reachable(name: string, reach: Reach): ConditionState {

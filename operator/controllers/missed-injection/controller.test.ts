@@ -6,7 +6,8 @@ import { FakeCache } from '../../cache.fake.ts';
 import { Controller } from '../../controller.ts';
 import { FakeEvents } from '../../events.fake.ts';
 import { createMetrics } from '../../metrics.ts';
-import { prunePod } from '../../resources/pod.ts';
+import { memberSpec } from '../../resources/member.fake.ts';
+import { prunePod } from '../../resources/prune-pod.ts';
 import { MissedInjectionController } from './controller.ts';
 import { missedInjection, pruneUnlessAsking } from './decide.ts';
 
@@ -37,7 +38,12 @@ describe('a pod that asked for the mesh and runs without it', () => {
     ['by label', pod({ annotations: {}, labels: { 'mesh/inject': 'true' } }), true],
     ['does not ask', pod({ annotations: {} }), false],
     ['asks not to', pod({ annotations: { 'mesh/inject': 'false' } }), false],
-    ['is injected', pod({ labels: { 'mesh.dev/injected': 'ordinary' } }), false],
+    [
+      'is injected',
+      { ...pod({ labels: { 'mesh.dev/injected': 'native' } }), spec: memberSpec('web') },
+      false,
+    ],
+    ['is injected by its label alone', pod({ labels: { 'mesh.dev/injected': 'native' } }), true],
     ['has ended', pod({ phase: 'Succeeded' }), false],
     ['in an excluded namespace', pod({ namespace: 'kube-system' }), false],
   ])('%s', (_name, one, expected) => {

@@ -1,7 +1,8 @@
 import { ANNOTATIONS } from '#core/constants.ts';
+import { sidecarOfPod } from '#core/sidecar-of-pod.ts';
 import type { Pod } from '#kube/types.ts';
 
-import { isInjected, isTerminal } from '../../resources/pod.ts';
+import { isRegistration, isTerminal } from '../../resources/pod.ts';
 
 /** Namespaces that carry the cluster itself and are never injected. */
 export const SYSTEM_NAMESPACES = ['kube-system', 'kube-public', 'kube-node-lease'] as const;
@@ -16,7 +17,8 @@ export function missedInjection(pod: Pod, excludedNamespaces: readonly string[])
   const asks = annotations?.[ANNOTATIONS.inject] === 'true' || labels?.[ANNOTATIONS.inject] === 'true';
   return (
     asks &&
-    !isInjected(pod) &&
+    'fault' in sidecarOfPod(pod.spec) &&
+    !isRegistration(pod) &&
     !isTerminal(pod) &&
     deletionTimestamp === undefined &&
     !excludedNamespaces.includes(namespace)

@@ -5,6 +5,7 @@ import { LEASES, PODS } from '#kube/types.ts';
 import type { Pod } from '#kube/types.ts';
 
 import { FakeCache } from '../../cache.fake.ts';
+import { registrationSpec } from '../../resources/member.fake.ts';
 import { ControllerWorld, pod } from '../controllers.fake.ts';
 import { RegistrationsController } from './controller.ts';
 
@@ -18,7 +19,10 @@ beforeEach(async () => {
 
 afterEach(() => world.end());
 
-const registration = (name: string): Pod => pod(name, 'billing', { labels: { [LABELS.run]: 'true' } });
+const registration = (name: string): Pod => ({
+  ...pod(name, 'billing', { labels: { [LABELS.run]: 'true' } }),
+  spec: registrationSpec('billing'),
+});
 const put = (object: Pod): void => {
   world.fake.put(PODS, object);
   pods.put(object);
@@ -111,10 +115,12 @@ describe('registrations of processes outside of pods', () => {
     const onHost = registration('on-host');
     put({ ...onHost, spec: { ...onHost.spec!, hostNetwork: true } });
     put(pod('web-1', 'web'));
+    // Whoever may change labels, and may not delete pods, must not have the operator do it.
+    put(pod('waiting', 'web', { labels: { [LABELS.run]: 'true' } }));
     await run();
     await world.clock.advance(120_000);
     await new Promise((resolve) => setTimeout(resolve, 50));
-    for (const name of ['on-node', 'on-host', 'web-1']) expect(there(name)).toBe(true);
+    for (const name of ['on-node', 'on-host', 'web-1', 'waiting']) expect(there(name)).toBe(true);
     expect(world.fake.requests.filter(({ path }) => path.includes('/leases/'))).toEqual([]);
   });
 });

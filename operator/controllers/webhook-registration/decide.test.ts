@@ -65,6 +65,55 @@ describe('the registration of injection', () => {
   });
 });
 
+describe('the registration of what guards pods', () => {
+  const hooks = (situation: WebhookSituation) =>
+    (validatingWebhook(situation).webhooks ?? []).filter(
+      ({ name }) => name !== 'resources.validate.mesh.dev',
+    );
+  const pods = (operations: string[], resource: string) => ({
+    apiGroups: [''],
+    apiVersions: ['v1'],
+    operations,
+    resources: [resource],
+    scope: 'Namespaced',
+  });
+
+  test('every namespace, creations and changes, and changes by the path of the status', () => {
+    const [guard, debug, ...more] = hooks(SITUATION);
+    expect(more).toEqual([]);
+    expect(guard).toMatchObject({
+      name: 'pods.validate.mesh.dev',
+      failurePolicy: 'Fail',
+      namespaceSelector: {},
+    });
+    expect(guard?.rules).toEqual([pods(['CREATE', 'UPDATE'], 'pods'), pods(['UPDATE'], 'pods/status')]);
+    expect(debug).toMatchObject({ name: 'debug.validate.mesh.dev', failurePolicy: 'Fail' });
+    expect(debug?.rules).toEqual([pods(['UPDATE'], 'pods/ephemeralcontainers')]);
+  });
+
+  test('and of those only what touches a key of ours: no kubelet waits for the webhook', () => {
+    // What these expressions say was tried with the API server's own library, see docs/decisions/0024.
+    const [guard, debug] = hooks(SITUATION).map(
+      ({ matchConditions }) => matchConditions?.[0]?.expression ?? '',
+    );
+    expect(guard?.startsWith("request.operation == 'CREATE' ? (")).toBe(true);
+    expect(guard?.match(/key\.startsWith\('mesh\.dev\/'\)/g)).toHaveLength(6);
+    expect(debug).toContain('one.securityContext.runAsUser == 15777');
+    expect(debug).toContain("mount.name in ['mesh-kube-token', 'mesh-ca-token']");
+  });
+
+  test('without matchConditions it sees pods that are labelled as injected, and stops none', () => {
+    const [guard, ...more] = hooks(OLD);
+    expect(more).toEqual([]);
+    expect(guard).toMatchObject({
+      failurePolicy: 'Ignore',
+      objectSelector: { matchExpressions: [{ key: 'mesh.dev/injected', operator: 'Exists' }] },
+    });
+    expect(guard?.rules).toEqual([pods(['CREATE', 'UPDATE'], 'pods')]);
+    expect(guard).not.toHaveProperty('matchConditions');
+  });
+});
+
 describe('the registration of validation', () => {
   test.each([SITUATION, OLD])(
     'lets a deny through when the operator is away; looks at what is written and never at status',

@@ -2,7 +2,13 @@ import { API_GROUP, API_VERSION, LABELS, MANAGED_BY_VALUE, OPERATOR_SERVICE } fr
 import type { OwnerReference } from '#core/resource.ts';
 import type { MutatingWebhook, ValidatingWebhook } from '#kube/types.ts';
 
-import { INJECT_ANNOTATION_ASKS, INJECT_LABEL_ASKS, NOT_ASKED_BY_POD } from './match-conditions.ts';
+import {
+  DEBUG_CONTAINER_INTRUDES,
+  INJECT_ANNOTATION_ASKS,
+  INJECT_LABEL_ASKS,
+  NOT_ASKED_BY_POD,
+  RESERVED_KEYS_WRITTEN,
+} from './match-conditions.ts';
 
 /** The name of both webhook configurations. */
 export const WEBHOOK_NAME = 'mesh';
@@ -82,7 +88,10 @@ export function mutatingWebhook(situation: WebhookSituation): MutatingWebhook {
   };
 }
 
-/** The ValidatingWebhookConfiguration for the mesh's own resources. Their status is not validated: only the mesh writes it. Pure. */
+/**
+ * The ValidatingWebhookConfiguration for the mesh's own resources, whose status is not validated because only the mesh writes it, and for
+ * what only the mesh writes on pods. Pure.
+ */
 export function validatingWebhook(situation: WebhookSituation): ValidatingWebhook {
   return {
     apiVersion: 'admissionregistration.k8s.io/v1',
@@ -106,8 +115,55 @@ export function validatingWebhook(situation: WebhookSituation): ValidatingWebhoo
           },
         ],
       },
+      ...podWebhooks(situation),
     ],
   };
+}
+
+/**
+ * Pods with labels or annotations `mesh.dev/…`, in every namespace: where nothing is injected, none may have them. A change by the path of the
+ * status matters because it can change labels too; containers for debugging have a path of their own.
+ */
+function podWebhooks(situation: WebhookSituation) {
+  const common = {
+    ...shared(situation, VALIDATE_PATH, INJECT_TIMEOUT_SECONDS),
+    namespaceSelector: {},
+    objectSelector: {},
+  };
+  const rule = (operations: readonly string[], resources: readonly string[]) => ({
+    apiGroups: [''],
+    apiVersions: ['v1'],
+    ...{ operations, resources },
+    scope: 'Namespaced',
+  });
+  if (!situation.matchConditions) {
+    // Here a webhook cannot choose by keys, so it sees every change of meshed pods, must stop none when it is away, and leaves out their status.
+    return [
+      {
+        ...common,
+        name: 'pods.validate.mesh.dev',
+        failurePolicy: 'Ignore',
+        objectSelector: { matchExpressions: [{ key: LABELS.injected, operator: 'Exists' }] },
+        rules: [rule(['CREATE', 'UPDATE'], ['pods'])],
+      },
+    ];
+  }
+  return [
+    {
+      ...common,
+      name: 'pods.validate.mesh.dev',
+      failurePolicy: 'Fail',
+      rules: [rule(['CREATE', 'UPDATE'], ['pods']), rule(['UPDATE'], ['pods/status'])],
+      matchConditions: [{ name: 'writes-what-only-the-mesh-writes', expression: RESERVED_KEYS_WRITTEN }],
+    },
+    {
+      ...common,
+      name: 'debug.validate.mesh.dev',
+      failurePolicy: 'Fail',
+      rules: [rule(['UPDATE'], ['pods/ephemeralcontainers'])],
+      matchConditions: [{ name: 'takes-the-place-of-the-sidecar', expression: DEBUG_CONTAINER_INTRUDES }],
+    },
+  ];
 }
 
 function shared({ meshNamespace, roots }: WebhookSituation, path: string, timeoutSeconds: number) {

@@ -1,0 +1,71 @@
+import { ANNOTATIONS, LABELS } from '#core/constants.ts';
+import { LEFT_OUT_REASONS, isLeftOutReason } from '#core/left-out.ts';
+import { objectKey } from '#core/resource.ts';
+import type { Pod } from '#kube/types.ts';
+import type { Requeue } from '#kube/work-queue.ts';
+
+import type { ObjectCache } from '../../cache.ts';
+import type { ControllerDuty } from '../../controller.ts';
+import type { Events } from '../../events.ts';
+import { isTerminal, pick } from '../../resources/pod.ts';
+
+export interface LeftOutParts {
+  /** Pods that injection marked as left out. */
+  readonly pods: ObjectCache<Pod>;
+  readonly events: Events;
+}
+
+/** An Event on each pod whose namespace asks for the mesh and that injection left out, since it cannot join. Keys are pods. */
+export class LeftOutController implements ControllerDuty {
+  readonly name = 'left-out';
+  readonly #parts: LeftOutParts;
+  /** UIDs of pods that have their Event, by key. */
+  readonly #reported = new Map<string, string>();
+
+  constructor(parts: LeftOutParts) {
+    this.#parts = parts;
+  }
+
+  subscribe(add: (key: string) => void): readonly (() => void)[] {
+    return [this.#parts.pods.subscribe((changes) => changes.forEach(({ key }) => add(key)))];
+  }
+
+  *keys(): Iterable<string> {
+    for (const pod of this.#parts.pods.all()) yield objectKey(pod);
+  }
+
+  reconcile(key: string): Promise<Requeue | void> {
+    const pod = this.#parts.pods.get(key);
+    const uid = pod?.metadata.uid ?? '';
+    if (!pod) this.#reported.delete(key);
+    else if (this.#reported.get(key) !== uid && !isTerminal(pod)) {
+      this.#reported.set(key, uid);
+      this.#parts.events.emit({
+        about: { apiVersion: 'v1', kind: 'Pod', metadata: pod.metadata },
+        type: 'Warning',
+        reason: 'LeftOutOfMesh',
+        message: leftOutMessage(pod),
+      });
+    }
+    return Promise.resolve();
+  }
+}
+
+/** Of a pod that was left out only its name and the reason are kept. Transform of the watch on them. */
+export function pruneLeftOut({ metadata, status }: Pod): Pod {
+  const reason = metadata.labels?.[LABELS.leftOut];
+  return {
+    metadata: {
+      ...pick(metadata, ['namespace', 'uid', 'resourceVersion']),
+      name: metadata.name,
+      ...(reason === undefined ? {} : { labels: { [LABELS.leftOut]: reason } }),
+    },
+    status: { ...(status?.phase ? { phase: status.phase } : {}) },
+  };
+}
+
+function leftOutMessage({ metadata }: Pod): string {
+  const reason = metadata.labels?.[LABELS.leftOut] ?? '';
+  const why = isLeftOutReason(reason) ? `: ${LEFT_OUT_REASONS[reason] ?? ''}` : '';
+  return `the namespace asks for the mesh, and the pod was left out of it (${reason}${why}); it runs without a sidecar, neither encrypted nor checked. The annotation ${ANNOTATIONS.inject}: "true" on the pod has it refused instead, with everything that is wrong; "false" says that it is meant so`;
+}
