@@ -24,14 +24,23 @@ export class TrustBundle {
     return new TrustBundle(new Map([[domain, readCertificates(rootsPem)]]));
   }
 
-  /** Every root of every trust domain, for the `ca` of a TLS context. */
-  get roots(): readonly X509Certificate[] {
+  /**
+   * The roots of all trust domains together. A path to one of them says nothing about a name: only for the `ca` of a TLS context
+   * whose every peer goes through {@link fault} before a byte is exchanged, and to show to people. Who must be of one trust domain
+   * is verified with {@link only}.
+   */
+  get rootsOfAllDomains(): readonly X509Certificate[] {
     return distinct([...this.#domains.values()].flat());
   }
 
-  /** {@link roots} as PEM. */
+  /** {@link rootsOfAllDomains} as PEM. */
   get pem(): string {
-    return certificatesPem(this.roots);
+    return certificatesPem(this.rootsOfAllDomains);
+  }
+
+  /** A bundle of the roots of one trust domain and of no other: for a peer that must be of that one. */
+  only(domain: TrustDomain): TrustBundle {
+    return new TrustBundle(new Map([[domain, this.rootsOf(domain)]]));
   }
 
   rootsOf(domain: TrustDomain): readonly X509Certificate[] {
