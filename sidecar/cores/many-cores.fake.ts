@@ -15,6 +15,7 @@ import type { Svid } from '#pki/svid.ts';
 import { TestPki } from '#pki/test-pki.fake.ts';
 
 import { LevelLog } from '../admin/level-log.ts';
+import { LOCAL_REQUEST_HEADER } from '../admin/local-request.ts';
 import { SLICES } from '../catalog/slice.ts';
 import { readConfig } from '../config.ts';
 import { FakeOperator } from '../identity/fake-operator.fake.ts';
@@ -310,7 +311,8 @@ function parentOf(pid: string): number | undefined {
 
 function ask(port: number, path: string, method = 'GET', body?: string): Promise<AdminAnswer> {
   return new Promise((resolve, reject) => {
-    const asking = request({ host: '127.0.0.1', port, path, method, agent: false }, (response) => {
+    const headers = { [LOCAL_REQUEST_HEADER]: 'true' };
+    const asking = request({ host: '127.0.0.1', port, path, method, agent: false, headers }, (response) => {
       let text = '';
       response.on('data', (chunk: Buffer) => (text += chunk.toString()));
       response.on('end', () => resolve({ status: response.statusCode ?? 0, body: text }));

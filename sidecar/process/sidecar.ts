@@ -11,6 +11,7 @@ import type { Clock } from '#kube/clock.ts';
 import type { Readiness } from '../admin/health-routes.ts';
 import { HealthRoutes } from '../admin/health-routes.ts';
 import { HttpServer } from '../admin/http-server.ts';
+import { localHostFault, localRequestFault } from '../admin/local-request.ts';
 import type { Route } from '../admin/http-server.ts';
 import type { LevelLog } from '../admin/level-log.ts';
 import { localRoutes } from '../admin/local-routes.ts';
@@ -201,6 +202,8 @@ export class Sidecar implements Readiness {
     this.health = new HttpServer({
       hosts: listen.adminHosts,
       port: listen.adminPort,
+      // Outside of pods it is on loopback, beside people's browsers.
+      ...(listen.adminHosts.every((host) => LOCAL_HOSTS.includes(host)) ? { guard: localHostFault } : {}),
       route: this.#routes.route,
     });
     this.localRoute = localRoutes({
@@ -217,7 +220,7 @@ export class Sidecar implements Readiness {
     this.local = new HttpServer({
       hosts: LOCAL_HOSTS,
       port: listen.localPort,
-      localOnly: true,
+      guard: localRequestFault,
       route: this.localRoute,
     });
   }
