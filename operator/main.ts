@@ -3,6 +3,7 @@ import { KubeClient } from '#kube/client.ts';
 import { systemClock } from '#kube/clock.ts';
 import type { ClusterConfig } from '#kube/cluster-config.ts';
 import { SERVICE_ACCOUNT_DIR, inClusterConfig } from '#kube/in-cluster.ts';
+import { ignoreInspectorSignal } from '#kube/inspector.ts';
 import { kubeconfig } from '#kube/kubeconfig.ts';
 import { jsonLog } from '#kube/log.ts';
 import type { Logger } from '#kube/log.ts';
@@ -21,6 +22,7 @@ import { runUninstall } from './uninstall/main.ts';
 
 /** The control plane's process: `run` (or nothing) runs it, `version` says which one it is, `audit verify` looks at audit files, `uninstall` is for the chart's hook. */
 async function main(args: readonly string[]): Promise<number> {
+  ignoreInspectorSignal();
   if (args[0] === 'version') {
     process.stdout.write(`mesh operator ${packageJson.version}, Node.js ${process.version}\n`);
     return 0;
