@@ -19,8 +19,9 @@ import { ConfigError, readConfig } from './config.ts';
 import type { OperatorConfig } from './config.ts';
 import type { Mount } from './server/app.ts';
 import { runUninstall } from './uninstall/main.ts';
+import { runUpgrade } from './upgrade/main.ts';
 
-/** The control plane's process: `run` (or nothing) runs it, `version` says which one it is, `audit verify` looks at audit files, `uninstall` is for the chart's hook. */
+/** The control plane's process: `run` (or nothing) runs it, `version` says which one it is, `audit verify` looks at audit files, `uninstall` and `upgrade` are for the chart's hooks. */
 async function main(args: readonly string[]): Promise<number> {
   ignoreInspectorSignal();
   if (args[0] === 'version') {
@@ -28,6 +29,7 @@ async function main(args: readonly string[]): Promise<number> {
     return 0;
   }
   if (args[0] === 'uninstall') return runUninstall(process.env);
+  if (args[0] === 'upgrade') return runUpgrade(args.slice(1), process.env);
   if (args[0] === 'audit') return runAudit(args.slice(1), (text) => void process.stdout.write(text));
   let config: OperatorConfig;
   try {

@@ -80,6 +80,12 @@ export const METRICS = {
     help: 'Kubernetes Events, by result (written, merged, dropped, failed).',
     labels: ['result'],
   },
+  accessLeftOut: {
+    kind: 'gauge',
+    name: 'mesh_operator_access_left_out',
+    help: 'ServiceAccounts of injected pods whose sidecars get no access, because a binding holds no more: to the rules of their namespace, or to the catalog of the cluster.',
+    labels: ['scope'],
+  },
   missedInjections: {
     kind: 'gauge',
     name: 'mesh_operator_missed_injections',

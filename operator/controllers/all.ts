@@ -83,7 +83,7 @@ export function createControllers(deps: ControllersDeps): readonly Controller[] 
       authority,
     }),
     new AccessController({
-      ...{ api, meshNamespace, owner },
+      ...{ api, clock, metrics, meshNamespace, owner },
       log: log.child({ controller: 'access' }),
       pods: caches.pods,
       namespaces: caches.namespaces,

@@ -1,6 +1,13 @@
 import type { Pod } from '#kube/types.ts';
 
-import { decideAccess, namespaceOfBinding } from './decide.ts';
+import {
+  MAX_ACCOUNTS,
+  MAX_SUBJECT_BYTES,
+  accountsOf,
+  localSubjects,
+  roleBinding,
+  sharedSubjects,
+} from './decide.ts';
 
 const OWNER = {
   apiVersion: 'rbac.authorization.k8s.io/v1',
@@ -17,53 +24,58 @@ function pod(account: string | undefined, phase = 'Running'): Pod {
   };
 }
 
-function decide(pods: readonly Pod[], namespace = 'shop') {
-  return decideAccess({ namespace, meshNamespace: 'mesh', pods, owner: OWNER });
-}
+const account = (namespace: string, name: string) => ({ kind: 'ServiceAccount', name, namespace });
+const many = (count: number, prefix = 'a') =>
+  Array.from({ length: count }, (_, index) => `${prefix}-${String(index).padStart(6, '0')}`);
 
-describe('what the sidecars of a namespace may read', () => {
-  test('exactly the accounts of its injected pods, each once, in order', () => {
-    const { policy, catalog } = decide([
-      pod('web'),
-      pod('db'),
-      pod('web'),
-      pod(undefined),
-      pod('job', 'Succeeded'),
+describe('who is bound', () => {
+  test('exactly the accounts of injected pods that have not ended, each once, in order', () => {
+    expect(accountsOf([pod('web'), pod('db'), pod('web'), pod(undefined), pod('job', 'Succeeded')])).toEqual([
+      'db',
+      'default',
+      'web',
     ]);
-    const accounts = ['db', 'default', 'web'];
-    for (const { subjects } of [...policy, ...catalog]) {
-      expect(subjects).toEqual(accounts.map((name) => ({ kind: 'ServiceAccount', name, namespace: 'shop' })));
-    }
   });
 
-  test('rules of its own namespace and of the mesh’s; services of the cluster; all owned by the chart', () => {
-    const { policy, catalog } = decide([pod('web')]);
-    expect(
-      [...policy, ...catalog].map(({ kind, metadata, roleRef }) => [
-        kind,
-        metadata.namespace,
-        metadata.name,
-        roleRef.name,
-      ]),
-    ).toEqual([
-      ['RoleBinding', 'shop', 'mesh-sidecar', 'mesh-sidecar-policy'],
-      ['RoleBinding', 'mesh', 'mesh-sidecar.shop', 'mesh-sidecar-policy'],
-      ['ClusterRoleBinding', undefined, 'mesh-sidecar.shop', 'mesh-sidecar-catalog'],
+  test('in its own namespace, and of all namespaces where they share', () => {
+    expect(localSubjects('shop', ['db', 'web'])).toEqual({
+      subjects: [account('shop', 'db'), account('shop', 'web')],
+      leftOut: 0,
+    });
+    const all = new Map([
+      ['shop', ['web']],
+      ['bank', ['db', 'web']],
     ]);
-    for (const { metadata } of [...policy, ...catalog]) expect(metadata.ownerReferences).toEqual([OWNER]);
+    expect(sharedSubjects(all)).toEqual({
+      subjects: [account('bank', 'db'), account('bank', 'web'), account('shop', 'web')],
+      leftOut: 0,
+    });
+    expect(sharedSubjects(new Map())).toEqual({ subjects: [], leftOut: 0 });
   });
 
-  test('nobody where no injected pod runs', () => {
-    expect(decide([])).toEqual({ policy: [], catalog: [] });
-    expect(decide([pod('web', 'Failed')])).toEqual({ policy: [], catalog: [] });
+  test('no more of one namespace than a binding is meant for', () => {
+    const accounts = many(MAX_ACCOUNTS + 5);
+    expect(localSubjects('shop', accounts)).toMatchObject({ leftOut: 5 });
+    const shared = sharedSubjects(new Map([['shop', accounts]]));
+    expect(shared.leftOut).toBe(5);
+    expect(shared.subjects).toHaveLength(MAX_ACCOUNTS);
   });
 
-  test.each([
-    [{ name: 'mesh-sidecar', namespace: 'shop' }, 'shop'],
-    [{ name: 'mesh-sidecar.shop', namespace: 'mesh' }, 'shop'],
-    [{ name: 'mesh-sidecar.shop' }, 'shop'],
-    [{ name: 'mesh-operator', namespace: 'mesh' }, undefined],
-  ])('binding %j is for namespace %s', (metadata, namespace) => {
-    expect(namespaceOfBinding({ metadata })).toBe(namespace);
+  test('not all that many large namespaces have, and everybody of the small ones', () => {
+    const long = 'x'.repeat(200);
+    const hostile = Array.from({ length: 30 }, (_, index) => [`evil-${index}`, many(900, long)] as const);
+    const small = Array.from({ length: 50 }, (_, index) => [`shop-${index}`, ['db', 'web']] as const);
+    const { subjects, leftOut } = sharedSubjects(new Map<string, readonly string[]>([...hostile, ...small]));
+    expect(JSON.stringify(subjects).length).toBeLessThanOrEqual(MAX_SUBJECT_BYTES);
+    expect(subjects.filter(({ namespace }) => namespace.startsWith('shop-'))).toHaveLength(100);
+    expect(leftOut).toBe(30 * 900 + 100 - subjects.length);
+  });
+});
+
+test('the binding of a namespace has a fixed name, the role for rules, and goes with the chart', () => {
+  expect(roleBinding('shop', [], OWNER)).toMatchObject({
+    kind: 'RoleBinding',
+    metadata: { name: 'mesh-sidecar', namespace: 'shop', ownerReferences: [OWNER] },
+    roleRef: { kind: 'ClusterRole', name: 'mesh-sidecar-policy' },
   });
 });
