@@ -12,7 +12,7 @@ import { webhookRouter } from '#webhook/router.ts';
 import packageJson from '../package.json' with { type: 'json' };
 import { clusterView, injectionSettings, webhookMetrics } from './admission.ts';
 import type { AdmissionParts } from './admission.ts';
-import { runAudit } from './audit/verify.ts';
+import { runAudit } from './audit/command.ts';
 import { authorityFaults } from './ca/authority-check.ts';
 import { startOperator } from './composition.ts';
 import { ConfigError, readConfig } from './config.ts';
@@ -30,7 +30,8 @@ async function main(args: readonly string[]): Promise<number> {
   }
   if (args[0] === 'uninstall') return runUninstall(process.env);
   if (args[0] === 'upgrade') return runUpgrade(args.slice(1), process.env);
-  if (args[0] === 'audit') return runAudit(args.slice(1), (text) => void process.stdout.write(text));
+  if (args[0] === 'audit')
+    return runAudit(args.slice(1), (text) => void process.stdout.write(text), process.env);
   let config: OperatorConfig;
   try {
     config = readConfig(process.env);

@@ -137,8 +137,20 @@ export const METRICS = {
   auditLines: {
     kind: 'counter',
     name: 'mesh_audit_lines_total',
-    help: 'Lines of the audit file, by result: written; left-out (refusals beyond ten a second); lost (the disk could not take them).',
+    help: 'Lines of the audit file, by result: written; left-out (refusals beyond the share of one caller, or of all); lost (the disk could not take them).',
     labels: ['result'],
+  },
+  auditLeftOut: {
+    kind: 'counter',
+    name: 'mesh_audit_left_out_total',
+    help: 'Refusals that were left out of the audit file, by reason.',
+    labels: ['reason'],
+  },
+  auditAnchorFault: {
+    kind: 'gauge',
+    name: 'mesh_operator_audit_anchor_fault',
+    help: '1 while the end of the audit file cannot be anchored, or the file is not what its anchor says. Signing goes on. 0 where none is kept.',
+    labels: [],
   },
   auditFault: {
     kind: 'gauge',

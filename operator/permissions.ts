@@ -1,6 +1,7 @@
 import { API_GROUP, MESH_CONFIG_NAME, OPERATOR_ADDRESS_CONFIG_MAP } from '#core/constants.ts';
 import { CREDENTIALS_SECRET } from '#core/model/ca-providers.ts';
 
+import { ANCHORS_CONFIG_MAP } from './audit/anchor.ts';
 import { CA_SECRET_NAME, NEXT_CA_SECRET_NAME } from './ca/builtin-state.ts';
 import { ACCESS_NAME, CATALOG_ROLE, POLICY_ROLE } from './controllers/access/decide.ts';
 import { LEASE_NAME } from './constants.ts';
@@ -165,6 +166,13 @@ export const NAMESPACE_PERMISSIONS: readonly Permission[] = [
     verbs: ['get'],
     resourceNames: Object.values(CREDENTIALS_SECRET),
     reason: 'Reads the credentials for Vault or step-ca, where one of them is the certificate authority.',
+  },
+  {
+    apiGroups: [''],
+    resources: ['configmaps'],
+    verbs: ['get', 'patch'],
+    resourceNames: [ANCHORS_CONFIG_MAP],
+    reason: 'Says how far each audit file has come, where one is kept, so that cutting one off shows.',
   },
   {
     apiGroups: ['coordination.k8s.io'],
