@@ -74,8 +74,9 @@ export interface SidecarOptions {
   readonly clock: Clock;
   readonly log: LevelLog;
   readonly originalDestination: OriginalDestination;
-  /** How the operator is reached, where that differs from what its URL says. */
-  readonly operator?: Pick<SigningClientOptions, 'serverName' | 'localAddress'>;
+  /** How the operator is reached, where that differs from what its URL says; and the token for it, where none is in a file. */
+  readonly operator?: Pick<SigningClientOptions, 'serverName' | 'localAddress'> &
+    Partial<Pick<SigningClientOptions, 'readToken'>>;
   /** Called when the operator or a container of this pod asks the sidecar to end. */
   readonly onFinish: () => void;
   readonly listen?: Partial<ListenOptions>;
@@ -138,9 +139,9 @@ export class Sidecar implements Readiness {
       trust: this.trust,
       service,
       sign: signingClient({
+        readToken: () => readFile(config.caTokenFile, 'utf8'),
         ...options.operator,
         url: config.operatorUrl,
-        readToken: () => readFile(config.caTokenFile, 'utf8'),
       }),
     });
     this.policy = new PolicyWatch({
