@@ -1,4 +1,4 @@
-import { LABELS, MANAGED_BY_VALUE, MESH_CONFIG_NAME } from '#core/constants.ts';
+import { LABELS, MESH_CONFIG_NAME } from '#core/constants.ts';
 import type { KubeObject } from '#core/resource.ts';
 import type { KubeApi } from '#kube/api.ts';
 import type { Clock } from '#kube/clock.ts';
@@ -19,6 +19,7 @@ import {
 
 import { Cache } from './cache.ts';
 import type { CacheOptions } from './cache.ts';
+import { ACCESS_NAME } from './controllers/access/decide.ts';
 import { pruneUnlessAsking } from './controllers/missed-injection/decide.ts';
 import { pruneLeftOut } from './controllers/missed-injection/left-out.ts';
 import { WEBHOOK_NAME } from './controllers/webhook-registration/decide.ts';
@@ -45,8 +46,6 @@ const MEBIBYTE = 1_048_576;
  */
 const SHARE = { namespaceBytes: 4 * MEBIBYTE };
 const PODS_SHARE = { namespaceBytes: 8 * MEBIBYTE };
-
-const OURS = { labelSelector: `${LABELS.managedBy}=${MANAGED_BY_VALUE}` };
 
 /** Everything the operator keeps a copy of. Every replica has it, so that a new leader starts with what it needs. */
 export class Caches {
@@ -99,8 +98,8 @@ export class Caches {
       transform: pruneLeftOut,
       limits: PODS_SHARE,
     });
-    this.roleBindings = this.#cache({ type: ROLE_BINDINGS, selection: OURS });
-    this.clusterRoleBindings = this.#cache({ type: CLUSTER_ROLE_BINDINGS, selection: OURS });
+    this.roleBindings = this.#cache({ type: ROLE_BINDINGS, selection: named(ACCESS_NAME) });
+    this.clusterRoleBindings = this.#cache({ type: CLUSTER_ROLE_BINDINGS, selection: named(ACCESS_NAME) });
     this.mutatingWebhooks = this.#cache({ type: MUTATING_WEBHOOKS, selection: named(WEBHOOK_NAME) });
     this.validatingWebhooks = this.#cache({ type: VALIDATING_WEBHOOKS, selection: named(WEBHOOK_NAME) });
     this.askingPods = deps.watchAllPods

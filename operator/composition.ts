@@ -141,7 +141,7 @@ async function startServing(deps: Started, signal: AbortSignal): Promise<Running
     caches,
     certificates: (rotation: MeshConfigStatus['rotation']) =>
       watchedCertificates(authority, certificate.pair, rotation),
-    audit: startAuditFile({ config, clock, log, metrics }),
+    audit: startAuditFile({ config, api, authority, clock, log, metrics }),
     events: new EventRecorder({ ...deps, metrics, podName: config.podName }),
   };
   const elector = electorOf(parts);

@@ -93,15 +93,33 @@ describe('Kubernetes Events', () => {
     expect(fake.objects(EVENTS).map(({ count }) => count)).toEqual([2]);
   });
 
+  const inNamespace = (index: number): Occurrence => {
+    const { about, ...rest } = occurrence(`rule-${index}`);
+    return { ...rest, about: { ...about, metadata: { ...about.metadata, namespace: `ns-${index}` } } };
+  };
+
   test('a crowd is cut off, and comes back slowly', async () => {
-    for (let index = 0; index < 200; index++) recorder.emit(occurrence(`rule-${index}`));
+    for (let index = 0; index < 200; index++) recorder.emit(inNamespace(index));
     await recorder.flush();
     expect(fake.objects(EVENTS)).toHaveLength(50);
     expect(await counted()).toEqual({ written: 50, dropped: 150 });
     await clock.advance(5_000);
-    for (let index = 0; index < 200; index++) recorder.emit(occurrence(`later-${index}`));
+    for (let index = 200; index < 400; index++) recorder.emit(inNamespace(index));
     await recorder.flush();
     expect(fake.objects(EVENTS)).toHaveLength(60);
+  });
+
+  test('what one namespace causes leaves room for the others, and all of them for the mesh itself', async () => {
+    for (let index = 0; index < 200; index++) recorder.emit(occurrence(`rule-${index}`));
+    await recorder.flush();
+    expect(fake.objects(EVENTS)).toHaveLength(25);
+    recorder.emit(inNamespace(1));
+    for (let index = 2; index < 200; index++) recorder.emit(inNamespace(index));
+    await recorder.flush();
+    expect(fake.objects(EVENTS).map(({ metadata: { namespace } }) => namespace)).toContain('ns-1');
+    recorder.emit({ ...occurrence(), about: { kind: 'MeshConfig', metadata: { name: 'mesh' } } });
+    await recorder.flush();
+    expect(fake.objects(EVENTS).map(({ involvedObject: { kind } }) => kind)).toContain('MeshConfig');
   });
 
   test('an API server that refuses costs nothing but a count', async () => {

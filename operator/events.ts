@@ -11,6 +11,7 @@ import type { Event } from '#kube/types.ts';
 
 import type { OperatorMetrics } from './metrics.ts';
 import { isBecauseTerminating } from './resources/namespace.ts';
+import { TokenBuckets } from './signing/token-buckets.ts';
 
 /** Something to tell the people who look at an object with `kubectl describe`. */
 export interface Occurrence {
@@ -39,9 +40,9 @@ export interface EventRecorderDeps {
 
 /** The same occurrence again within this time adds to the first one's count. */
 const MERGE_MS = 10 * 60_000;
-/** A burst, and what comes back per second after it. */
-const BURST = 50;
-const PER_SECOND = 2;
+/** A burst, and what comes back per second after it: of all, and of one namespace, whose tenants can cause Events by asking. */
+const OF_ALL = { burst: 50, perSecond: 2, maxKeys: 2 };
+const OF_ONE = { burst: 25, perSecond: 0.5, maxKeys: 1_000 };
 /** Kinds of occurrences remembered for merging. */
 const REMEMBERED = 1000;
 const MAX_MESSAGE = 1024;
@@ -56,18 +57,17 @@ interface Series {
 
 /**
  * Writes Kubernetes Events: the same one again only raises a count, and there is a limit to how many are written, so that a crowd of
- * failing pods cannot turn the operator against the API server. What does not fit is dropped and counted; the log has it all.
+ * failing pods cannot turn the operator against the API server, and to how many are about one namespace, so that it hides no other. What does not fit is dropped and counted; the log has it all.
  */
 export class EventRecorder implements Events {
   readonly #deps: EventRecorderDeps;
   readonly #series = new Map<string, Series>();
-  #tokens = BURST;
-  #refilledAt: number;
+  readonly #one = new TokenBuckets(OF_ONE);
+  readonly #all = new TokenBuckets(OF_ALL);
   #work: Promise<void> = Promise.resolve();
 
   constructor(deps: EventRecorderDeps) {
     this.#deps = deps;
-    this.#refilledAt = deps.clock.now();
   }
 
   emit(occurrence: Occurrence): void {
@@ -75,7 +75,7 @@ export class EventRecorder implements Events {
     const key = keyOf(occurrence);
     const now = clock.now();
     const known = this.#series.get(key);
-    if (!this.#takeToken(now)) {
+    if (!this.#mayWrite(occurrence, now)) {
       metrics.events.inc({ result: 'dropped' });
       return;
     }
@@ -172,12 +172,11 @@ export class EventRecorder implements Events {
     };
   }
 
-  #takeToken(now: number): boolean {
-    this.#tokens = Math.min(BURST, this.#tokens + (Math.max(0, now - this.#refilledAt) / 1000) * PER_SECOND);
-    this.#refilledAt = now;
-    if (this.#tokens < 1) return false;
-    this.#tokens -= 1;
-    return true;
+  /** What is said about the mesh itself has a share that no namespace can use up. */
+  #mayWrite({ about }: Occurrence, now: number): boolean {
+    const { namespace } = about.metadata;
+    if (namespace === undefined) return this.#all.take('cluster', now) === 0;
+    return this.#one.take(namespace, now) === 0 && this.#all.take('namespaces', now) === 0;
   }
 }
 

@@ -75,6 +75,8 @@ test('a mesh fetches the bundle of another by its identity, and neither believes
     expect.objectContaining({ type: 'FederationReady', status: 'True' }),
   );
   expect(own.config()?.status?.roots?.map(({ pem }) => pem)).not.toContain(bundle);
+  // What the webhooks' caBundle and answers to certificate requests are made of.
+  expect(own.operator.rootsPem()).not.toContain(bundle);
 });
 
 test('the port for others answers with the bundle and nothing else; the inner one has it under its host name', async () => {

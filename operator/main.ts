@@ -3,6 +3,7 @@ import { KubeClient } from '#kube/client.ts';
 import { systemClock } from '#kube/clock.ts';
 import type { ClusterConfig } from '#kube/cluster-config.ts';
 import { SERVICE_ACCOUNT_DIR, inClusterConfig } from '#kube/in-cluster.ts';
+import { ignoreInspectorSignal } from '#kube/inspector.ts';
 import { kubeconfig } from '#kube/kubeconfig.ts';
 import { jsonLog } from '#kube/log.ts';
 import type { Logger } from '#kube/log.ts';
@@ -11,22 +12,26 @@ import { webhookRouter } from '#webhook/router.ts';
 import packageJson from '../package.json' with { type: 'json' };
 import { clusterView, injectionSettings, webhookMetrics } from './admission.ts';
 import type { AdmissionParts } from './admission.ts';
-import { runAudit } from './audit/verify.ts';
+import { runAudit } from './audit/command.ts';
 import { authorityFaults } from './ca/authority-check.ts';
 import { startOperator } from './composition.ts';
 import { ConfigError, readConfig } from './config.ts';
 import type { OperatorConfig } from './config.ts';
 import type { Mount } from './server/app.ts';
 import { runUninstall } from './uninstall/main.ts';
+import { runUpgrade } from './upgrade/main.ts';
 
-/** The control plane's process: `run` (or nothing) runs it, `version` says which one it is, `audit verify` looks at audit files, `uninstall` is for the chart's hook. */
+/** The control plane's process: `run` (or nothing) runs it, `version` says which one it is, `audit verify` looks at audit files, `uninstall` and `upgrade` are for the chart's hooks. */
 async function main(args: readonly string[]): Promise<number> {
+  ignoreInspectorSignal();
   if (args[0] === 'version') {
     process.stdout.write(`mesh operator ${packageJson.version}, Node.js ${process.version}\n`);
     return 0;
   }
   if (args[0] === 'uninstall') return runUninstall(process.env);
-  if (args[0] === 'audit') return runAudit(args.slice(1), (text) => void process.stdout.write(text));
+  if (args[0] === 'upgrade') return runUpgrade(args.slice(1), process.env);
+  if (args[0] === 'audit')
+    return runAudit(args.slice(1), (text) => void process.stdout.write(text), process.env);
   let config: OperatorConfig;
   try {
     config = readConfig(process.env);

@@ -98,6 +98,12 @@ export const METRICS = {
     help: 'Kubernetes Events, by result (written, merged, dropped, failed).',
     labels: ['result'],
   },
+  accessLeftOut: {
+    kind: 'gauge',
+    name: 'mesh_operator_access_left_out',
+    help: 'ServiceAccounts of injected pods whose sidecars get no access, because a binding holds no more: to the rules of their namespace, or to the catalog of the cluster.',
+    labels: ['scope'],
+  },
   missedInjections: {
     kind: 'gauge',
     name: 'mesh_operator_missed_injections',
@@ -149,8 +155,20 @@ export const METRICS = {
   auditLines: {
     kind: 'counter',
     name: 'mesh_audit_lines_total',
-    help: 'Lines of the audit file, by result: written; left-out (refusals beyond ten a second); lost (the disk could not take them).',
+    help: 'Lines of the audit file, by result: written; left-out (refusals beyond the share of one caller, or of all); lost (the disk could not take them).',
     labels: ['result'],
+  },
+  auditLeftOut: {
+    kind: 'counter',
+    name: 'mesh_audit_left_out_total',
+    help: 'Refusals that were left out of the audit file, by reason.',
+    labels: ['reason'],
+  },
+  auditAnchorFault: {
+    kind: 'gauge',
+    name: 'mesh_operator_audit_anchor_fault',
+    help: '1 while the end of the audit file cannot be anchored, or the file is not what its anchor says. Signing goes on. 0 where none is kept.',
+    labels: [],
   },
   auditFault: {
     kind: 'gauge',

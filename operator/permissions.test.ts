@@ -62,6 +62,22 @@ describe('what the operator may do', () => {
     ]);
   });
 
+  test('of all bindings only those of sidecars can be changed, and none can be made in the whole cluster', () => {
+    const onBindings = ALL.filter(({ resources }) =>
+      resources.some((resource) => resource.endsWith('bindings')),
+    );
+    const lines = onBindings.flatMap(({ resources, verbs, resourceNames = ['any'] }) =>
+      verbs.map((verb) => `${verb} ${resources.join()} ${resourceNames.join()}`),
+    );
+    expect(lines.filter((line) => line.endsWith(' any'))).toEqual(['create rolebindings any']);
+    expect(lines.filter((line) => /^(patch|update|delete|create)/.test(line))).toEqual([
+      'create rolebindings any',
+      'patch rolebindings mesh-sidecar',
+      'delete rolebindings mesh-sidecar',
+      'patch clusterrolebindings mesh-sidecar',
+    ]);
+  });
+
   test('where machines outside may join, it may delete pods besides, and read no more than Leases and which nodes there are', () => {
     const lines = OUTSIDE_PERMISSIONS.map(({ resources, verbs }) => `${verbs.join()} ${resources.join()}`);
     expect(lines).toEqual(['list nodes', 'get leases', 'delete pods']);

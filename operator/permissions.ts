@@ -1,8 +1,9 @@
 import { API_GROUP, MESH_CONFIG_NAME, OPERATOR_ADDRESS_CONFIG_MAP } from '#core/constants.ts';
 import { CREDENTIALS_SECRET } from '#core/model/ca-providers.ts';
 
+import { ANCHORS_CONFIG_MAP } from './audit/anchor.ts';
 import { CA_SECRET_NAME, NEXT_CA_SECRET_NAME } from './ca/builtin-state.ts';
-import { CATALOG_ROLE, POLICY_ROLE } from './controllers/access/decide.ts';
+import { ACCESS_NAME, CATALOG_ROLE, POLICY_ROLE } from './controllers/access/decide.ts';
 import { LEASE_NAME } from './constants.ts';
 import { WEBHOOK_NAME } from './controllers/webhook-registration/decide.ts';
 
@@ -93,10 +94,25 @@ export const CLUSTER_PERMISSIONS: readonly Permission[] = [
   },
   {
     apiGroups: [RBAC],
-    resources: ['rolebindings', 'clusterrolebindings'],
-    verbs: [...READ, 'create', 'update', 'delete'],
+    resources: ['rolebindings'],
+    verbs: ['create'],
     reason:
-      'Binds exactly the ServiceAccounts of injected pods to the two sidecar roles, repairs that, and takes it back.',
+      'The binding of the first injected pod in a namespace. Creation cannot be limited to a name; the API server limits what can be bound.',
+  },
+  {
+    apiGroups: [RBAC],
+    resources: ['rolebindings'],
+    verbs: [...READ, 'patch', 'delete'],
+    resourceNames: [ACCESS_NAME],
+    reason:
+      'Keeps exactly the ServiceAccounts of injected pods in the bindings of sidecars, repairs that, and takes it back.',
+  },
+  {
+    apiGroups: [RBAC],
+    resources: ['clusterrolebindings'],
+    verbs: ['list', 'watch', 'patch'],
+    resourceNames: [ACCESS_NAME],
+    reason: 'The same for the one binding of the cluster, which the chart makes.',
   },
   {
     apiGroups: [RBAC],
@@ -163,6 +179,13 @@ export const NAMESPACE_PERMISSIONS: readonly Permission[] = [
     verbs: ['get'],
     resourceNames: Object.values(CREDENTIALS_SECRET),
     reason: 'Reads the credentials for Vault or step-ca, where one of them is the certificate authority.',
+  },
+  {
+    apiGroups: [''],
+    resources: ['configmaps'],
+    verbs: ['get', 'patch'],
+    resourceNames: [ANCHORS_CONFIG_MAP],
+    reason: 'Says how far each audit file has come, where one is kept, so that cutting one off shows.',
   },
   {
     apiGroups: ['coordination.k8s.io'],

@@ -27,6 +27,7 @@ function base128(value: number): number[] {
 }
 
 export const TAG = {
+  boolean: 0x01,
   integer: 0x02,
   bitString: 0x03,
   octetString: 0x04,
@@ -37,8 +38,10 @@ export const TAG = {
   generalizedTime: 0x18,
   sequence: 0x30,
   set: 0x31,
-  /** `[0]`, constructed: attributes of a certificate request. */
+  /** `[0]`, constructed: attributes of a certificate request, version of a certificate, permitted subtrees, a hash. */
   context0: 0xa0,
+  /** `[1]`, constructed: excluded subtrees. */
+  context1: 0xa1,
   /** `[3]`, constructed: extensions of a certificate. */
   context3: 0xa3,
   /** `[0]`, primitive: the key in an authority key identifier. */
@@ -55,16 +58,29 @@ export const TAG = {
  * @throws RangeError when `value` is not exactly one constructed value of this tag with a definite length in its shortest form.
  */
 export function children(tag: number, value: Uint8Array): readonly Uint8Array[] {
-  const outer = valueAt(value, 0);
-  if (outer.tag !== tag || outer.end !== value.length)
-    throw new RangeError('not exactly one DER value of the expected kind');
   const found: Uint8Array[] = [];
-  for (let at = outer.contentAt; at < outer.end;) {
+  for (let at = contentAt(tag, value); at < value.length;) {
     const { end } = valueAt(value, at);
     found.push(value.subarray(at, end));
     at = end;
   }
   return found;
+}
+
+/**
+ * The content of one DER value of a primitive kind.
+ *
+ * @throws RangeError as {@link children}
+ */
+export function contentOf(tag: number, value: Uint8Array): Uint8Array {
+  return value.subarray(contentAt(tag, value));
+}
+
+function contentAt(tag: number, value: Uint8Array): number {
+  const outer = valueAt(value, 0);
+  if (outer.tag !== tag || outer.end !== value.length)
+    throw new RangeError('not exactly one DER value of the expected kind');
+  return outer.contentAt;
 }
 
 interface Extent {

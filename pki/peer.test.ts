@@ -58,7 +58,7 @@ describe('the SPIFFE ID of a peer', () => {
     ['upper case in the trust domain', { uri: 'spiffe://Cluster.local/x' }, 'no SPIFFE ID'],
     ['a port', { uri: 'spiffe://cluster.local:1/x' }, 'no SPIFFE ID'],
     ['percent signs', { uri: 'spiffe://cluster.local/%78' }, 'no SPIFFE ID'],
-    ['leave to sign certificates', { ca: true }, 'authority'],
+    ['leave to sign certificates', { ca: true }, 'of a CA'],
   ])('is refused with %s', async (_what, bends, message) => {
     const result = await of(bends);
     expect(result).toMatchObject({ ok: false });

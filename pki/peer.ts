@@ -3,7 +3,7 @@ import type { X509Certificate } from 'node:crypto';
 import { parseSpiffeId } from '#core/spiffe-id.ts';
 import type { SpiffeId, TrustDomain } from '#core/spiffe-id.ts';
 
-import { KEY_USAGE, keyUsageBits } from './key-usage.ts';
+import { leafFault } from './svid-constraints.ts';
 
 /** Who a certificate says its holder is. Whether to believe the certificate is TLS's and the trust bundle's question. */
 export type PeerIdentity =
@@ -12,7 +12,7 @@ export type PeerIdentity =
 
 /**
  * The one SPIFFE ID of a leaf certificate (SPIFFE X509-SVID, sections 2 and 5.2): exactly one URI name, in strict
- * form, in a certificate that is no authority and whose key may sign none. Never throws.
+ * form, in a certificate that can be a workload's, see {@link leafFault}. Never throws.
  *
  * Node writes names that contain a comma, a quote or a control character as a quoted string (CVE-2021-44532); a
  * quote anywhere is therefore a refusal, and the rest can be split safely.
@@ -30,18 +30,8 @@ export function peerSpiffeId(certificate: X509Certificate): PeerIdentity {
     return fault(`it has ${uris.length} URI names where a SPIFFE identity has exactly one`);
   const parsed = parseSpiffeId(uri.slice('URI:'.length));
   if (!parsed) return fault('its URI name is no SPIFFE ID of a workload');
-  if (certificate.ca) return fault('it is the certificate of an authority, not of a workload');
-  if (maySign(certificate)) return fault("its key may sign certificates, as no workload's may");
-  return { ok: true, ...parsed };
-}
-
-/** Also where that cannot be read. */
-function maySign({ raw }: X509Certificate): boolean {
-  try {
-    return (keyUsageBits(raw) & (KEY_USAGE.keyCertSign | KEY_USAGE.cRLSign)) !== 0;
-  } catch {
-    return true;
-  }
+  const wrong = leafFault(certificate);
+  return wrong === undefined ? { ok: true, ...parsed } : fault(wrong);
 }
 
 function fault(message: string): PeerIdentity {

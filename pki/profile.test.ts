@@ -256,14 +256,14 @@ describe('a cross-signed root', () => {
       ...['-addext', 'basicConstraints=critical,CA:FALSE'],
     );
     await expect(issueCrossSigned(signer, openssl.read('x.pem').toString(), now)).rejects.toThrow(
-      'no authority',
+      'is not a CA certificate',
     );
     openssl.remove();
   });
 });
 
 describe('a signer', () => {
-  it('is refused when certificate and key do not belong together, or it is no authority', async () => {
+  it('is refused when certificate and key do not belong together, or it is not a CA certificate', async () => {
     const { rootPem, signer } = await authority();
     const keys = await generateKeys();
     await expect(readSigner(rootPem, privateKeyPem(keys.privateKey))).rejects.toThrow(
@@ -277,7 +277,7 @@ describe('a signer', () => {
       who: WHO,
       trustDomain: DOMAIN,
     });
-    await expect(readSigner(leaf, privateKeyPem(keys.privateKey))).rejects.toThrow('no authority');
+    await expect(readSigner(leaf, privateKeyPem(keys.privateKey))).rejects.toThrow('is not a CA certificate');
   });
 });
 

@@ -1,6 +1,6 @@
 import 'reflect-metadata';
 
-import { randomBytes, webcrypto } from 'node:crypto';
+import { X509Certificate, randomBytes, webcrypto } from 'node:crypto';
 
 import * as x509 from '@peculiar/x509';
 
@@ -12,6 +12,7 @@ import { TAG, children, der } from './der.ts';
 import { caKeyType, readPrivateKey, sha256Hex, spkiDer } from './keys.ts';
 import type { KeyPair } from './keys.ts';
 import { pemBlock, toPem } from './pem.ts';
+import { signingFault } from './svid-constraints.ts';
 
 /**
  * The certificates of the mesh, one function for each kind (RFC 5280, SPIFFE X509-SVID). They are Consul's, with these
@@ -79,7 +80,7 @@ export interface Life {
  * Makes a signer of an authority's certificate and key.
  *
  * @param crypto what signs: Node's own by default
- * @throws RangeError when one of them cannot be read, is no authority of a kind we know, or they do not belong together.
+ * @throws RangeError when one of them cannot be read, cannot sign others or is of no kind we know, or they do not belong together.
  */
 export async function readSigner(
   certificatePem: string,
@@ -100,13 +101,14 @@ export async function readSigner(
     throw new RangeError('the certificate does not belong to the key');
   }
   const constraints = certificate.getExtension(x509.BasicConstraintsExtension);
-  if (!constraints?.ca) throw new RangeError('the certificate is no authority (CA:TRUE is missing)');
+  const fault = signingFault(new X509Certificate(raw));
+  if (fault !== undefined) throw new RangeError(`the certificate cannot sign others: ${fault}`);
   return {
     certificatePem: toPem('CERTIFICATE', raw),
     certificate,
     key: await signingKey(keys, keyType, crypto),
     keyType,
-    pathLength: constraints.pathLength,
+    pathLength: constraints?.pathLength,
     crypto,
     name: subjectOf(raw),
     keyId: keyIdOf(certificate),
@@ -201,9 +203,8 @@ async function readRoot(rootPem: string): Promise<x509.X509Certificate> {
     throw new RangeError('the root certificate cannot be read');
   }
   if (!own) throw new RangeError('the root certificate is not signed by its own key');
-  if (!root.getExtension(x509.BasicConstraintsExtension)?.ca) {
-    throw new RangeError('the root certificate is no authority (CA:TRUE is missing)');
-  }
+  const fault = signingFault(new X509Certificate(der));
+  if (fault !== undefined) throw new RangeError(`the root certificate cannot sign others: ${fault}`);
   return root;
 }
 

@@ -121,7 +121,9 @@ describe('a SPIFFE bundle', () => {
     const longer = Buffer.concat([root!.raw, Buffer.from([0])]).toString('base64');
     expect(() => readSpiffeBundle(bent({ x5c: [longer] }))).toThrow('has bytes after its end');
     const [leaf] = readCertificates((await pki.svid({ namespace: 'a', service: 'b' })).certChainPem);
-    expect(() => readSpiffeBundle(bent({ x5c: [leaf!.raw.toString('base64')] }))).toThrow('is no authority');
+    expect(() => readSpiffeBundle(bent({ x5c: [leaf!.raw.toString('base64')] }))).toThrow(
+      'cannot be a root: it is not a CA certificate',
+    );
     const many = Array<typeof root>(MAX_BUNDLE_ROOTS + 1)
       .fill(root)
       .map((one) => one!);

@@ -3,6 +3,7 @@ import { X509Certificate } from 'node:crypto';
 import { X509_SVID_USE, readBundleDocument } from '#core/spiffe-bundle.ts';
 
 import { readCertificates } from './pem.ts';
+import { signingFault } from './svid-constraints.ts';
 
 /** The authorities of one trust domain as others publish them (SPIFFE Trust Domain and Bundle, section 4). */
 export interface SpiffeBundle {
@@ -14,7 +15,7 @@ export interface SpiffeBundle {
 }
 
 /**
- * Reads a bundle that came from elsewhere. One certificate in it that is none, or no authority, spoils it all: a publisher that
+ * Reads a bundle that came from elsewhere. One certificate in it that is none, or cannot be a root, spoils it all: a publisher that
  * makes such bundles is not understood, and whom it meant to take back is unknown.
  *
  * @throws RangeError saying what is wrong; never with the text in it.
@@ -65,6 +66,7 @@ function authorityOf(der: Buffer, index: number): X509Certificate {
     throw new RangeError(`${which} cannot be read`);
   }
   if (certificate.raw.length !== der.length) throw new RangeError(`${which} has bytes after its end`);
-  if (!certificate.ca) throw new RangeError(`${which} is no authority`);
+  const fault = signingFault(certificate);
+  if (fault !== undefined) throw new RangeError(`${which} cannot be a root: ${fault}`);
   return certificate;
 }

@@ -10,7 +10,8 @@ import type { TrustBundle } from './trust-bundle.ts';
  * 1.2 again, and one without `secureOptions` takes resumed sessions, whose certificates nobody checks again.
  *
  * @param identity what this side shows; certificates with their key
- * @param bundle whom this side believes; nobody when absent
+ * @param bundle whom this side believes; nobody when absent. With more than one trust domain in it, the caller must ask
+ *   `bundle.fault` about every peer
  */
 export function secureContextOptions(
   identity: Pick<Svid, 'certChainPem' | 'keyPem'>,
@@ -20,7 +21,7 @@ export function secureContextOptions(
     cert: identity.certChainPem,
     key: identity.keyPem,
     // Never absent: without `ca`, Node believes every public web authority.
-    ca: bundle?.roots.map((root) => root.toString()) ?? [],
+    ca: bundle?.rootsOfAllDomains.map((root) => root.toString()) ?? [],
     minVersion: 'TLSv1.3',
     maxVersion: 'TLSv1.3',
     // The fastest first: all are good, and OpenSSL would begin with the longest key.

@@ -63,7 +63,7 @@ describe('a trust bundle', () => {
       ]),
     );
     expect(both.equals(turned)).toBe(true);
-    expect(both.roots).toHaveLength(2);
+    expect(both.rootsOfAllDomains).toHaveLength(2);
     expect(both.equals(own.bundle)).toBe(false);
     const swapped = new TrustBundle(
       new Map([

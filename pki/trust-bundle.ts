@@ -5,7 +5,9 @@ import { meshSettings } from '#core/model/mesh-settings.ts';
 import { trustDomain } from '#core/spiffe-id.ts';
 import type { TrustDomain } from '#core/spiffe-id.ts';
 
+import { pathFault } from './certificate-path.ts';
 import { certificatesPem, readCertificates } from './pem.ts';
+import { signingFault } from './svid-constraints.ts';
 
 /** Whom this mesh believes: root certificates, each for one trust domain only. */
 export class TrustBundle {
@@ -24,14 +26,23 @@ export class TrustBundle {
     return new TrustBundle(new Map([[domain, readCertificates(rootsPem)]]));
   }
 
-  /** Every root of every trust domain, for the `ca` of a TLS context. */
-  get roots(): readonly X509Certificate[] {
+  /**
+   * The roots of all trust domains together. A path to one of them says nothing about a name: only for the `ca` of a TLS context
+   * whose every peer goes through {@link fault} before a byte is exchanged, and to show to people. Who must be of one trust domain
+   * is verified with {@link only}.
+   */
+  get rootsOfAllDomains(): readonly X509Certificate[] {
     return distinct([...this.#domains.values()].flat());
   }
 
-  /** {@link roots} as PEM. */
+  /** {@link rootsOfAllDomains} as PEM. */
   get pem(): string {
-    return certificatesPem(this.roots);
+    return certificatesPem(this.rootsOfAllDomains);
+  }
+
+  /** A bundle of the roots of one trust domain and of no other: for a peer that must be of that one. */
+  only(domain: TrustDomain): TrustBundle {
+    return new TrustBundle(new Map([[domain, this.rootsOf(domain)]]));
   }
 
   rootsOf(domain: TrustDomain): readonly X509Certificate[] {
@@ -48,23 +59,23 @@ export class TrustBundle {
   }
 
   /**
-   * Why a certificate is not believed to speak for a trust domain; undefined when it is: some path leads from it over
-   * `intermediates` to a root of that very domain, every signature verifies, every link is an authority, and all are
-   * within their time. TLS has then still to check the purpose; a root of a federated domain can never vouch for ours.
+   * Why a certificate is not trusted to speak for a trust domain; undefined when it is: some path leads from it over
+   * `intermediates` to a root of that very domain, see `certificate-path.ts`. TLS has then still to check the purpose; a root of a
+   * federated domain can never sign for ours.
    *
-   * @param now milliseconds since 1970
+   * @param now Unix time, milliseconds
    */
   fault(
     leaf: X509Certificate,
     domain: TrustDomain,
-    options: { readonly now: number; readonly intermediates?: readonly X509Certificate[] },
+    {
+      now,
+      intermediates = [],
+    }: { readonly now: number; readonly intermediates?: readonly X509Certificate[] },
   ): string | undefined {
     const roots = this.rootsOf(domain);
     if (roots.length === 0) return `no root certificate is known for trust domain ${domain}`;
-    if (!isWithin(leaf, options.now)) return 'the certificate is not valid at this time';
-    return leadsTo(leaf, roots, options.intermediates ?? [], options.now, MAX_DEPTH)
-      ? undefined
-      : `no valid path leads to a root certificate of trust domain ${domain}`;
+    return pathFault(leaf, { domain, roots, intermediates, now });
   }
 
   #fingerprint(): string {
@@ -75,39 +86,14 @@ export class TrustBundle {
   }
 }
 
-const MAX_DEPTH = 4;
-
-function leadsTo(
-  certificate: X509Certificate,
-  roots: readonly X509Certificate[],
-  intermediates: readonly X509Certificate[],
-  now: number,
-  depth: number,
-): boolean {
-  if (roots.some((root) => isWithin(root, now) && signed(root, certificate))) return true;
-  if (depth === 0) return false;
-  return intermediates.some((next, index) => {
-    const rest = intermediates.filter((_, other) => other !== index);
-    return isWithin(next, now) && signed(next, certificate) && leadsTo(next, roots, rest, now, depth - 1);
-  });
-}
-
-function signed(issuer: X509Certificate, subject: X509Certificate): boolean {
-  return issuer.ca && subject.checkIssued(issuer) && subject.verify(issuer.publicKey);
-}
-
-function isWithin(certificate: X509Certificate, now: number): boolean {
-  return Date.parse(certificate.validFrom) <= now && now <= Date.parse(certificate.validTo);
-}
-
 function distinct(roots: readonly X509Certificate[]): readonly X509Certificate[] {
   return [...new Map(roots.map((root) => [root.fingerprint256, root])).values()];
 }
 
 /**
  * The trust bundle that MeshConfig publishes: the mesh's own roots, and those of federated trust domains: written in its spec, or
- * fetched into its status. What cannot be read, or is no authority, is left out and named in `faults`, so that one broken
- * entry takes nobody else's trust away. Only the spec says which trust domains there are: what the status still has of one
+ * fetched into its status. What cannot be read, and each certificate that cannot be a root, is left out and named in `faults`, so
+ * that one broken entry takes nobody else's trust away. Only the spec says which trust domains there are: what the status still has of one
  * that was taken away counts for nothing.
  */
 export function trustBundleOf(config: MeshConfig): {
@@ -119,10 +105,12 @@ export function trustBundleOf(config: MeshConfig): {
   const add = (what: string, name: string, pem: string) => {
     try {
       const domain = trustDomain(name);
-      const found = readCertificates(pem);
-      if (found.some((certificate) => !certificate.ca))
-        throw new RangeError('a certificate in it is no authority');
-      domains.set(domain, [...(domains.get(domain) ?? []), ...found]);
+      const roots = readCertificates(pem).filter((certificate, index) => {
+        const fault = signingFault(certificate);
+        if (fault !== undefined) faults.push(`${what}: certificate ${index + 1} cannot be a root: ${fault}`);
+        return fault === undefined;
+      });
+      domains.set(domain, [...(domains.get(domain) ?? []), ...roots]);
     } catch (error) {
       faults.push(`${what}: ${(error as Error).message}`);
     }

@@ -1,6 +1,7 @@
 import { inClusterConfig } from '#kube/in-cluster.ts';
 import { KubeClient } from '#kube/client.ts';
 import { systemClock } from '#kube/clock.ts';
+import { ignoreInspectorSignal } from '#kube/inspector.ts';
 import type { Logger } from '#kube/log.ts';
 
 import { LevelLog } from './admin/level-log.ts';
@@ -32,6 +33,7 @@ const FINISH_MS = 3_000;
 const SETTLED_MS = 30_000;
 
 async function main([command = 'run', ...rest]: readonly string[]): Promise<number> {
+  ignoreInspectorSignal();
   switch (command) {
     case 'run':
       return run();

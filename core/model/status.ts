@@ -155,7 +155,11 @@ const federated = z.object({
     .describe(
       'Its root certificates as fetched last, PEM. Empty: it has taken all its keys back, and nobody of it is believed.',
     ),
-  sequence: count.exactOptional().describe('The number of that bundle, where it has one.'),
+  sequence: count
+    .exactOptional()
+    .describe(
+      'The highest number that was fetched with these certificates, where they have one; an older bundle is refused.',
+    ),
   fetchedAt: time.exactOptional().describe('When these contents were fetched first.'),
   endpoint: z.string().exactOptional().describe('A fingerprint of the endpoint they came from.'),
   message: z.string().exactOptional().describe('What is wrong.'),

@@ -244,7 +244,11 @@ describeHere(`the chart${reason}`, () => {
     expect(place(changed)).toEqual([folder, { name: 'audit', ...claim }]);
     expect(readConfig(operatorEnvironment(changed)).auditDir).toBe(folder);
     const values = { operator: { audit: { enabled: true } } };
-    expect(place(await render(helm, { values }))).toEqual([folder, { name: 'audit', emptyDir: {} }]);
+    const enabled = await render(helm, { values });
+    expect(place(enabled)).toEqual([folder, { name: 'audit', emptyDir: {} }]);
+    // What the operator fills must not be emptied by an upgrade.
+    expect(find(enabled, 'ConfigMap', 'mesh-audit')).not.toHaveProperty('data');
+    expect(() => find(defaults, 'ConfigMap', 'mesh-audit')).toThrow();
   });
 
   test('keeps the resource definitions on uninstall only when told so', () => {

@@ -43,6 +43,36 @@ describe('what each account of the mesh may do equals the table in docs/referenc
     expect(await granted(web, OTHER)).toEqual(listed(SIDECAR_CATALOG_PERMISSIONS));
   });
 
+  test('the operator changes no binding of others, makes none in the cluster, and binds no other role', async () => {
+    const as = [
+      `--as=system:serviceaccount:${MESH_NAMESPACE}:mesh-operator`,
+      '--as-group=system:serviceaccounts',
+    ];
+    const evil = ['--serviceaccount', `${NS}:web`, '--dry-run=server'];
+    for (const command of [
+      ['delete', 'clusterrolebinding', 'cluster-admin', '--dry-run=server'],
+      ['patch', 'clusterrolebinding', 'cluster-admin', '-p', '{"subjects":[]}', '--dry-run=server'],
+      ['create', 'clusterrolebinding', 'evil', '--clusterrole', 'mesh-sidecar-catalog', ...evil],
+      ['create', 'rolebinding', 'evil', '-n', NS, '--clusterrole', 'cluster-admin', ...evil],
+      ['create', 'rolebinding', 'evil', '-n', NS, '--clusterrole', 'edit', ...evil],
+      ['get', 'clusterrolebindings'],
+    ]) {
+      const { code, stderr } = await tryKubectl([...command, ...as]);
+      expect(`${command.join(' ')}: ${code === 0 ? 'done' : stderr}`).toMatch(/forbidden/i);
+    }
+    await kubectl([
+      'create',
+      'rolebinding',
+      'probe',
+      '-n',
+      NS,
+      '--clusterrole',
+      'mesh-sidecar-policy',
+      ...evil,
+      ...as,
+    ]);
+  });
+
   test('the ServiceAccount of a pod outside the mesh may do nothing of the mesh', async () => {
     expect(await granted(`system:serviceaccount:${NS}:default`, NS)).toEqual([]);
   });

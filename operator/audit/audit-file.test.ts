@@ -9,7 +9,8 @@ import { FakeLog } from '#kube/log.fake.ts';
 import { createMetrics } from '../metrics.ts';
 import { AuditFile } from './audit-file.ts';
 import type { AppendableFile, AuditFileParts } from './audit-file.ts';
-import { runAudit, verifyFile } from './verify.ts';
+import { runAudit } from './command.ts';
+import { verifyFile } from './verify.ts';
 
 let folder: string;
 let path: string;
@@ -181,14 +182,20 @@ describe('a disk that takes no more', () => {
 
 test('what strangers can cause fills no disk: what is too much is counted, certificates are all there', async () => {
   const file = auditFile();
-  for (let index = 0; index < 1_500; index += 1) file.record({ event: 'refused', index }, true);
+  for (let index = 0; index < 1_500; index += 1)
+    file.record({ event: 'refused', index }, { by: `pod-${index % 40}`, reason: 'pod-gone' });
   file.record({ event: 'issued' });
   await file.close();
-  expect(await count('left-out')).toBe(500);
+  expect(await count('left-out')).toBe(460);
   const events = (await lines()).map(({ event }) => event);
-  expect(events.filter((event) => event === 'refused')).toHaveLength(1_000);
+  expect(events.filter((event) => event === 'refused')).toHaveLength(1_040);
   expect(events).toContain('issued');
-  expect((await lines()).find(({ event }) => event === 'lost')).toMatchObject({ lines: 500 });
+  expect((await lines()).find(({ event }) => event === 'left-out')).toMatchObject({
+    ...{ lines: 460, reasons: { 'pod-gone': 460 } },
+  });
+  expect((await kit.metrics.auditLeftOut.get()).values).toMatchObject([
+    { labels: { reason: 'pod-gone' }, value: 460 },
+  ]);
 });
 
 test('long texts, newlines and odd characters stay within one line', async () => {
@@ -210,7 +217,9 @@ describe('audit verify', () => {
     await life(5);
     expect(await verify('verify', path, path)).toBe(0);
     expect(say).toHaveLength(2);
-    expect(say[0]).toMatch(/^.*op-1\.jsonl: 7 lines, none changed, .*SHA-256 is [0-9a-f]{64}\n$/);
+    expect(say[0]).toMatch(
+      /^.*op-1\.jsonl: 7 lines, none changed, .*SHA-256 is [0-9a-f]{64}; not compared with an anchor/,
+    );
   });
 
   test.each<[string, (lines: string[]) => string[], number, RegExp]>([
@@ -242,6 +251,6 @@ describe('audit verify', () => {
     expect(say.join('')).toContain('cannot be read: ENOENT');
     expect(await verify('verify')).toBe(2);
     expect(await verify('sign')).toBe(2);
-    expect(say.join('')).toContain('usage: mesh-operator audit verify FILE...');
+    expect(say.join('')).toContain('usage: mesh-operator audit verify [ANCHORS] FILE...');
   });
 });

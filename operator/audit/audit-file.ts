@@ -4,7 +4,9 @@ import type { Clock } from '#kube/clock.ts';
 import type { Logger } from '#kube/log.ts';
 
 import type { OperatorMetrics } from '../metrics.ts';
-import { TokenBuckets } from '../signing/token-buckets.ts';
+import type { AnchorKeeper } from './anchor-keeper.ts';
+import { CausedLines } from './caused-lines.ts';
+import type { Cause } from './caused-lines.ts';
 import { CHAIN_BEGIN, MAX_LINE, endAt, nextLine } from './chain.ts';
 import type { AuditEntry, ChainEnd } from './chain.ts';
 
@@ -31,7 +33,9 @@ export interface AuditFileParts {
   readonly replica: string;
   readonly clock: Clock;
   readonly log: Logger;
-  readonly metrics: Pick<OperatorMetrics, 'auditLines' | 'auditFault'>;
+  readonly metrics: Pick<OperatorMetrics, 'auditLines' | 'auditLeftOut' | 'auditFault'>;
+  /** Knows outside of the file how far it has come; without one, what is cut off at its end shows to nobody. */
+  readonly anchor?: Pick<AnchorKeeper, 'reached' | 'close' | 'fault'> | undefined;
   /** In bytes; default 1 GiB. A file that is as long takes no more. */
   readonly maxSize?: number;
 }
@@ -44,8 +48,6 @@ const FIRST_RETRY_MS = 1_000;
 const LONGEST_RETRY_MS = 60_000;
 /** Bounds what others can make us write. */
 const MAX_TEXT = 512;
-/** Lines that anybody can cause by asking: so many a second, after so many at once. */
-const CAUSED = { perSecond: 10, burst: 1_000, maxKeys: 1 };
 
 interface OpenFile {
   readonly handle: AppendableFile;
@@ -62,7 +64,7 @@ export class AuditFile {
   readonly #parts: AuditFileParts;
   readonly #waiting: (AuditEntry & { readonly time: string })[] = [];
   readonly #ending = new AbortController();
-  readonly #caused = new TokenBuckets(CAUSED);
+  readonly #caused = new CausedLines();
   /** Lines that are not in the file and that no line tells of yet. */
   #lost = 0;
   #file: OpenFile | undefined;
@@ -81,23 +83,27 @@ export class AuditFile {
   /**
    * Adds a line. Never throws, never waits.
    *
-   * @param isCaused whether whoever asks can cause it at will: then too many are left out and only counted
+   * @param cause who can cause it at will by asking: then too many are left out and only counted
    */
-  record(entry: AuditEntry, isCaused = false): void {
+  record(entry: AuditEntry, cause?: Cause): void {
     const { clock, metrics } = this.#parts;
-    const isFull = this.#waiting.length >= MAX_WAITING;
-    if (isFull || (isCaused && this.#caused.take('', clock.now()) > 0)) {
+    if (cause && !this.#caused.take(cause, clock.now())) {
+      metrics.auditLines.inc({ result: 'left-out' });
+      metrics.auditLeftOut.inc({ reason: cause.reason });
+      return;
+    }
+    if (this.#waiting.length >= MAX_WAITING) {
       this.#lost += 1;
-      metrics.auditLines.inc({ result: isFull ? 'lost' : 'left-out' });
+      metrics.auditLines.inc({ result: 'lost' });
       return;
     }
     this.#waiting.push({ ...bounded(entry), time: this.#now() });
     this.#work ??= this.#write().finally(() => (this.#work = undefined));
   }
 
-  /** Why lines are not written, a sentence; undefined when they are. */
+  /** Why lines are not written, or could be taken away, a sentence; undefined when all is well. */
   get fault(): string | undefined {
-    return this.#fault;
+    return this.#fault ?? this.#parts.anchor?.fault;
   }
 
   /** Where the chain ends on the disk. */
@@ -111,6 +117,7 @@ export class AuditFile {
     this.record({ event: 'ended' });
     this.#ending.abort();
     await this.#work;
+    await this.#parts.anchor?.close();
     await this.#file?.handle.close().catch(() => undefined);
     const { log, path } = this.#parts;
     const lost = this.#lost + this.#waiting.length;
@@ -140,7 +147,13 @@ export class AuditFile {
     const { replica, metrics, maxSize = MAX_SIZE, path } = this.#parts;
     const batch = this.#waiting.slice(0, BATCH);
     const lost = this.#lost;
-    const entries = lost > 0 ? [...batch, { event: 'lost', lines: lost, time: this.#now() }] : batch;
+    const leftOut = this.#caused.leftOut;
+    const time = this.#now();
+    const entries = [
+      ...batch,
+      ...(leftOut ? [{ event: 'left-out', ...leftOut, time }] : []),
+      ...(lost > 0 ? [{ event: 'lost', lines: lost, time }] : []),
+    ];
     let end = file.end;
     let text = '';
     for (const { time, ...entry } of entries) {
@@ -165,7 +178,9 @@ export class AuditFile {
     file.end = end;
     this.#waiting.splice(0, batch.length);
     this.#lost -= lost;
+    if (leftOut) this.#caused.said(leftOut);
     metrics.auditLines.inc({ result: 'written' }, entries.length);
+    this.#parts.anchor?.reached(end);
   }
 
   /** Goes on where the file ends. A last line without its newline was torn by a crash: it is cut off, and that is said. */

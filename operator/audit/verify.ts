@@ -1,5 +1,7 @@
 import { createReadStream } from 'node:fs';
+import { basename } from 'node:path';
 
+import type { Anchor } from './anchor.ts';
 import { CHAIN_BEGIN, MAX_LINE, follow } from './chain.ts';
 import type { ChainEnd } from './chain.ts';
 
@@ -8,15 +10,15 @@ export type Verdict =
   | { readonly ok: true; readonly end: ChainEnd }
   | { readonly ok: false; readonly line: number; readonly why: string };
 
-const USAGE = 'usage: mesh-operator audit verify FILE...\n';
 const NEWLINE = 0x0a;
 
 /**
  * Follows the chain of an audit file from its first line. Holds one line at a time, however long the file.
  *
+ * @param anchor what is known of it outside of it: then the file must have that line, with that hash
  * @throws Error when the file cannot be read
  */
-export async function verifyFile(path: string): Promise<Verdict> {
+export async function verifyFile(path: string, anchor?: Anchor): Promise<Verdict> {
   let end = CHAIN_BEGIN;
   let rest = Buffer.alloc(0);
   for await (const chunk of createReadStream(path) as AsyncIterable<Buffer>) {
@@ -25,6 +27,8 @@ export async function verifyFile(path: string): Promise<Verdict> {
       const next = follow(end, bytes.subarray(0, at).toString('utf8'));
       if (typeof next === 'string') return { ok: false, line: end.seq + 1, why: next };
       end = next;
+      if (end.seq === anchor?.seq && end.hash !== anchor.hash)
+        return { ok: false, line: end.seq, why: rewritten(anchor, end) };
       bytes = bytes.subarray(at + 1);
     }
     if (bytes.length > MAX_LINE)
@@ -37,37 +41,25 @@ export async function verifyFile(path: string): Promise<Verdict> {
       line: end.seq + 1,
       why: 'it is torn: the process ended, or the disk was full, while it was written',
     };
+  if (anchor && end.seq < anchor.seq) return { ok: false, line: end.seq + 1, why: cutOff(anchor) };
   return { ok: true, end };
 }
 
 /**
- * `mesh-operator audit verify FILE...`: says of each file whether its chain is whole, and which line is the first that is not.
+ * Why a file is not what its anchor says, looking no further than the anchor does; undefined when it is.
  *
- * @param say takes what is printed
- * @returns the process's exit code: 0 when all are whole, 1 when one is not, 2 when the command was wrong
+ * @throws Error when the file cannot be read
  */
-export async function runAudit(args: readonly string[], say: (text: string) => void): Promise<number> {
-  const [command, ...paths] = args;
-  if (command !== 'verify' || paths.length === 0) {
-    say(USAGE);
-    return 2;
-  }
-  let code = 0;
-  for (const path of paths) {
-    const [text, ok] = await verdictOf(path);
-    say(`${path}: ${text}\n`);
-    if (!ok) code = 1;
-  }
-  return code;
+export async function anchorMismatch(path: string, anchor: Anchor): Promise<string | undefined> {
+  if (anchor.file !== basename(path)) return `its anchor is that of ${JSON.stringify(anchor.file)}`;
+  const verdict = await verifyFile(path, anchor);
+  return verdict.ok || verdict.line > anchor.seq ? undefined : `line ${verdict.line}: ${verdict.why}`;
 }
 
-async function verdictOf(path: string): Promise<readonly [string, boolean]> {
-  try {
-    const verdict = await verifyFile(path);
-    if (!verdict.ok) return [`line ${verdict.line} is broken: ${verdict.why}`, false];
-    const { seq, hash } = verdict.end;
-    return [`${seq} lines, none changed, removed or inserted before the last; its SHA-256 is ${hash}`, true];
-  } catch (error) {
-    return [`cannot be read: ${(error as Error).message}`, false];
-  }
+function cutOff({ seq, time }: Anchor): string {
+  return `it is missing: the file had ${seq} lines at ${time}, by its anchor, and was cut off since`;
+}
+
+function rewritten({ hash, time }: Anchor, end: ChainEnd): string {
+  return `its SHA-256 is ${end.hash}, and was ${hash} at ${time}, by its anchor: the file was written again since`;
 }

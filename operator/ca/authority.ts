@@ -11,7 +11,7 @@ import { rfc3339 } from '#kube/times.ts';
 import { createCsr } from '#pki/csr.ts';
 import { caKeyType, generateKeys, privateKeyPem, sha256Hex, spkiDer } from '#pki/keys.ts';
 import type { KeyPair } from '#pki/keys.ts';
-import { readCertificates } from '#pki/pem.ts';
+import { certificatesPem, readCertificates } from '#pki/pem.ts';
 import { hidingKey, readSvid, validity } from '#pki/svid.ts';
 import type { Svid } from '#pki/svid.ts';
 import { TrustBundle } from '#pki/trust-bundle.ts';
@@ -164,7 +164,7 @@ export class Authority {
 
   /** {@link roots} as PEM. */
   get bundlePem(): string {
-    return this.#bundle.pem;
+    return certificatesPem(this.#bundle.rootsOf(this.#parts.settings().trustDomain));
   }
 
   /** Whom the operator itself believes when it talks to sidecars. */

@@ -134,7 +134,7 @@ describe('the builtin provider', () => {
         const leaf = await pki.leaf({ namespace: 'shop', service: 'web' });
         return { 'root.crt': leaf.certChainPem, 'root.key': leaf.keyPem };
       },
-      'no authority',
+      'is not a CA certificate',
     ],
     [
       'holds the root of another trust domain',

@@ -8,6 +8,7 @@ import { sha256Hex } from '#pki/keys.ts';
 import { certificatesPem, pemBlock, readCertificates } from '#pki/pem.ts';
 import { readSigner } from '#pki/profile.ts';
 import type { Signer } from '#pki/profile.ts';
+import { signingFault } from '#pki/svid-constraints.ts';
 import { TrustBundle } from '#pki/trust-bundle.ts';
 
 import { CaStateError } from './provider.ts';
@@ -128,7 +129,8 @@ async function readIntermediate(secret: Secret, domain: TrustDomain, now: number
 }
 
 function checkRoot(root: X509Certificate): void {
-  if (!root.ca) throw new RangeError(`${CERTIFICATE} is no authority (CA:TRUE is missing)`);
+  const fault = signingFault(root);
+  if (fault !== undefined) throw new RangeError(`${CERTIFICATE} cannot be a root: ${fault}`);
   if (!isSelfSigned(root)) throw new RangeError(`${CERTIFICATE} is not signed by its own key`);
 }
 

@@ -1,9 +1,9 @@
 import type { X509Certificate } from 'node:crypto';
 
 import type { TrustDomain } from '#core/spiffe-id.ts';
-import { KEY_USAGE, keyUsageBits } from '#pki/key-usage.ts';
 import { spkiDer } from '#pki/keys.ts';
 import { readCertificates } from '#pki/pem.ts';
+import { leafFault } from '#pki/svid-constraints.ts';
 import { validity } from '#pki/svid.ts';
 import type { TrustBundle } from '#pki/trust-bundle.ts';
 
@@ -62,16 +62,11 @@ const nameFault: Check = (leaf, { request }) => {
 };
 
 const usageFault: Check = (leaf, { request }) => {
-  if (leaf.ca) return 'it is an authority';
   // Absent where there is none, whatever the type says.
   const purposes = [...((leaf.keyUsage as string[] | undefined) ?? [])].sort().join(' ');
   const expected = request.kind === 'workload' ? `${SERVER_AUTH} ${CLIENT_AUTH}` : SERVER_AUTH;
   if (purposes !== expected) return `its extended key usage is ${purposes || 'missing'}`;
-  const flags = keyUsageBits(leaf.raw);
-  if ((flags & KEY_USAGE.digitalSignature) === 0) return 'its key usage lacks digitalSignature';
-  if ((flags & (KEY_USAGE.keyCertSign | KEY_USAGE.cRLSign)) !== 0)
-    return 'its key usage lets it sign certificates';
-  return undefined;
+  return leafFault(leaf);
 };
 
 const lifeFault: Check = (leaf, { request, now }) => {

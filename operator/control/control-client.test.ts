@@ -5,6 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { peerSpiffeId } from '#pki/peer.ts';
 import type { Svid } from '#pki/svid.ts';
 import { TestPki } from '#pki/test-pki.fake.ts';
+import { TrustBundle } from '#pki/trust-bundle.ts';
 import { secureContextOptions } from '#pki/tls-options.ts';
 
 import { askSidecar } from './control-client.ts';
@@ -91,6 +92,24 @@ describe('telling a sidecar that its pod’s work is done', () => {
     const foreign = await pki.foreign();
     const port = await sidecar(await foreign.svid(JOB), () => undefined);
     await expect(tell(port)).rejects.toThrow();
+  });
+
+  test('says nothing to a certificate of a federated root, whatever name is in it', async () => {
+    const partner = await TestPki.create({ trustDomain: 'partner.example' });
+    const roots = [pki, partner].map(
+      ({ trustDomain, bundle }) => [trustDomain, bundle.rootsOfAllDomains] as const,
+    );
+    let heard = false;
+    const forged = await partner.leaf(JOB, { uri: pki.spiffeId(JOB) });
+    const port = await sidecar({ ...identity, ...forged }, (socket) => {
+      heard = true;
+      socket.end('{"ok":true}\n');
+    });
+    const target = { ip: '127.0.0.1', port, spiffeId: pki.spiffeId(JOB) };
+    await expect(
+      askSidecar(target, 'finish', { identity, bundle: new TrustBundle(new Map(roots)) }),
+    ).rejects.toThrow();
+    expect(heard).toBe(false);
   });
 
   test('a closed port is a failure', async () => {

@@ -2,6 +2,7 @@ import { connect } from 'node:tls';
 import type { TLSSocket } from 'node:tls';
 
 import { PORTS } from '#core/constants.ts';
+import { parseSpiffeId } from '#core/spiffe-id.ts';
 import type { SpiffeId } from '#core/spiffe-id.ts';
 import { peerSpiffeId } from '#pki/peer.ts';
 import type { Svid } from '#pki/svid.ts';
@@ -44,8 +45,11 @@ export async function askSidecar(
   { identity, bundle }: ControlCredentials,
   timeoutMs = 5_000,
 ): Promise<object> {
+  const trustDomain = parseSpiffeId(target.spiffeId)?.trustDomain;
+  if (trustDomain === undefined) throw new Error(`${target.spiffeId} is not a SPIFFE ID of a workload`);
   const socket = connect({
-    ...secureContextOptions(identity, bundle),
+    // A path to a root is found by TLS; that it is one of the sidecar's own trust domain is seen to here.
+    ...secureContextOptions(identity, bundle.only(trustDomain)),
     host: target.ip,
     port: target.port ?? PORTS.inbound,
     ALPNProtocols: [CONTROL_ALPN],

@@ -94,7 +94,7 @@ export function createControllers(deps: ControllersDeps): readonly Controller[] 
       authority,
     }),
     new AccessController({
-      ...{ api, meshNamespace, owner, rules },
+      ...{ api, clock, metrics, meshNamespace, owner, rules },
       log: log.child({ controller: 'access' }),
       pods: caches.pods,
       namespaces: caches.namespaces,

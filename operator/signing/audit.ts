@@ -77,7 +77,7 @@ export class SigningAudit {
     if (code !== 'too-many')
       file?.record(
         { event: 'refused', ...fields(trace), reason: refusal.reason, detail: refusal.message },
-        true,
+        { by: trace.caller?.podUid ?? trace.sourceAddress, reason: refusal.reason },
       );
     // Whoever asks too often must not be able to fill the log as well.
     if (code === 'too-many') log.debug(line, 'certificate refused');

@@ -1,5 +1,5 @@
 import { createServer } from 'node:http';
-import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import type { IncomingHttpHeaders, IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
 /** What a route answers. */
@@ -26,8 +26,8 @@ export interface HttpServerOptions {
   /** 0 for any free one. */
   readonly port: number;
   readonly route: Route;
-  /** Refuses requests whose `Host` is no name of this machine, so that no web page can reach it through a browser. */
-  readonly localOnly?: boolean;
+  /** Why a request is refused with 403 before its path is looked at; undefined serves it. Default: none is refused. */
+  readonly guard?: (headers: IncomingHttpHeaders) => string | undefined;
 }
 
 export const JSON_TYPE = 'application/json; charset=utf-8';
@@ -41,7 +41,6 @@ const LIMITS = {
 };
 const MAX_CONNECTIONS = 128;
 const NO_SUCH_FAMILY = new Set(['EAFNOSUPPORT', 'EADDRNOTAVAIL']);
-const LOCAL_HOST = /^(localhost|127\.0\.0\.1|\[::1\])(:\d+)?$/i;
 
 /** A small HTTP server with limits on everything, for what people, the kubelet and Prometheus ask. */
 export class HttpServer {
@@ -110,9 +109,8 @@ export class HttpServer {
   }
 
   async #answer(request: IncomingMessage): Promise<Answer> {
-    if (this.#options.localOnly && !LOCAL_HOST.test(request.headers.host ?? '')) {
-      return { status: 403, body: 'ask for localhost\n' };
-    }
+    const fault = this.#options.guard?.(request.headers);
+    if (fault !== undefined) return text(fault, 403);
     try {
       const url = new URL(request.url ?? '/', 'http://sidecar');
       return await this.#options.route({

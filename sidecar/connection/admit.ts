@@ -3,6 +3,7 @@ import type { TLSSocket } from 'node:tls';
 
 import { readCertificates } from '#pki/pem.ts';
 import { peerSpiffeId } from '#pki/peer.ts';
+import { signingFault } from '#pki/svid-constraints.ts';
 import type { TrustBundle } from '#pki/trust-bundle.ts';
 import type { SpiffeId, TrustDomain } from '#core/spiffe-id.ts';
 
@@ -122,7 +123,8 @@ class CertifiedPeer implements AdmittedPeer {
 
   /**
    * OpenSSL has found a path to some root. With roots of one trust domain only, that is the peer's or the peer is refused;
-   * with several, the path must be found again among those of the peer's own domain.
+   * with several, the path must be found again among those of the peer's own domain. So it must where a certificate between
+   * them is one that OpenSSL takes and X509-SVID does not.
    *
    * @throws Refusal
    */
@@ -132,7 +134,8 @@ class CertifiedPeer implements AdmittedPeer {
   ): CertifiedPeer {
     const peer = new CertifiedPeer(identity, proof);
     const [domain, ...others] = proof.bundle.trustDomains;
-    if (others.length === 0 && domain === identity.trustDomain) peer.#believedBy = proof.bundle;
+    const isFit = proof.intermediates.every((each) => signingFault(each) === undefined);
+    if (others.length === 0 && domain === identity.trustDomain && isFit) peer.#believedBy = proof.bundle;
     const fault = peer.fault(proof.bundle, proof.now);
     if (fault) throw fault;
     return peer;

@@ -16,6 +16,7 @@ import { TestPki } from '#pki/test-pki.fake.ts';
 
 import { LevelLog } from '../admin/level-log.ts';
 import { entry, meshService } from '../catalog/objects.fake.ts';
+import { LOCAL_REQUEST_HEADER } from '../admin/local-request.ts';
 import { SLICES } from '../catalog/slice.ts';
 import { readConfig } from '../config.ts';
 import { FakeOperator } from '../identity/fake-operator.fake.ts';
@@ -311,7 +312,8 @@ function parentOf(pid: string): number | undefined {
 
 function ask(port: number, path: string, method = 'GET', body?: string): Promise<AdminAnswer> {
   return new Promise((resolve, reject) => {
-    const asking = request({ host: '127.0.0.1', port, path, method, agent: false }, (response) => {
+    const headers = { [LOCAL_REQUEST_HEADER]: 'true' };
+    const asking = request({ host: '127.0.0.1', port, path, method, agent: false, headers }, (response) => {
       let text = '';
       response.on('data', (chunk: Buffer) => (text += chunk.toString()));
       response.on('end', () => resolve({ status: response.statusCode ?? 0, body: text }));

@@ -2,6 +2,7 @@ import type { Clock } from '#kube/clock.ts';
 
 import { HealthRoutes } from '../admin/health-routes.ts';
 import { HttpServer } from '../admin/http-server.ts';
+import { localRequestFault } from '../admin/local-request.ts';
 import type { LevelLog } from '../admin/level-log.ts';
 import type { Family } from '../admin/metrics/exposition.ts';
 import { runProbe } from '../admin/probes/run-probe.ts';
@@ -70,7 +71,7 @@ export class Primary {
     this.local = new HttpServer({
       hosts: LOCAL_HOSTS,
       port: listen.localPort,
-      localOnly: true,
+      guard: localRequestFault,
       route: mergedLocalRoutes({
         workers: this.#workers,
         log,

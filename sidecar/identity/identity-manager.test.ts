@@ -60,7 +60,7 @@ test('a certificate is obtained with a key of our own and handed out with the bu
   await until(() => identity.current() !== undefined, 'a certificate');
   const snapshot = identity.current()!;
   expect(snapshot.svid.spiffeId).toBe('spiffe://cluster.local/ns/shop/dc/dc1/svc/db');
-  expect(snapshot.bundle.roots).toHaveLength(1);
+  expect(snapshot.bundle.rootsOfAllDomains).toHaveLength(1);
   expect(snapshot.version).toBe(1);
   expect(changes).toBe(1);
   expect(identity.state()).toMatchObject({ valid: true, issued: 1 });
@@ -120,6 +120,17 @@ test('nothing is asked before there is somebody to trust', async () => {
 test('an operator whose certificate is of another authority gets no token', async () => {
   const { operator, identity, trust } = await setUp();
   trust.set(meshConfigOf([await TestPki.create()]));
+  identity.start();
+  await until(() => identity.state().failures.has('unreachable'), 'a failure');
+  expect(operator.requests).toHaveLength(0);
+});
+
+test('an operator whose certificate is of a federated root gets no token', async () => {
+  const { operator, identity, trust } = await setUp();
+  const own = await TestPki.create();
+  const config = meshConfigOf([own]);
+  const partner = { trustDomain: 'partner.example', bundle: operator.pki.rootPem };
+  trust.set({ ...config, spec: { ...config.spec, federation: [partner] } });
   identity.start();
   await until(() => identity.state().failures.has('unreachable'), 'a failure');
   expect(operator.requests).toHaveLength(0);
@@ -261,7 +272,7 @@ test('a new active root brings a new certificate at once; peers may still show t
   const next = await TestPki.create();
   trust.set(meshConfigOf([old, next], old, '10s'));
   expect(identity.current()).toMatchObject({ version: 2 });
-  expect(identity.current()!.bundle.roots).toHaveLength(2);
+  expect(identity.current()!.bundle.rootsOfAllDomains).toHaveLength(2);
   expect(identity.state().issued).toBe(1);
   operator.pki = next;
   trust.set(meshConfigOf([old, next], next, '10s'));

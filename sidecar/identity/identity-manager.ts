@@ -175,10 +175,8 @@ export class IdentityManager implements IdentitySource {
     const { clock, service, sign } = this.#deps;
     const spiffeId = serviceSpiffeId(trust.settings, service);
     const keys = await generateKeys();
-    const answer = await sign(
-      { csr: createCsr(keys, spiffeId), service: service.service, roots: trust.bundle },
-      signal,
-    );
+    const roots = trust.bundle.rootsOf(trust.settings.trustDomain);
+    const answer = await sign({ csr: createCsr(keys, spiffeId), service: service.service, roots }, signal);
     const now = clock.now();
     // The bundle as it is by now: a root may have been published while the request was on its way.
     const { bundle } = this.#deps.trust.current() ?? trust;

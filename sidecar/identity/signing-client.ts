@@ -1,10 +1,9 @@
+import type { X509Certificate } from 'node:crypto';
 import { request as httpsRequest } from 'node:https';
 import type { IncomingMessage } from 'node:http';
 import { text } from 'node:stream/consumers';
 import { checkServerIdentity } from 'node:tls';
 import type { PeerCertificate } from 'node:tls';
-
-import type { TrustBundle } from '#pki/trust-bundle.ts';
 
 /** What the operator answers to a certificate request. Nothing of it is believed yet, see `leaf-check.ts`. */
 export interface SignedAnswer {
@@ -33,8 +32,8 @@ export class SigningError extends Error {
 export interface SigningRequest {
   readonly csr: string;
   readonly service: string;
-  /** Whom to believe that it is the operator. */
-  readonly roots: TrustBundle;
+  /** By which the operator is verified: those of its own trust domain, never those of federated ones. */
+  readonly roots: readonly X509Certificate[];
 }
 
 /** Asks for a certificate. Rejects with {@link SigningError} only. */
@@ -102,7 +101,7 @@ function post(
   options: {
     readonly token: string;
     readonly body: string;
-    readonly roots: TrustBundle;
+    readonly roots: readonly X509Certificate[];
     readonly signal: AbortSignal;
     readonly serverName?: string;
     readonly localAddress?: string;
@@ -116,7 +115,7 @@ function post(
         method: 'POST',
         // No agent: no kept connection and no kept TLS session, so that the server's certificate is checked each time.
         agent: false,
-        ca: options.roots.roots.map((root) => root.toString()),
+        ca: options.roots.map(String),
         minVersion: 'TLSv1.3',
         rejectUnauthorized: true,
         ...(serverName === undefined ? {} : namedServer(serverName)),

@@ -27,7 +27,7 @@ function tlsOf(leaf: { readonly certChainPem: string; readonly keyPem: string })
 
 /** As after MeshConfig named the partner. */
 function federate(): void {
-  const roots = (pki: TestPki) => TrustBundle.of(pki.trustDomain, pki.rootPem).roots;
+  const roots = (pki: TestPki) => TrustBundle.of(pki.trustDomain, pki.rootPem).rootsOfAllDomains;
   const bundle = new TrustBundle(
     new Map([
       [mesh.pki.trustDomain, roots(mesh.pki)],
@@ -58,7 +58,7 @@ test('a root that is added leaves connections of such peers alone', async () => 
   const peer = await RawPeer.web(mesh, tlsOf(await (await mesh.pki.withIntermediate()).svid(WEB)));
   expect(await peer.ask({ port: mesh.db.app.port })).toEqual({ ok: true });
   const next = await mesh.pki.foreign();
-  const roots = [...mesh.pki.bundle.roots, ...next.bundle.roots];
+  const roots = [...mesh.pki.bundle.rootsOfAllDomains, ...next.bundle.rootsOfAllDomains];
   mesh.db.identity.set({ bundle: new TrustBundle(new Map([[mesh.pki.trustDomain, roots]])) });
   await pause(100);
   expect(peer.ending).toBe('open');

@@ -50,7 +50,7 @@ export function processFamilies(sources: MetricSources): readonly Family[] {
     gauge(
       'mesh_trust_roots',
       'Root certificates that are believed.',
-      () => trust.current()?.bundle.roots.length,
+      () => trust.current()?.bundle.rootsOfAllDomains.length,
     ),
     gauge(
       'mesh_policy_rules',

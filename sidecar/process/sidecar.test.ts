@@ -11,6 +11,7 @@ import { TestPki } from '#pki/test-pki.fake.ts';
 
 import { LevelLog } from '../admin/level-log.ts';
 import { entry, meshService } from '../catalog/objects.fake.ts';
+import { LOCAL_REQUEST_HEADER } from '../admin/local-request.ts';
 import { SLICES } from '../catalog/slice.ts';
 import { readConfig } from '../config.ts';
 import { FakeOperator } from '../identity/fake-operator.fake.ts';
@@ -45,7 +46,7 @@ function ask(
 ): Promise<Answer> {
   const { method = 'GET', body, host } = options;
   return new Promise((resolve, reject) => {
-    const headers = host === undefined ? {} : { host };
+    const headers = { [LOCAL_REQUEST_HEADER]: 'true', ...(host === undefined ? {} : { host }) };
     const asking = request({ host: '127.0.0.1', port, path, method, agent: false, headers }, (response) => {
       let text = '';
       response.on('data', (chunk: Buffer) => (text += chunk.toString()));
@@ -245,6 +246,7 @@ test('the admin ports', async () => {
   expect((await ask(open, '/probe/app/liveness')).status).toBe(404);
   expect((await ask(open, '/config')).status).toBe(404);
   expect((await ask(open, '/quit', { method: 'POST' })).status).toBe(405);
+  expect((await ask(open, '/metrics', { host: 'evil.example' })).status).toBe(403);
   const metrics = (await ask(open, '/metrics')).body;
   expect(metrics).toMatch(/^mesh_ready 1$/m);
   expect(metrics).toMatch(/^mesh_policy_rules 1$/m);

@@ -11,6 +11,7 @@ import type { Clock } from '#kube/clock.ts';
 import type { Readiness } from '../admin/health-routes.ts';
 import { HealthRoutes } from '../admin/health-routes.ts';
 import { HttpServer } from '../admin/http-server.ts';
+import { localHostFault, localRequestFault } from '../admin/local-request.ts';
 import type { Route } from '../admin/http-server.ts';
 import type { LevelLog } from '../admin/level-log.ts';
 import { localRoutes } from '../admin/local-routes.ts';
@@ -73,8 +74,9 @@ export interface SidecarOptions {
   readonly clock: Clock;
   readonly log: LevelLog;
   readonly originalDestination: OriginalDestination;
-  /** How the operator is reached, where that differs from what its URL says. */
-  readonly operator?: Pick<SigningClientOptions, 'serverName' | 'localAddress'>;
+  /** How the operator is reached, where that differs from what its URL says; and the token for it, where none is in a file. */
+  readonly operator?: Pick<SigningClientOptions, 'serverName' | 'localAddress'> &
+    Partial<Pick<SigningClientOptions, 'readToken'>>;
   /** Called when the operator or a container of this pod asks the sidecar to end. */
   readonly onFinish: () => void;
   readonly listen?: Partial<ListenOptions>;
@@ -137,9 +139,9 @@ export class Sidecar implements Readiness {
       trust: this.trust,
       service,
       sign: signingClient({
+        readToken: () => readFile(config.caTokenFile, 'utf8'),
         ...options.operator,
         url: config.operatorUrl,
-        readToken: () => readFile(config.caTokenFile, 'utf8'),
       }),
     });
     this.policy = new PolicyWatch({
@@ -202,6 +204,8 @@ export class Sidecar implements Readiness {
     this.health = new HttpServer({
       hosts: listen.adminHosts,
       port: listen.adminPort,
+      // Outside of pods it is on loopback, beside people's browsers.
+      ...(listen.adminHosts.every((host) => LOCAL_HOSTS.includes(host)) ? { guard: localHostFault } : {}),
       route: this.#routes.route,
     });
     this.localRoute = localRoutes({
@@ -218,7 +222,7 @@ export class Sidecar implements Readiness {
     this.local = new HttpServer({
       hosts: LOCAL_HOSTS,
       port: listen.localPort,
-      localOnly: true,
+      guard: localRequestFault,
       route: this.localRoute,
     });
   }

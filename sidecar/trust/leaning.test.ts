@@ -20,7 +20,7 @@ beforeAll(async () => {
 });
 
 const ids = (...pkis: TestPki[]): string[] =>
-  pkis.map(({ bundle }) => bundle.roots[0]!.fingerprint256.replaceAll(':', '').toLowerCase());
+  pkis.map(({ bundle }) => bundle.rootsOfAllDomains[0]!.fingerprint256.replaceAll(':', '').toLowerCase());
 
 async function report(own: TestPki, peers: readonly AdmittedPeer[], bundle = both) {
   const leaf = await own.leaf(DB);

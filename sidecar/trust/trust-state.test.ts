@@ -25,7 +25,7 @@ test('a broken root or federated bundle takes nothing else away', async () => {
     spec: { ...config.spec, federation: [{ trustDomain: 'partner.example', bundle: 'nonsense' }] },
     status: { roots: [broken, ...(config.status?.roots ?? [])] },
   });
-  expect(reading.state?.bundle.roots).toHaveLength(1);
+  expect(reading.state?.bundle.rootsOfAllDomains).toHaveLength(1);
   expect(reading.faults).toHaveLength(2);
 });
 

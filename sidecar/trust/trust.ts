@@ -79,7 +79,11 @@ export class Trust {
     const first = !this.#state;
     this.#state = state;
     this.#log.info(
-      { ...state.settings, roots: state.bundle.roots.length, trustDomains: state.bundle.trustDomains },
+      {
+        ...state.settings,
+        roots: state.bundle.rootsOfAllDomains.length,
+        trustDomains: state.bundle.trustDomains,
+      },
       first ? 'trust read' : 'trust changed',
     );
     this.#listeners.emit();

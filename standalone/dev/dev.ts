@@ -9,8 +9,9 @@ import type { DevMesh } from '../server/dev-mesh.ts';
 import { Fault } from '../run/fault.ts';
 import { noJournal } from '../store/journal.ts';
 import { DataInUse, DataUnreadable, sqliteJournal } from '../store/sqlite-journal.ts';
-import { kubeconfigIn, ownFolder, passingFolder } from './data-folder.ts';
+import { kubeconfigIn, ownFolder } from './data-folder.ts';
 import { adminKubeconfig, writeSecretFile } from './kubeconfig.ts';
+import { passingFolder } from './passing-folder.ts';
 
 export interface DevOptions {
   /** Where objects are kept; undefined for a mesh that leaves nothing behind. */

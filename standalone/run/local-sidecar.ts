@@ -13,7 +13,6 @@ import { Sidecar } from '#sidecar/process/sidecar.ts';
 import type { OperatorWay } from './operator-way.ts';
 import { PORT_NAME } from './resources.ts';
 import type { Instance } from './resources.ts';
-import { TokenFile } from './token-file.ts';
 
 export interface LocalSidecarOptions {
   readonly instance: Instance;
@@ -43,13 +42,11 @@ const FREE = 0;
 export class LocalSidecar {
   readonly #sidecar: Sidecar;
   readonly #api: KubeClient;
-  readonly #tokenFile: TokenFile;
   readonly #port: number | undefined;
 
-  private constructor(sidecar: Sidecar, api: KubeClient, tokenFile: TokenFile, port: number | undefined) {
+  private constructor(sidecar: Sidecar, api: KubeClient, port: number | undefined) {
     this.#sidecar = sidecar;
     this.#api = api;
-    this.#tokenFile = tokenFile;
     this.#port = port;
   }
 
@@ -57,7 +54,6 @@ export class LocalSidecar {
   static async start(options: LocalSidecarOptions): Promise<LocalSidecar> {
     const { instance, clock, token, cluster, meshConfig } = options;
     const { trustDomain } = meshSettings(meshConfig.spec);
-    const tokenFile = await TokenFile.start(() => token(`mesh-ca.${trustDomain}`), clock);
     // As its own account, not as the user.
     const server: { -readonly [Key in keyof ClusterConfig]: ClusterConfig[Key] } = { ...cluster };
     delete server.clientCert;
@@ -67,13 +63,18 @@ export class LocalSidecar {
       userAgent: 'mesh-sidecar',
     });
     const sidecar = new Sidecar({
-      config: sidecarConfig(options, tokenFile.path),
+      config: sidecarConfig(options),
       api,
       clock,
       log: new LevelLog('info', options.onLog),
       originalDestination: withoutRedirection,
       onFinish: () => undefined,
-      operator: { serverName: options.operator.serverName, localAddress: instance.address },
+      operator: {
+        serverName: options.operator.serverName,
+        localAddress: instance.address,
+        // Made when it is needed: one in a file would be left behind by a process that is killed.
+        readToken: () => token(`mesh-ca.${trustDomain}`),
+      },
       listen: {
         inboundHosts: [instance.address],
         inboundPort: options.sidecarPort ?? FREE,
@@ -83,7 +84,7 @@ export class LocalSidecar {
         localPort: FREE,
       },
     });
-    const local = new LocalSidecar(sidecar, api, tokenFile, instance.port);
+    const local = new LocalSidecar(sidecar, api, instance.port);
     try {
       await sidecar.start();
     } catch (error) {
@@ -109,11 +110,10 @@ export class LocalSidecar {
   async stop(): Promise<void> {
     await this.#sidecar.stop({ minimumMs: 0, deadlineMs: DRAIN_MS });
     this.#api.close();
-    this.#tokenFile.stop();
   }
 }
 
-function sidecarConfig(options: LocalSidecarOptions, caTokenFile: string): SidecarConfig {
+function sidecarConfig(options: LocalSidecarOptions): SidecarConfig {
   const { instance, podUid, upstreams, meshNamespace, meshConfig, operator } = options;
   const { namespace, service, pod, address, port } = instance;
   return {
@@ -145,6 +145,6 @@ function sidecarConfig(options: LocalSidecarOptions, caTokenFile: string): Sidec
     graceMs: GRACE_MS,
     style: 'native',
     kubeTokenDir: '/nonexistent',
-    caTokenFile,
+    caTokenFile: '/nonexistent',
   };
 }

@@ -19,7 +19,7 @@ import { dialled, startEmbeddedApi } from './embedded-api.ts';
 import type { EmbeddedApi } from './embedded-api.ts';
 import { publishOperator } from './operator-address.ts';
 import { meshAdmissions } from './mesh-admission.ts';
-import { meshObjects } from './roles.ts';
+import { meshObjects, removeOldBindings } from './roles.ts';
 
 const READY_MS = 30_000;
 
@@ -55,6 +55,7 @@ export async function startDevMesh(options: DevMeshOptions): Promise<DevMesh> {
     log: log.child({ part: 'api' }),
     objects,
   });
+  removeOldBindings(api.store);
   const client = new KubeClient({ config: operatorAccess(api), clock, userAgent: 'mesh-operator/dev' });
   try {
     const operator = await startOperator({

@@ -1,3 +1,4 @@
+import { OPERATOR_SERVICE } from '#core/constants.ts';
 import { KubeClient } from '#kube/client.ts';
 import { systemClock } from '#kube/clock.ts';
 import { isNotFound } from '#kube/errors.ts';
@@ -76,17 +77,82 @@ test('a pod that asks for the mesh gets a MeshService, access for its account, a
     spiffeId: 'spiffe://cluster.local/ns/shop/dc/dc1/svc/db',
     instances: { ready: 1, total: 1 },
   });
-  const policy = () => api.get(ROLE_BINDINGS, { namespace: MESH_NAMESPACE, name: 'mesh-sidecar.shop' });
-  const catalog = () => api.get(CLUSTER_ROLE_BINDINGS, { name: 'mesh-sidecar.shop' });
-  expect((await eventually(own)).subjects).toEqual([
-    { kind: 'ServiceAccount', name: 'database', namespace: 'shop' },
-  ]);
-  expect((await eventually(policy)).roleRef.name).toBe('mesh-sidecar-policy');
-  expect((await eventually(catalog)).roleRef.name).toBe('mesh-sidecar-catalog');
+  const policy = () => api.get(ROLE_BINDINGS, { namespace: MESH_NAMESPACE, name: 'mesh-sidecar' });
+  const catalog = () => api.get(CLUSTER_ROLE_BINDINGS, { name: 'mesh-sidecar' });
+  const account = { kind: 'ServiceAccount', name: 'database', namespace: 'shop' };
+  expect((await eventually(own)).subjects).toEqual([account]);
+  for (const shared of [policy, catalog])
+    await eventually<{ readonly subjects?: readonly object[] }>(
+      shared,
+      ({ subjects }) => subjects?.length === 1,
+    );
+  expect((await policy()).subjects).toEqual([account]);
+  expect((await catalog()).subjects).toEqual([account]);
 
   await api.delete(PODS, pod);
   await gone(own);
-  await gone(catalog);
+  for (const shared of [policy, catalog])
+    await eventually<{ readonly subjects?: readonly object[] }>(
+      shared,
+      ({ subjects }) => subjects?.length === 0,
+    );
+});
+
+describe('with the rights of the operator, whoever has them', () => {
+  const roleRef = (name: string) => ({ apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name });
+  const anybody = [{ kind: 'ServiceAccount', name: 'evil', namespace: 'shop' }];
+  const refused = expect.objectContaining({ status: 403 }) as unknown;
+  let operator: KubeClient;
+  beforeAll(async () => {
+    const { server, caPem, tlsServerName } = mesh.api.admin;
+    const token = (): Promise<string> => Promise.resolve(mesh.api.tokenOf(MESH_NAMESPACE, OPERATOR_SERVICE));
+    operator = new KubeClient({
+      config: { server, caPem, ...(tlsServerName ? { tlsServerName } : {}), token },
+    });
+    const metadata = { name: 'others', namespace: 'shop' };
+    await api.create(ROLE_BINDINGS, { metadata, roleRef: roleRef('view'), subjects: [] });
+    await api.create(CLUSTER_ROLE_BINDINGS, {
+      metadata: { name: 'others' },
+      roleRef: roleRef('view'),
+      subjects: [],
+    });
+  });
+  afterAll(() => operator.close());
+
+  test.each<[string, () => Promise<unknown>]>([
+    [
+      'no binding of others is deleted',
+      () => operator.delete(ROLE_BINDINGS, { name: 'others', namespace: 'shop' }),
+    ],
+    ['none of the cluster is deleted', () => operator.delete(CLUSTER_ROLE_BINDINGS, { name: 'others' })],
+    [
+      'no subject is added to a binding of others',
+      () => operator.mergePatch(ROLE_BINDINGS, { name: 'others', namespace: 'shop' }, { subjects: anybody }),
+    ],
+    [
+      'no subject is added to one of the cluster',
+      () => operator.mergePatch(CLUSTER_ROLE_BINDINGS, { name: 'others' }, { subjects: anybody }),
+    ],
+    [
+      'no binding is made in the whole cluster, not even of the roles of sidecars',
+      () =>
+        operator.create(CLUSTER_ROLE_BINDINGS, {
+          ...{ metadata: { name: 'evil' }, roleRef: roleRef('mesh-sidecar-catalog'), subjects: anybody },
+        }),
+    ],
+    [
+      'no other role is bound in a namespace',
+      () =>
+        operator.create(ROLE_BINDINGS, {
+          metadata: { name: 'evil', namespace: 'shop' },
+          ...{ roleRef: roleRef('cluster-admin'), subjects: anybody },
+        }),
+    ],
+    ['the bindings of others are not even listed', () => operator.list(ROLE_BINDINGS, { namespace: 'shop' })],
+    ['nor those of the cluster', () => operator.list(CLUSTER_ROLE_BINDINGS)],
+  ])('%s', async (_what, attempt) => {
+    await expect(attempt()).rejects.toEqual(refused);
+  });
 });
 
 test('an intention gets its precedence and conditions', async () => {

@@ -1,5 +1,5 @@
 import { OPERATOR_SERVICE } from '#core/constants.ts';
-import { CATALOG_ROLE, POLICY_ROLE } from '#operator/controllers/access/decide.ts';
+import { ACCESS_NAME, CATALOG_ROLE, POLICY_ROLE } from '#operator/controllers/access/decide.ts';
 import {
   CLUSTER_PERMISSIONS,
   NAMESPACE_PERMISSIONS,
@@ -11,6 +11,7 @@ import {
 } from '#operator/permissions.ts';
 import type { Permission } from '#operator/permissions.ts';
 
+import type { ObjectStore } from '../store/object-store.ts';
 import type { ApiObject } from '../store/object.ts';
 
 const OUTSIDE_ROLE = 'mesh-operator-outside';
@@ -33,6 +34,9 @@ export function meshObjects(meshNamespace: string): readonly ApiObject[] {
     role('ClusterRole', { name: CATALOG_ROLE }, SIDECAR_CATALOG_PERMISSIONS),
     binding('ClusterRoleBinding', { name }, 'ClusterRole', subjects),
     binding('ClusterRoleBinding', { name: OUTSIDE_ROLE }, 'ClusterRole', subjects),
+    // The operator fills these, see operator/controllers/access.
+    sidecarBinding('ClusterRoleBinding', { name: ACCESS_NAME }, CATALOG_ROLE),
+    sidecarBinding('RoleBinding', { name: ACCESS_NAME, namespace: meshNamespace }, POLICY_ROLE),
     role('ClusterRole', { name: 'mesh-run' }, RUN_PERMISSIONS),
     role('ClusterRole', { name: 'mesh-run-lookup' }, RUN_LOOKUP_PERMISSIONS),
     binding('RoleBinding', { name, namespace: meshNamespace }, 'Role', subjects),
@@ -52,4 +56,16 @@ function role(kind: string, metadata: Name, permissions: readonly Permission[]):
 function binding(kind: string, metadata: Name, roleKind: string, subjects: readonly object[]): ApiObject {
   const roleRef = { apiGroup: RBAC, kind: roleKind, name: metadata.name };
   return { apiVersion: `${RBAC}/v1`, kind, metadata, roleRef, subjects };
+}
+
+function sidecarBinding(kind: string, metadata: Name, roleName: string): ApiObject {
+  const roleRef = { apiGroup: RBAC, kind: 'ClusterRole', name: roleName };
+  return { apiVersion: `${RBAC}/v1`, kind, metadata, roleRef };
+}
+
+/** Removes the bindings of sidecars that earlier versions left in the data: they had the namespace in their names (decision 0030). */
+export function removeOldBindings(store: ObjectStore): void {
+  for (const resource of [`${RBAC}/clusterrolebindings`, `${RBAC}/rolebindings`])
+    for (const object of store.list(resource))
+      if (object.metadata.name.startsWith(`${ACCESS_NAME}.`)) store.remove(resource, object);
 }

@@ -253,6 +253,13 @@ describe('a pod that is injected', () => {
     });
   });
 
+  it('is started by the entry point of its image, and gets no variable from elsewhere', () => {
+    const sidecar = injected(PODS.deployment, injectionContext()).pod.spec.initContainers![1]!;
+    expect(sidecar.name).toBe('mesh-sidecar');
+    expect(sidecar).not.toHaveProperty('command');
+    expect(sidecar).not.toHaveProperty('envFrom');
+  });
+
   it('leaves the image its own flags where the memory is what the image is made for', () => {
     expect(envOf(injected(PODS.deployment, injectionContext()).pod)).not.toHaveProperty('NODE_OPTIONS');
   });

@@ -6,6 +6,8 @@ import { FakeCache } from '../../cache.fake.ts';
 import { ControllerWorld, RULES, pod } from '../controllers.fake.ts';
 import { AccessController } from './controller.ts';
 
+const HELM = { 'app.kubernetes.io/managed-by': 'Helm' };
+
 let world: ControllerWorld;
 
 beforeEach(async () => {
@@ -27,11 +29,22 @@ describe('the access controller', () => {
       new FakeCache(),
       new FakeCache(),
     ];
+    for (const [type, name, namespace] of [
+      [CLUSTER_ROLE_BINDINGS, 'mesh-sidecar-catalog', undefined],
+      [ROLE_BINDINGS, 'mesh-sidecar-policy', 'mesh'],
+    ] as const) {
+      // As the chart makes them.
+      world.fake.put(type, {
+        metadata: { name: 'mesh-sidecar', labels: HELM, ...(namespace ? { namespace } : {}) },
+        roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name },
+      });
+    }
+    syncBindings();
   });
 
   const duty = (): AccessController =>
     new AccessController({
-      api: world.fake.api,
+      ...{ api: world.fake.api, clock: world.clock, metrics: world.metrics },
       pods,
       namespaces,
       roleBindings,
@@ -42,8 +55,12 @@ describe('the access controller', () => {
       rules: RULES,
     });
 
-  const local = (): RoleBinding | undefined =>
-    world.fake.find(ROLE_BINDINGS, { name: 'mesh-sidecar', namespace: 'shop' });
+  const local = (namespace = 'shop'): RoleBinding | undefined =>
+    world.fake.find(ROLE_BINDINGS, { name: 'mesh-sidecar', namespace });
+  const catalog = (): ClusterRoleBinding | undefined =>
+    world.fake.find(CLUSTER_ROLE_BINDINGS, { name: 'mesh-sidecar' });
+  const names = (binding: RoleBinding | ClusterRoleBinding | undefined): readonly string[] =>
+    (binding?.subjects ?? []).map(({ namespace, name }) => `${namespace ?? ''}/${name}`);
 
   function syncBindings(): void {
     world.sync(ROLE_BINDINGS, roleBindings);
@@ -138,18 +155,96 @@ describe('the access controller', () => {
     expect(world.fake.objects(CLUSTER_ROLE_BINDINGS)).toHaveLength(1);
   });
 
-  test('bindings left over from before are taken back at the start', async () => {
+  test('a binding left over from before is taken back at the start; one that somebody else made stays', async () => {
     const roleRef = {
       apiGroup: 'rbac.authorization.k8s.io',
       kind: 'ClusterRole',
-      name: 'mesh-sidecar-catalog',
+      name: 'mesh-sidecar-policy',
     };
-    world.fake.put(CLUSTER_ROLE_BINDINGS, { metadata: { name: 'mesh-sidecar.gone' }, roleRef });
-    world.fake.put(CLUSTER_ROLE_BINDINGS, { metadata: { name: 'unrelated' }, roleRef });
+    const labels = { 'app.kubernetes.io/managed-by': 'mesh-operator' };
+    world.fake.put(ROLE_BINDINGS, { metadata: { name: 'mesh-sidecar', namespace: 'gone', labels }, roleRef });
+    world.fake.put(ROLE_BINDINGS, { metadata: { name: 'mesh-sidecar', namespace: 'theirs' }, roleRef });
     syncBindings();
     await world.run(duty());
-    expect(world.fake.objects(CLUSTER_ROLE_BINDINGS).map(({ metadata }) => metadata.name)).toEqual([
-      'unrelated',
+    expect([local('gone'), local('theirs')]).toEqual([undefined, expect.anything()]);
+  });
+
+  test('what all namespaces share has the accounts of all, and loses them with their last pod', async () => {
+    pods.put(pod('web-0', 'web'));
+    const controller = await world.run(duty());
+    expect([names(catalog()), names(local('mesh'))]).toEqual([['shop/web'], ['shop/web']]);
+    syncBindings();
+    const db = pod('db-0', 'db');
+    pods.put({ ...db, metadata: { ...db.metadata, namespace: 'bank' } });
+    await world.clock.advance(1_000);
+    await controller.idle();
+    expect([names(catalog()), names(local('mesh'))]).toEqual([
+      ['bank/db', 'shop/web'],
+      ['bank/db', 'shop/web'],
+    ]);
+    expect(names(local('bank'))).toEqual(['bank/db']);
+    syncBindings();
+    pods.remove('bank/db-0');
+    await world.clock.advance(1_000);
+    await controller.idle();
+    expect([names(catalog()), names(local('mesh')), local('bank')]).toEqual([
+      ['shop/web'],
+      ['shop/web'],
+      undefined,
+    ]);
+    expect([catalog(), local('mesh')].map((binding) => binding?.metadata.labels)).toEqual([HELM, HELM]);
+  });
+
+  test('what all namespaces share is written at most once a second, however many pods come and go', async () => {
+    const controller = await world.run(duty());
+    const written = (): number =>
+      world.fake.requests.filter(
+        ({ method, path }) => method === 'PATCH' && path.includes('clusterrolebindings'),
+      ).length;
+    for (let index = 0; index < 20; index += 1) {
+      pods.put(pod(`web-${index}`, `web-${index}`));
+      await controller.idle();
+      syncBindings();
+      await controller.idle();
+    }
+    expect(written()).toBe(1);
+    await world.clock.advance(1_000);
+    await controller.idle();
+    expect(written()).toBe(2);
+    expect(names(catalog())).toHaveLength(20);
+  });
+
+  test('without the binding that the chart makes it says so, and goes on when it is there', async () => {
+    const there = catalog()!;
+    world.fake.remove(CLUSTER_ROLE_BINDINGS, { name: 'mesh-sidecar' });
+    syncBindings();
+    pods.put(pod('web-0', 'web'));
+    const controller = await world.run(duty());
+    expect(String(world.log.lines.find(({ level }) => level === 'warn')?.fields['err'])).toContain(
+      'is missing, without which sidecars find no service',
+    );
+    expect(names(local('mesh'))).toEqual(['shop/web']);
+    expect(names(local())).toEqual(['shop/web']);
+    world.fake.put(CLUSTER_ROLE_BINDINGS, there);
+    syncBindings();
+    await world.clock.advance(60_000);
+    await controller.idle();
+    expect(names(catalog())).toEqual(['shop/web']);
+  });
+
+  test('accounts that have no room are counted and told of once', async () => {
+    for (let index = 0; index < 1_003; index += 1) pods.put(pod(`web-${index}`, `web-${index}`));
+    const controller = await world.run(duty());
+    const told = () => world.log.lines.filter(({ level }) => level === 'error').length;
+    const before = told();
+    expect(before).toBe(2);
+    pods.put(pod('web-0', 'web-0'));
+    await controller.idle();
+    expect(told()).toBe(before);
+    const { values } = await world.metrics.accessLeftOut.get();
+    expect(values.map(({ value, labels }) => [labels.scope, value]).sort()).toEqual([
+      ['cluster', 3],
+      ['namespace', 3],
     ]);
   });
 });

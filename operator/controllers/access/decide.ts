@@ -1,92 +1,95 @@
 import { LABELS, MANAGED_BY_VALUE } from '#core/constants.ts';
 import type { OwnerReference } from '#core/resource.ts';
-import type { ObjectName } from '#kube/api.ts';
-import type { ClusterRoleBinding, Pod, RoleBinding } from '#kube/types.ts';
+import type { Pod, RoleBinding } from '#kube/types.ts';
 
 import { memberOf } from '../../resources/member.ts';
 import type { MemberRules } from '../../resources/member.ts';
 import { podServiceAccount } from '../../resources/pod.ts';
 
-/** Name of the RoleBinding in a namespace with injected pods; elsewhere the namespace is part of the name. */
+/**
+ * Name of every binding of sidecars, so that the operator's right to change bindings can be limited to it (decision 0030): a RoleBinding
+ * in each namespace with injected pods, another in the mesh's namespace, and one ClusterRoleBinding.
+ */
 export const ACCESS_NAME = 'mesh-sidecar';
 export const POLICY_ROLE = 'mesh-sidecar-policy';
 export const CATALOG_ROLE = 'mesh-sidecar-catalog';
 
-export interface AccessSituation {
+const RBAC = 'rbac.authorization.k8s.io';
+/** Of one namespace. Whoever may create pods may create accounts for them, and what does not fit keeps others out. */
+export const MAX_ACCOUNTS = 1_000;
+/** Of all subjects of one binding as JSON, so that it fits into what etcd takes (1.5 MiB) with room to spare. */
+export const MAX_SUBJECT_BYTES = 1_000_000;
+
+/** An account as a binding names it. */
+export interface AccountSubject {
+  readonly kind: 'ServiceAccount';
+  readonly name: string;
   readonly namespace: string;
-  readonly meshNamespace: string;
-  /** The pods of the namespace that are labelled as injected; which of them are members is decided here. */
-  readonly pods: readonly Pod[];
-  readonly rules: MemberRules;
-  /** What owns the bindings, so that removing the chart removes them. */
-  readonly owner: OwnerReference | undefined;
 }
 
-/** The bindings a namespace shall have. */
-export interface AccessVerdict {
-  /** Rules of the namespace itself, and of the mesh's namespace: what its sidecars decide by. */
-  readonly policy: readonly RoleBinding[];
-  /** Services, mesh settings and endpoints of the cluster: where its sidecars find others. */
-  readonly catalog: readonly ClusterRoleBinding[];
-}
-
-/** Names of everything {@link decideAccess} may make for a namespace. */
-export function accessNames(
-  namespace: string,
-  meshNamespace: string,
-): Record<'local' | 'mesh' | 'cluster', ObjectName> {
-  return {
-    local: { namespace, name: ACCESS_NAME },
-    mesh: { namespace: meshNamespace, name: `${ACCESS_NAME}.${namespace}` },
-    cluster: { name: `${ACCESS_NAME}.${namespace}` },
-  };
-}
-
-/** The namespace that a binding made by the operator is for; undefined for a binding that is none of these. */
-export function namespaceOfBinding(binding: {
-  readonly metadata: { readonly name: string; readonly namespace?: string };
-}): string | undefined {
-  const { name, namespace } = binding.metadata;
-  if (name === ACCESS_NAME) return namespace;
-  return name.startsWith(`${ACCESS_NAME}.`) ? name.slice(ACCESS_NAME.length + 1) : undefined;
+/** Who of a set of accounts is bound, and how many are not, for want of room. */
+export interface Subjects {
+  readonly subjects: readonly AccountSubject[];
+  readonly leftOut: number;
 }
 
 /**
- * What the sidecars of a namespace may read: exactly the ServiceAccounts of its members are bound, and nobody when there are
- * none. A label makes no pod a member (`resources/member.ts`). Pure.
+ * The accounts whose sidecars need access: exactly those of members, each once, sorted. A label makes no pod a member
+ * (`resources/member.ts`). Pure.
  */
-export function decideAccess({
-  namespace,
-  meshNamespace,
-  pods,
-  owner,
-  rules,
-}: AccessSituation): AccessVerdict {
+export function accountsOf(pods: readonly Pod[], rules: MemberRules): readonly string[] {
   const members = pods.filter((pod) => memberOf(pod, rules) !== undefined);
-  const accounts = [...new Set(members.map(podServiceAccount))].sort();
-  if (accounts.length === 0) return { policy: [], catalog: [] };
-  const subjects = accounts.map((name) => ({ kind: 'ServiceAccount', name, namespace }));
-  const names = accessNames(namespace, meshNamespace);
-  const binding = (
-    metadata: { readonly name: string; readonly namespace?: string },
-    kind: string,
-    role: string,
-  ) => ({
-    apiVersion: 'rbac.authorization.k8s.io/v1',
-    kind,
+  return [...new Set(members.map(podServiceAccount))].sort();
+}
+
+/** The subjects of the binding in a namespace: rules of the namespace itself. Pure. */
+export function localSubjects(namespace: string, accounts: readonly string[]): Subjects {
+  const subjects = accounts
+    .slice(0, MAX_ACCOUNTS)
+    .map((name) => ({ kind: 'ServiceAccount' as const, name, namespace }));
+  return { subjects, leftOut: accounts.length - subjects.length };
+}
+
+/**
+ * The subjects of what all namespaces share: rules of the mesh's namespace, and the catalog of the cluster. Where not all have room,
+ * the namespaces with the fewest accounts come first, so that one with very many is left out rather than everybody else. Pure.
+ */
+export function sharedSubjects(accounts: ReadonlyMap<string, readonly string[]>): Subjects {
+  const each = [...accounts].map(([namespace, names]) => localSubjects(namespace, names));
+  const bySize = each
+    .map(({ subjects }) => ({ subjects, bytes: JSON.stringify(subjects).length }))
+    .sort((a, b) => a.bytes - b.bytes);
+  let room = MAX_SUBJECT_BYTES;
+  const fitting = bySize.filter(({ bytes }) => (room -= bytes) >= 0).flatMap(({ subjects }) => subjects);
+  const total = [...accounts.values()].reduce((sum, { length }) => sum + length, 0);
+  return { subjects: fitting.sort(byName), leftOut: total - fitting.length };
+}
+
+function byName(a: AccountSubject, b: AccountSubject): number {
+  const [one, other] = [`${a.namespace}/${a.name}`, `${b.namespace}/${b.name}`];
+  return one < other ? -1 : one > other ? 1 : 0;
+}
+
+/**
+ * The RoleBinding of a namespace. Pure.
+ *
+ * @param owner what owns it, so that removing the chart removes it
+ */
+export function roleBinding(
+  namespace: string,
+  subjects: readonly AccountSubject[],
+  owner: OwnerReference | undefined,
+): RoleBinding {
+  return {
+    apiVersion: `${RBAC}/v1`,
+    kind: 'RoleBinding',
     metadata: {
-      ...metadata,
+      name: ACCESS_NAME,
+      namespace,
       labels: { [LABELS.managedBy]: MANAGED_BY_VALUE },
       ...(owner ? { ownerReferences: [owner] } : {}),
     },
-    roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: role },
+    roleRef: { apiGroup: RBAC, kind: 'ClusterRole', name: POLICY_ROLE },
     subjects,
-  });
-  return {
-    policy: [
-      binding(names.local, 'RoleBinding', POLICY_ROLE),
-      ...(namespace === meshNamespace ? [] : [binding(names.mesh, 'RoleBinding', POLICY_ROLE)]),
-    ],
-    catalog: [binding(names.cluster, 'ClusterRoleBinding', CATALOG_ROLE)],
   };
 }

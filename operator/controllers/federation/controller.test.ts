@@ -149,7 +149,7 @@ test('an endpoint that never answered is told of at once, and asked again soon',
 
 test.each([
   ['no bundle', () => '<html>', 'is no JSON'],
-  ['an older one', () => bundle(0, next), 'older than number 1'],
+  ['an older one', () => bundle(0, next), 'a bundle with number 0, after number 1'],
   ['one that is too large', () => bundle(2, ...Array<TestPki>(17).fill(next)), 'at most 16 certificates'],
 ])(
   '%s is refused at once with the reason, and what was fetched before holds',
@@ -174,6 +174,43 @@ test('a trust domain that takes its keys back is believed no longer', async () =
     status: 'False',
     message: expect.stringContaining('taken its keys back'),
   });
+});
+
+test('an older bundle is refused by the next leader too, also after one without a number was refused', async () => {
+  answers.set('https://bundle.test/', bundle(5, next));
+  await begin([WEB]);
+  expect(fetched()).toMatchObject({ sequence: 5, bundle: next.rootPem });
+  const unnumbered = { ...(JSON.parse(bundle(0, partner)) as object), spiffe_sequence: undefined };
+  for (const older of [JSON.stringify(unnumbered), bundle(4, partner)]) {
+    answers.set('https://bundle.test/', older);
+    await pass(300_000);
+    expect(fetched()).toMatchObject({ sequence: 5, bundle: next.rootPem });
+    expect(condition()).toMatchObject({ status: 'False' });
+    await running.stop();
+    running = await world.run(duty());
+    await settled();
+    expect(fetched()).toMatchObject({ sequence: 5, bundle: next.rootPem });
+  }
+});
+
+test('a leader whose cache is behind does not put an older bundle over what the last one published', async () => {
+  await begin([WEB]);
+  await running.stop();
+  const behind = found();
+  const newer = [{ ...fetched()!, sequence: 5, bundle: next.rootPem }];
+  await world.fake.api.mergePatch(
+    MESH_CONFIGS,
+    { name: 'mesh' },
+    { status: { federation: newer } },
+    { subresource: 'status' },
+  );
+  meshConfigs.put(behind);
+  answers.set('https://bundle.test/', bundle(3, partner, own));
+  running = await world.run(duty());
+  await running.idle();
+  world.sync(MESH_CONFIGS, meshConfigs);
+  await pass(1_000);
+  expect(fetched()).toMatchObject({ sequence: 5, bundle: next.rootPem });
 });
 
 test('an entry that is taken away takes what was fetched along, and its numbers are forgotten', async () => {

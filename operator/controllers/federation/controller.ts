@@ -20,7 +20,7 @@ import type { OperatorMetrics } from '../../metrics.ts';
 import type { BundleSource } from './bundle-source.ts';
 import { endpointAuthorities, fetchedDomains, foreignDomains } from './foreign.ts';
 import type { Foreign } from './foreign.ts';
-import { MISSES_TO_TELL, federationCondition, ownBundle, refreshMs, retryMs, take } from './plan.ts';
+import { MISSES_TO_TELL, federationCondition, latest, ownBundle, refreshMs, retryMs, take } from './plan.ts';
 import type { Taken } from './plan.ts';
 
 export interface FederationControllerParts {
@@ -103,12 +103,9 @@ export class FederationController implements ControllerDuty {
     }
   }
 
-  /** What is known of a trust domain: what was fetched, else what the status has of an earlier leader. */
   #known(config: MeshConfig, trustDomain: string): FederationStatus | undefined {
-    return (
-      this.#watched.get(trustDomain)?.status ??
-      config.status?.federation?.find((status) => status.trustDomain === trustDomain)
-    );
+    const published = config.status?.federation?.find((status) => status.trustDomain === trustDomain);
+    return latest(this.#watched.get(trustDomain)?.status, published);
   }
 
   /** Asks one endpoint, and keeps what it says. Never rejects, but for the signal. */

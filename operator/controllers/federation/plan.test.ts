@@ -2,7 +2,7 @@ import type { FederationStatus } from '#core/model/federation.ts';
 import { readCertificates } from '#pki/pem.ts';
 import { TestPki } from '#pki/test-pki.fake.ts';
 
-import { endpointId, federationCondition, ownBundle, refreshMs, retryMs, take } from './plan.ts';
+import { endpointId, federationCondition, latest, ownBundle, refreshMs, retryMs, take } from './plan.ts';
 
 const NOW = Date.UTC(2026, 0, 1);
 const AT = { trustDomain: 'partner.example', source: 'endpoint-1', now: NOW };
@@ -33,10 +33,24 @@ describe('a bundle that was fetched', () => {
     });
   });
 
-  it('of the same roots is no news: later, in another order, twice, or with another number', () => {
+  it('of the same roots is no news: later, in another order, or twice', () => {
     const both = status(take(undefined, { roots: roots(old, next), sequence: 3 }, AT));
-    const again = { roots: roots(next, old, next), sequence: 4 };
+    const again = { roots: roots(next, old, next), sequence: 3 };
     expect(take(both, again, { ...AT, now: NOW + 1000 })).toEqual({ result: 'unchanged', status: both });
+  });
+
+  it('of the same roots with a higher number raises the number, so that what lies between is older', () => {
+    const raised = take(first(3), { roots: roots(old), sequence: 9 }, { ...AT, now: NOW + 1000 });
+    expect(raised).toEqual({ result: 'unchanged', status: { ...first(3), sequence: 9 } });
+    expect(take(status(raised), { roots: roots(next), sequence: 5 }, AT).result).toBe('refused');
+  });
+
+  it.each([
+    ['a lower number', 2],
+    ['no number', undefined],
+  ])('of the same roots with %s lowers no number', (_what, sequence) => {
+    const bundle = { roots: roots(old), ...(sequence === undefined ? {} : { sequence }) };
+    expect(take(first(3), bundle, AT)).toEqual({ result: 'unchanged', status: first(3) });
   });
 
   it('takes back what was wrong before', () => {
@@ -47,12 +61,22 @@ describe('a bundle that was fetched', () => {
   it.each([
     ['with a higher number', 3, 4, 'changed'],
     ['with the same number', 3, 3, 'changed'],
-    ['without a number', 3, undefined, 'changed'],
+    ['without a number', 3, undefined, 'refused'],
+    ['without a number, as ever', undefined, undefined, 'changed'],
     ['with the first number', undefined, 1, 'changed'],
     ['with a lower number', 3, 2, 'refused'],
   ])('of other roots %s', (_what, before, after, result) => {
     const bundle = { roots: roots(next), ...(after === undefined ? {} : { sequence: after }) };
     expect(take(first(before), bundle, AT).result).toBe(result);
+  });
+
+  it('is not taken when it is older, whatever was offered and refused in between', () => {
+    const unnumbered = take(first(5), { roots: roots(next) }, AT);
+    expect(unnumbered).toMatchObject({ result: 'refused', message: expect.stringContaining('no number') });
+    expect(take(first(5), { roots: roots(next), sequence: 4 }, AT)).toMatchObject({
+      result: 'refused',
+      message: expect.stringContaining('write its entry again'),
+    });
   });
 
   it('of another endpoint is not measured by the numbers of the last one', () => {
@@ -67,13 +91,57 @@ describe('a bundle that was fetched', () => {
       result: 'withdrawn',
       status: { bundle: '', message: expect.stringContaining('has taken its keys back') },
     });
-    expect(take(status(taken), { roots: [], sequence: 5 }, AT)).toEqual({
+    expect(take(status(taken), { roots: [], sequence: 4 }, AT)).toEqual({
       result: 'unchanged',
       status: status(taken),
     });
     // An older one, handed out again, gives none back.
     expect(take(status(taken), { roots: roots(old), sequence: 3 }, AT).result).toBe('refused');
     expect(status(take(status(taken), { roots: roots(next), sequence: 5 }, AT)).message).toBeUndefined();
+  });
+});
+
+describe('what is known', () => {
+  it.each<[string, FederationStatus | undefined, FederationStatus | undefined, number | undefined]>([
+    [
+      'is what another leader published, where that is later',
+      { trustDomain: 'a', endpoint: 'e', sequence: 3 },
+      { trustDomain: 'a', endpoint: 'e', sequence: 5 },
+      5,
+    ],
+    [
+      'is what was fetched here, where that is later',
+      { trustDomain: 'a', endpoint: 'e', sequence: 6 },
+      { trustDomain: 'a', endpoint: 'e', sequence: 5 },
+      6,
+    ],
+    [
+      'is what another leader published with a number, where none is known here',
+      { trustDomain: 'a', endpoint: 'e' },
+      { trustDomain: 'a', endpoint: 'e', sequence: 5 },
+      5,
+    ],
+    [
+      'is what was fetched here from another endpoint',
+      { trustDomain: 'a', endpoint: 'new', sequence: 1 },
+      { trustDomain: 'a', endpoint: 'e', sequence: 5 },
+      1,
+    ],
+    [
+      'is what is published before the first look',
+      undefined,
+      { trustDomain: 'a', endpoint: 'e', sequence: 5 },
+      5,
+    ],
+    [
+      'is what was fetched here before the first write',
+      { trustDomain: 'a', endpoint: 'e', sequence: 1 },
+      undefined,
+      1,
+    ],
+    ['is nothing at first', undefined, undefined, undefined],
+  ])('%s', (_what, here, there, sequence) => {
+    expect(latest(here, there)?.sequence).toBe(sequence);
   });
 });
 

@@ -55,9 +55,10 @@ export type Taken =
   | { readonly result: 'refused'; readonly message: string };
 
 /**
- * What becomes of a bundle that was fetched. One with a lower number than the last is older and not taken (SPIFFE Federation, 4.2);
- * one without a number is. One without any root takes trust away (SPIFFE Trust Domain and Bundle, 4.1.3: everybody
- * of that trust domain must then be treated as untrusted).
+ * What becomes of a bundle that was fetched (SPIFFE Federation, 4.2). Once an endpoint has handed out a number, other roots come with
+ * that number or a higher one: a lower one is older, and how old a bundle without one is nobody knows. The same roots raise the
+ * number too, and never lower it. A bundle without any root takes trust away (SPIFFE Trust Domain and Bundle, 4.1.3: everybody of
+ * that trust domain must then be treated as untrusted).
  *
  * @param previous what is known of this trust domain
  * @param source {@link endpointId} of where it was fetched
@@ -78,12 +79,14 @@ export function take(
   const withdrawn = bundle === '' ? { message: WITHDRAWN } : {};
   const comparable = previous?.endpoint === source ? previous : undefined;
   if (comparable?.bundle === bundle) {
-    return { result: 'unchanged', status: { ...withoutMessage(comparable), ...withdrawn } };
+    const status = { ...withoutMessage(comparable), ...highest(sequence, comparable.sequence), ...withdrawn };
+    return { result: 'unchanged', status };
   }
-  if (sequence !== undefined && comparable?.sequence !== undefined && sequence < comparable.sequence)
+  const last = comparable?.sequence;
+  if (last !== undefined && (sequence === undefined || sequence < last))
     return {
       result: 'refused',
-      message: `the endpoint hands out bundle number ${sequence}, which is older than number ${comparable.sequence} that was fetched before; the newer one holds. If ${trustDomain} has begun to count anew, remove its entry and write it again`,
+      message: `the endpoint hands out a bundle with ${sequence === undefined ? 'no number' : `number ${sequence}`}, after number ${last}; number ${last} stays in force. If ${trustDomain} has started its numbers over, remove its entry from spec.federation, wait until status.federation has none for it, and write its entry again`,
     };
   return {
     result: bundle === '' ? 'withdrawn' : 'changed',
@@ -96,6 +99,26 @@ export function take(
       ...withdrawn,
     },
   };
+}
+
+/**
+ * What is known of a trust domain: what this leader took, unless another one has published something later since.
+ *
+ * @param here taken by this leader, from the endpoint as it is written now
+ * @param published in the MeshConfig's status
+ */
+export function latest(
+  here: FederationStatus | undefined,
+  published: FederationStatus | undefined,
+): FederationStatus | undefined {
+  if (!here || !published) return here ?? published;
+  const isLater = here.endpoint === published.endpoint && (published.sequence ?? -1) > (here.sequence ?? -1);
+  return isLater ? published : here;
+}
+
+function highest(...numbers: readonly (number | undefined)[]): { readonly sequence?: number } {
+  const sequence = Math.max(...numbers.map((number) => number ?? -1));
+  return sequence < 0 ? {} : { sequence };
 }
 
 function withoutMessage(status: FederationStatus): FederationStatus {
