@@ -24,6 +24,15 @@ import { VERDICT_CODES, encodeVerdict } from '../plain/verdict.ts';
 import type { VerdictCode } from '../plain/verdict.ts';
 import type { AppDialer } from './app-dialer.ts';
 import type { Gatekeeper } from './gatekeeper.ts';
+import type { Admission } from './unadmitted.ts';
+
+/** A TLS connection that is one connection of the application. */
+export interface SingleStream {
+  readonly peer: AdmittedPeer;
+  readonly raw: Socket;
+  /** Granted when the peer is allowed. */
+  readonly admission: Admission;
+}
 
 export interface StreamServerDeps {
   readonly gatekeeper: Gatekeeper;
@@ -70,12 +79,12 @@ export class StreamServer {
   }
 
   /** A stream of another sidecar: its header, our verdict, then bytes. */
-  async meshStream(leg: SocketLeg, peer: AdmittedPeer, raw: Socket): Promise<void> {
+  async meshStream(leg: SocketLeg, { peer, raw, admission }: SingleStream): Promise<void> {
     let parties = this.#parties(peer.id);
     try {
       const header = await this.#header(leg);
       parties = this.#parties(peer.id, header.port);
-      const app = await this.#open(peer, header.port, callerOn(raw));
+      const app = await this.#open(peer, header.port, callerOn(raw), admission);
       leg.stream.write(encodeVerdict({ ok: true }));
       this.#carry(leg, app, peer, header.port);
     } catch (error) {
@@ -92,14 +101,13 @@ export class StreamServer {
    */
   async plainPeer(
     leg: SocketLeg,
-    peer: AdmittedPeer,
-    raw: Socket,
+    { peer, raw, admission }: SingleStream,
     redirectedFrom: number | undefined,
   ): Promise<void> {
     const port = redirectedFrom ?? this.#deps.own.defaultPort();
     try {
       if (port === undefined) throw new Refusal('port-not-declared', 'the service declares no port');
-      this.#carry(leg, await this.#open(peer, port, callerOn(raw)), peer, port);
+      this.#carry(leg, await this.#open(peer, port, callerOn(raw), admission), peer, port);
     } catch (error) {
       leg.reset();
       if (!(error instanceof Refusal)) throw error;
@@ -140,10 +148,13 @@ export class StreamServer {
   }
 
   /** Dials the application for a peer that may reach it; asks again afterwards, since dialing takes time. */
-  #open(peer: AdmittedPeer, port: number, caller: Caller): Promise<Socket> {
+  #open(peer: AdmittedPeer, port: number, caller: Caller, admission?: Admission): Promise<Socket> {
     const { gatekeeper, app, clock } = this.#deps;
     const fault = () => gatekeeper.fault(peer, port, clock.now()) ?? this.#busy();
-    return this.#dial(caller, fault, (signal) => app.dial(port, signal));
+    return this.#dial(caller, fault, (signal) => {
+      admission?.allowed();
+      return app.dial(port, signal);
+    });
   }
 
   async #dial(
