@@ -33,8 +33,10 @@ export interface SidecarConfig {
   /** Processes that carry traffic; with 1 that is this very process. */
   readonly cores: number;
   readonly upstreams: readonly Upstream[];
-  /** `<container>/<kind>` of every rewritten probe. */
+  /** Every rewritten probe, by `<container>/<kind>-<secret>`. */
   readonly probes: ReadonlyMap<string, Probe>;
+  /** What ends the paths of the sidecar's own probes; empty where there are none. */
+  readonly probeSecret: string;
   /** Names of container ports. */
   readonly containerPorts: ReadonlyMap<string, number>;
   readonly logLevel: SidecarLogLevel;
@@ -129,6 +131,7 @@ const VARIABLES = {
   MESH_CORES: { parse: cores, default: 1 },
   MESH_UPSTREAMS: { parse: readUpstreams, default: [] },
   MESH_PROBES: { parse: parseProbes, default: new Map() },
+  MESH_PROBE_SECRET: { parse: matching(/^[0-9a-f]{32}$/, 'write 32 hexadecimal digits'), default: '' },
   MESH_CONTAINER_PORTS: { parse: parseContainerPorts, default: new Map() },
   MESH_LOG_LEVEL: {
     parse: oneOf(SIDECAR_LOG_LEVELS, `write one of ${SIDECAR_LOG_LEVELS.join(', ')}`),
@@ -194,6 +197,7 @@ export function readConfig(env: Env): SidecarConfig {
       }),
     ),
     probes: read.MESH_PROBES,
+    probeSecret: read.MESH_PROBE_SECRET,
     containerPorts: read.MESH_CONTAINER_PORTS,
     logLevel: read.MESH_LOG_LEVEL,
     drainMs: read.MESH_DRAIN_SECONDS,

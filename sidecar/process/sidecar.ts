@@ -17,6 +17,7 @@ import { localRoutes } from '../admin/local-routes.ts';
 import type { Family } from '../admin/metrics/exposition.ts';
 import { DataPlaneCounters } from '../admin/metrics/data-plane-counters.ts';
 import { runProbe } from '../admin/probes/run-probe.ts';
+import { shedReport } from '../admin/shed-report.ts';
 import { Catalog } from '../catalog/catalog.ts';
 import { CatalogResolver } from '../catalog/catalog-resolver.ts';
 import { EndpointPool } from '../catalog/endpoint-pool.ts';
@@ -196,12 +197,16 @@ export class Sidecar implements Readiness {
       readiness: this,
       families: this.families,
       probes: config.probes,
+      probeSecret: config.probeSecret,
       runProbe: (probe) => runProbe(probe, appAt),
     });
     this.health = new HttpServer({
       hosts: listen.adminHosts,
       port: listen.adminPort,
       route: this.#routes.route,
+      isPrivileged: (path) => this.#routes.isProbe(path),
+      onShed: shedReport('admin', { clock, log, metrics }),
+      clock,
     });
     this.localRoute = localRoutes({
       ...this.#parts(),
@@ -211,6 +216,7 @@ export class Sidecar implements Readiness {
       pool: this.#pool,
       log: options.log,
       connections: () => this.#connections(),
+      families: this.families,
       quit: () => options.onFinish(),
       now: () => clock.now(),
     });
@@ -219,6 +225,8 @@ export class Sidecar implements Readiness {
       port: listen.localPort,
       localOnly: true,
       route: this.localRoute,
+      onShed: shedReport('local', { clock, log, metrics }),
+      clock,
     });
   }
 

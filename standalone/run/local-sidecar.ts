@@ -138,6 +138,7 @@ function sidecarConfig(options: LocalSidecarOptions, caTokenFile: string): Sidec
       ...(upstream.port === undefined ? {} : { port: upstream.port }),
     })),
     probes: new Map(),
+    probeSecret: '',
     containerPorts: new Map(port === undefined ? [] : [[PORT_NAME, port]]),
     logLevel: 'info',
     drainMs: DRAIN_MS,

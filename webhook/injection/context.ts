@@ -44,7 +44,7 @@ export interface InjectionContext {
   readonly defaults: SidecarDefaults;
   /** Origin of the signing API, `https://mesh-operator.<namespace>.svc:8443`. */
   readonly operatorUrl: string;
-  /** Not to be guessed by others: the random uid of the admission request. Hooks are reached under paths made from it. */
+  /** Not to be guessed by others: the random uid of the admission request. Probes and hooks are reached under paths made from it. */
   readonly nonce: string;
 }
 

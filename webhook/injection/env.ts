@@ -5,6 +5,7 @@ import type { InjectionContext } from './context.ts';
 import type { Pod } from './pod.ts';
 import { placedContainers } from './pod.ts';
 import { containerPorts } from './ports.ts';
+import { ownProbeSecret } from './probes.ts';
 import { nodeOptions } from './resources.ts';
 
 export type EnvVar =
@@ -17,7 +18,7 @@ export interface SidecarEnvInput {
   readonly pod: Pod;
   readonly service: string;
   readonly annotations: PodAnnotations;
-  /** The probes that were rewritten, by `<container>/<kind>`. */
+  /** The probes and hooks that were rewritten, by `<container>/<kind>-<secret>`. */
   readonly probes: Readonly<Record<string, unknown>>;
   /** Of the whole container. */
   readonly memoryLimit: string | undefined;
@@ -43,6 +44,7 @@ export function sidecarEnv(input: SidecarEnvInput, context: InjectionContext): r
     { name: 'MESH_TRANSPARENT', value: String(annotations.transparent) },
     { name: 'MESH_UPSTREAMS', value: formatUpstreams(annotations.upstreams) },
     { name: 'MESH_PROBES', value: literal(JSON.stringify(probes)) },
+    { name: 'MESH_PROBE_SECRET', value: ownProbeSecret(context.nonce) },
     { name: 'MESH_CONTAINER_PORTS', value: JSON.stringify(containerPorts(placedContainers(pod))) },
     { name: 'MESH_LOG_LEVEL', value: logLevel(annotations, context) },
     ...(drainSeconds === undefined ? [] : [{ name: 'MESH_DRAIN_SECONDS', value: String(drainSeconds) }]),

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 
-import { PORTS } from '#core/constants.ts';
+import { PORTS, SIDECAR_CONTAINER } from '#core/constants.ts';
 import type { PathPart } from './json-patch.ts';
 import type { HttpGet, PlacedContainer, Probe } from './pod.ts';
 import { runsWithThePod } from './pod.ts';
@@ -35,7 +35,7 @@ const MAX_PATH = 4096;
 export interface Rewrites {
   /** What stands in the pod afterwards. */
   readonly changes: readonly { readonly path: readonly PathPart[]; readonly value: unknown }[];
-  /** What the sidecar asks instead, by `<container>/<kind>`. */
+  /** What the sidecar asks instead, by `<container>/<kind>-<secret>`. */
   readonly originals: Readonly<Record<string, unknown>>;
   readonly warnings: readonly string[];
 }
@@ -43,8 +43,9 @@ export interface Rewrites {
 /**
  * Rewrites every probe and hook of the containers that run with the pod.
  *
- * A hook changes something in the application, and the admin port is open to the whole cluster; so its path ends in
- * characters made from `nonce`, which only readers of the pod know.
+ * The admin port is open to the whole cluster, and a probe is sent with the headers that its author wrote, tells how the application
+ * does, and makes it work; a hook even changes something. So each path ends in characters made from `nonce`, which only readers of
+ * the pod know, the kubelet among them (docs/decisions/0010-hooks.md).
  */
 export function rewriteProbes(placed: readonly PlacedContainer[], nonce: string): Rewrites {
   const changes: { path: PathPart[]; value: unknown }[] = [];
@@ -62,7 +63,7 @@ export function rewriteProbes(placed: readonly PlacedContainer[], nonce: string)
         continue;
       }
       const timeoutSeconds = Math.min(probe.timeoutSeconds ?? DEFAULT_TIMEOUT_SECONDS, MAX_TIMEOUT_SECONDS);
-      const key = `${container.name}/${kind}`;
+      const key = `${container.name}/${kind}-${secret(nonce, container.name, kind)}`;
       originals.set(key, { ...original, timeoutSeconds });
       changes.push({ path: [...path, field], value: redirected(probe, key, timeoutSeconds + 1) });
     }
@@ -140,6 +141,11 @@ function redirected(probe: Probe, key: string, timeoutSeconds: number): object {
 
 function toAdminPort(key: string): object {
   return { path: `/probe/${key}`, port: PORTS.admin, scheme: 'HTTP' };
+}
+
+/** What ends the paths of the sidecar's own probes, for the same reason. */
+export function ownProbeSecret(nonce: string): string {
+  return secret(nonce, SIDECAR_CONTAINER, 'own');
 }
 
 function secret(nonce: string, container: string, kind: string): string {

@@ -1,6 +1,7 @@
 import { PORTS, SIDECAR_CONTAINER, SIDECAR_UID } from '#core/constants.ts';
 import type { InjectionContext } from './context.ts';
 import type { EnvVar } from './env.ts';
+import { ownProbeSecret } from './probes.ts';
 import type { ResourceBlock } from './resources.ts';
 import { SIDECAR_MOUNTS } from './volumes.ts';
 
@@ -12,13 +13,15 @@ const PROGRAM = ['node', '/mesh/sidecar.js'] as const;
  * probe. Ordinary style: the first container, whose post-start command holds the others back until the sidecar is ready.
  * Readiness is asked each second, since the pod's own start waits for it and a local GET costs the node little; only ten
  * failures count, so that a busy moment takes no pod out of service. No liveness probe: a restart would cut every
- * connection, and helps against nothing that the sidecar does not mend itself.
+ * connection, and helps against nothing that the sidecar does not mend itself. The paths end in what only readers of the pod know:
+ * by that the sidecar tells the kubelet from strangers.
  */
 export function sidecarContainer(
   env: readonly EnvVar[],
   resources: ResourceBlock,
   context: InjectionContext,
 ): object {
+  const secret = ownProbeSecret(context.nonce);
   return {
     name: SIDECAR_CONTAINER,
     image: context.image,
@@ -31,10 +34,10 @@ export function sidecarContainer(
     ...(context.style === 'native'
       ? {
           restartPolicy: 'Always',
-          startupProbe: { ...probe('/startup'), periodSeconds: 1, failureThreshold: 120 },
+          startupProbe: { ...probe(`/startup/${secret}`), periodSeconds: 1, failureThreshold: 120 },
         }
       : { lifecycle: { postStart: { exec: { command: [...PROGRAM, 'wait'] } } } }),
-    readinessProbe: { ...probe('/readyz'), periodSeconds: 1, failureThreshold: 10 },
+    readinessProbe: { ...probe(`/readyz/${secret}`), periodSeconds: 1, failureThreshold: 10 },
     securityContext: {
       runAsUser: SIDECAR_UID,
       runAsGroup: SIDECAR_UID,
