@@ -1,5 +1,7 @@
 import { pino } from 'pino';
 
+import { boundedFields, printableLine } from './log-text.ts';
+
 /** Where a part of the mesh says what it does: fields for machines, a sentence for people, no secrets. */
 export interface Logger {
   debug(fields: object, message: string): void;
@@ -20,7 +22,8 @@ export interface LogOutput {
 
 /**
  * One JSON object per line on standard output: `{"level":"info","time":"...","name":...,"msg":...}`. Errors go in the
- * field `err`. Written synchronously, so that the last words of a process are not lost.
+ * field `err`. Written synchronously, so that the last words of a process are not lost. What others wrote into a field is bounded, and cannot
+ * be mistaken for something else.
  *
  * @param out where lines go instead, for tests
  */
@@ -34,9 +37,10 @@ export function jsonLog(
       level,
       base: { name },
       timestamp: pino.stdTimeFunctions.isoTime,
-      formatters: { level: (label) => ({ level: label }) },
+      formatters: { level: (label) => ({ level: label }), log: boundedFields },
+      serializers: { err: (error: Error) => boundedFields(pino.stdSerializers.err(error)) },
     },
-    out,
+    { write: (line: string) => out.write(printableLine(line)) },
   );
 }
 

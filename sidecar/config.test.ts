@@ -1,5 +1,7 @@
 import { ConfigError, readConfig } from './config.ts';
 
+const READINESS = 'app/readiness-0123456789abcdef0123456789abcdef';
+
 const good = {
   MESH_SERVICE: 'web',
   POD_NAME: 'web-5d8f-abc',
@@ -44,7 +46,7 @@ test('everything can be set', () => {
     ...good,
     MESH_TRANSPARENT: 'false',
     MESH_UPSTREAMS: 'db:9191, cache.other:6380:6379',
-    MESH_PROBES: '{"app/readiness":{"httpGet":{"port":8080,"path":"/ready"},"timeoutSeconds":3}}',
+    MESH_PROBES: `{"${READINESS}":{"httpGet":{"port":8080,"path":"/ready"},"timeoutSeconds":3}}`,
     MESH_CONTAINER_PORTS: '{"http":8080}',
     MESH_LOG_LEVEL: 'debug',
     MESH_CORES: '16',
@@ -67,7 +69,7 @@ test('everything can be set', () => {
   ]);
   expect(config.containerPorts.get('http')).toBe(8080);
   expect(config.proxyProtocolPorts).toEqual(new Set([5432, 8080]));
-  expect(config.probes.get('app/readiness')).toMatchObject({
+  expect(config.probes.get(READINESS)).toMatchObject({
     kind: 'http',
     path: '/ready',
     timeoutMs: 3_000,
@@ -92,7 +94,8 @@ test('all faults are told at once, each with its variable', () => {
     MESH_OPERATOR_URL: 'http://mesh-operator',
     MESH_TRANSPARENT: 'yes',
     MESH_UPSTREAMS: 'db,cache:x',
-    MESH_PROBES: '{"app/readiness":{}, "nothing":{}}',
+    MESH_PROBES: `{"${READINESS}":{}, "nothing":{}}`,
+    MESH_PROBE_SECRET: 'not secret',
     MESH_CONTAINER_PORTS: '[1]',
     MESH_LOG_LEVEL: 'loud',
     MESH_DRAIN_SECONDS: '1.5',
@@ -105,6 +108,7 @@ test('all faults are told at once, each with its variable', () => {
     'MESH_LOG_LEVEL',
     'MESH_OPERATOR_URL',
     'MESH_PROBES',
+    'MESH_PROBE_SECRET',
     'MESH_SERVICE',
     'MESH_STYLE',
     'MESH_TRANSPARENT',

@@ -34,8 +34,10 @@ export interface SidecarConfig {
   /** Processes that carry traffic; with 1 that is this very process. */
   readonly cores: number;
   readonly upstreams: readonly Upstream[];
-  /** `<container>/<kind>` of every rewritten probe. */
+  /** Every rewritten probe, by `<container>/<kind>-<secret>`. */
   readonly probes: ReadonlyMap<string, Probe>;
+  /** What ends the paths of the sidecar's own probes; empty where there are none. */
+  readonly probeSecret: string;
   /** Names of container ports. */
   readonly containerPorts: ReadonlyMap<string, number>;
   /** Ports of the application that expect a PROXY protocol header. */
@@ -132,6 +134,7 @@ const VARIABLES = {
   MESH_CORES: { parse: cores, default: 1 },
   MESH_UPSTREAMS: { parse: readUpstreams, default: [] },
   MESH_PROBES: { parse: parseProbes, default: new Map() },
+  MESH_PROBE_SECRET: { parse: matching(/^[0-9a-f]{32}$/, 'write 32 hexadecimal digits'), default: '' },
   MESH_CONTAINER_PORTS: { parse: parseContainerPorts, default: new Map() },
   MESH_PROXY_PROTOCOL_PORTS: { parse: readPorts, default: new Set() },
   MESH_LOG_LEVEL: {
@@ -198,6 +201,7 @@ export function readConfig(env: Env): SidecarConfig {
       }),
     ),
     probes: read.MESH_PROBES,
+    probeSecret: read.MESH_PROBE_SECRET,
     containerPorts: read.MESH_CONTAINER_PORTS,
     proxyProtocolPorts: read.MESH_PROXY_PROTOCOL_PORTS,
     logLevel: read.MESH_LOG_LEVEL,

@@ -85,6 +85,14 @@ describe.each(cases)('the injected pod of %s, %s style', (name, style) => {
     expect([...asked].sort()).toEqual([...probes.keys()].map((key) => `/probe/${key}`).sort());
   });
 
+  it("ends the paths of the sidecar's own probes in the secret that it is told", () => {
+    const sidecar = container('mesh-sidecar')!;
+    const { probeSecret } = readConfig(environmentOf(sidecar));
+    expect(probeSecret).toMatch(/^[0-9a-f]{32}$/);
+    expect(sidecar.readinessProbe?.httpGet?.path).toBe(`/readyz/${probeSecret}`);
+    if (style === 'native') expect(sidecar.startupProbe?.httpGet?.path).toBe(`/startup/${probeSecret}`);
+  });
+
   it('gives the redirection an environment that it can read', () => {
     const redirect = container('mesh-redirect');
     if (!redirect) return;

@@ -12,13 +12,15 @@ export function sidecarMetricsPage(): string {
   const head = ['| name | kind | labels | what |', '| --- | --- | --- | --- |'];
   return `# Metrics of the sidecar
 
-Served in plain HTTP on port 15020 of every meshed pod under \`/metrics\`; the port is outside the mesh, so Prometheus needs no certificate.
+Served in plain HTTP under \`/metrics\`, twice: on port 15020 of every meshed pod, without the label \`peer\`, summed over all peers, since any pod can reach that
+port; and on 127.0.0.1:15000, inside of the pod only, with it. Port 15020 is outside the mesh, so Prometheus needs no certificate;
+[operations](../operations.md#what-to-watch) says how to get at the other.
 Generated from \`sidecar/admin/metrics\` and \`sidecar/process/run-metrics.ts\` by \`npm run generate\`.
 
 ${[...head, ...families.map(row)].join('\n')}
 
-\`peer\` is the SPIFFE ID of the other side, empty where it has none. A metric holds at most 500 sets of labels; what comes beyond is
-counted under \`other\`. \`reason\` and \`code\` are words from fixed lists.
+\`peer\` is the SPIFFE ID of the other side (of a long one the first 256 characters), empty where it has none. A metric holds at most 500 sets of labels; what comes
+beyond is counted under the peer \`other\`. All other labels have words from fixed lists.
 
 ## On several cores
 

@@ -1,14 +1,17 @@
 import { text } from './http-server.ts';
 import type { AdminRequest, Answer } from './http-server.ts';
 import { CONTENT_TYPE, exposition } from './metrics/exposition.ts';
+import { totalsOf } from './metrics/totals.ts';
 import type { Family } from './metrics/exposition.ts';
 import type { Probe, ProbeResult } from './probes/probe.ts';
 
 export interface HealthOptions {
   readonly readiness: { missing(): Now<readonly string[]> };
   readonly families: () => Now<Iterable<Family>>;
-  /** `<container>/<kind>` of every rewritten probe. */
+  /** Every rewritten probe, by `<container>/<kind>-<secret>`. */
   readonly probes: ReadonlyMap<string, Probe>;
+  /** What ends the paths of the sidecar's own probes; empty where there are none. */
+  readonly probeSecret: string;
   readonly runProbe: (probe: Probe) => Promise<ProbeResult>;
 }
 
@@ -24,7 +27,8 @@ export interface Readiness {
 const PROBE_PATH = '/probe/';
 
 /**
- * What other pods may reach: health, readiness, metrics and the rewritten probes, and nothing else. Reading only.
+ * What other pods may reach: health, readiness, totals of the metrics, and, for who knows their paths, the rewritten probes. Reading
+ * only.
  *
  * A probe that is under way is not begun again: its result goes to everybody who asks meanwhile, so that nobody can use us to
  * flood the application.
@@ -43,9 +47,17 @@ export class HealthRoutes {
     return this.#underWay.size;
   }
 
-  readonly route = async ({ method, path }: AdminRequest): Promise<Answer> => {
-    if (method !== 'GET') return text('only GET is served here', 405);
-    const { families, probes } = this.#options;
+  /** Whether a path is one that the kubelet asks for: only who may read the pod knows those. */
+  isProbe(path: string): boolean {
+    return this.#options.probes.has(keyOf(path)) || this.#isOwnProbe(path);
+  }
+
+  readonly route = async (request: AdminRequest): Promise<Answer> => {
+    if (request.method !== 'GET') return text('only GET is served here', 405);
+    const { families, probes, probeSecret } = this.#options;
+    const path = this.#isOwnProbe(request.path)
+      ? request.path.slice(0, -`/${probeSecret}`.length)
+      : request.path;
     switch (path) {
       case '/healthz':
         return text('ok');
@@ -54,14 +66,19 @@ export class HealthRoutes {
       case '/startup':
         return this.#started ? text('ok') : this.#readiness();
       case '/metrics':
-        return { status: 200, body: exposition(await families()), type: CONTENT_TYPE };
+        return metricsAnswer([...(await families())].map(totalsOf));
     }
-    const key = path.startsWith(PROBE_PATH) ? path.slice(PROBE_PATH.length) : '';
+    const key = keyOf(path);
     const probe = probes.get(key);
     if (!probe) return text('not found', 404);
     const { ok, message } = await this.#run(key, probe);
     return text(message, ok ? 200 : 503);
   };
+
+  #isOwnProbe(path: string): boolean {
+    const { probeSecret } = this.#options;
+    return probeSecret !== '' && (path === `/readyz/${probeSecret}` || path === `/startup/${probeSecret}`);
+  }
 
   async #readiness(): Promise<Answer> {
     const missing = await this.#options.readiness.missing();
@@ -76,4 +93,13 @@ export class HealthRoutes {
     this.#underWay.set(key, result);
     return result;
   }
+}
+
+/** Families in Prometheus' text format. */
+export function metricsAnswer(families: Iterable<Family>): Answer {
+  return { status: 200, body: exposition(families), type: CONTENT_TYPE };
+}
+
+function keyOf(path: string): string {
+  return path.startsWith(PROBE_PATH) ? path.slice(PROBE_PATH.length) : '';
 }

@@ -1,6 +1,21 @@
-import { createServer } from 'node:http';
-import type { IncomingHttpHeaders, IncomingMessage, Server, ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { createServer as createHttpServer } from 'node:http';
+import type {
+  IncomingHttpHeaders,
+  IncomingMessage,
+  Server as NodeHttpServer,
+  ServerResponse,
+} from 'node:http';
+import { createServer } from 'node:net';
+import type { AddressInfo, Server } from 'node:net';
+
+import { systemClock } from '#kube/clock.ts';
+import type { Clock } from '#kube/clock.ts';
+
+import { resetSocket } from '../connection/reset.ts';
+import { MAX_HEAD_BYTES } from './http-head.ts';
+import { RequestPlaces } from './request-places.ts';
+import type { OnShed } from './request-places.ts';
+import type { RequestStream } from './request-stream.ts';
 
 /** What a route answers. */
 export interface Answer {
@@ -28,28 +43,50 @@ export interface HttpServerOptions {
   readonly route: Route;
   /** Why a request is refused with 403 before its path is looked at; undefined serves it. Default: none is refused. */
   readonly guard?: (headers: IncomingHttpHeaders) => string | undefined;
+  /** Whether a route reads bodies; elsewhere none is waited for. Default: false. */
+  readonly takesBodies?: boolean;
+  /** Paths that only those know who may ask: their requests have places of their own. Default: none. */
+  readonly isPrivileged?: (path: string) => boolean;
+  /** Called for every connection that is closed because there are too many. */
+  readonly onShed?: OnShed;
+  readonly clock?: Clock;
 }
 
 export const JSON_TYPE = 'application/json; charset=utf-8';
 const TEXT_TYPE = 'text/plain; charset=utf-8';
 const MAX_BODY_BYTES = 4096;
-const LIMITS = {
-  maxHeaderSize: 8192,
-  headersTimeout: 5_000,
-  requestTimeout: 10_000,
-  keepAliveTimeout: 5_000,
-};
-const MAX_CONNECTIONS = 128;
+/** For the head, for the body, and for the client to take the answer, milliseconds each; a route may take as long as it needs. */
+const CLIENT_MS = 5_000;
 const NO_SUCH_FAMILY = new Set(['EAFNOSUPPORT', 'EADDRNOTAVAIL']);
+const NOWHERE = 'http://sidecar';
 
-/** A small HTTP server with limits on everything, for what people, the kubelet and Prometheus ask. */
+/** A small HTTP server with limits on everything, for what people, the kubelet and Prometheus ask. A connection is one request. */
 export class HttpServer {
   readonly #options: HttpServerOptions;
+  readonly #clock: Clock;
+  /** Never listens itself: it reads heads and writes answers. */
+  readonly #http: NodeHttpServer;
+  readonly #places: RequestPlaces;
   #servers: Server[] = [];
   #port = 0;
 
   constructor(options: HttpServerOptions) {
+    const { clock = systemClock, onShed = () => undefined } = options;
     this.#options = options;
+    this.#clock = clock;
+    this.#http = createHttpServer(
+      { maxHeaderSize: MAX_HEAD_BYTES },
+      (request, response) => void this.#serve(request, response),
+    );
+    // An expectation that is not known may be ignored (RFC 9110, section 10.1.1). Node would answer, and keep the connection.
+    this.#http.on('checkExpectation', (request, response) => void this.#serve(request, response));
+    this.#places = new RequestPlaces({
+      clock,
+      headMs: CLIENT_MS,
+      maxBodyBytes: options.takesBodies ? MAX_BODY_BYTES + 1 : 0,
+      onRequest: (stream) => void this.#http.emit('connection', stream),
+      onShed,
+    });
   }
 
   get port(): number {
@@ -78,13 +115,12 @@ export class HttpServer {
   async stop(): Promise<void> {
     const servers = this.#servers;
     this.#servers = [];
-    for (const server of servers) server.closeAllConnections();
+    this.#places.closeAll();
     await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
   }
 
   #listen(host: string): Promise<Server> {
-    const server = createServer(LIMITS, (request, response) => void this.#serve(request, response));
-    server.maxConnections = MAX_CONNECTIONS;
+    const server = createServer({ allowHalfOpen: true }, (socket) => void this.#places.accept(socket));
     return new Promise((resolve, reject) => {
       server.once('error', reject);
       server.listen({ host, port: this.#port }, () => {
@@ -96,33 +132,47 @@ export class HttpServer {
   }
 
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const answer = await this.#answer(request);
+    const { raw } = request.socket as unknown as RequestStream;
+    const url = urlOf(request);
+    const privileged = this.#options.isPrivileged?.(url.pathname) ?? false;
+    this.#places.enter(privileged ? 'probe' : 'response', raw);
+    const answer = await this.#answer(request, url);
     const body = Buffer.from(answer.body);
+    const late = this.#clock.setTimeout(() => resetSocket(raw), CLIENT_MS);
+    raw.once('close', () => late.cancel());
     response.writeHead(answer.status, {
       'content-type': answer.type ?? TEXT_TYPE,
       'content-length': body.length,
       'x-content-type-options': 'nosniff',
-      // What is left of a body is not read.
-      ...(request.complete ? {} : { connection: 'close' }),
+      connection: 'close',
     });
     response.end(request.method === 'HEAD' ? undefined : body);
   }
 
-  async #answer(request: IncomingMessage): Promise<Answer> {
+  async #answer(request: IncomingMessage, url: URL): Promise<Answer> {
     const fault = this.#options.guard?.(request.headers);
     if (fault !== undefined) return text(fault, 403);
     try {
-      const url = new URL(request.url ?? '/', 'http://sidecar');
       return await this.#options.route({
         method: request.method === 'HEAD' ? 'GET' : (request.method ?? ''),
         path: url.pathname,
         query: url.searchParams,
-        body: () => readBody(request),
+        body: () => this.#body(request),
       });
     } catch (error) {
       return error instanceof BodyTooLong
         ? { status: 413, body: `a body has at most ${MAX_BODY_BYTES} bytes\n` }
         : { status: 500, body: 'this request failed\n' };
+    }
+  }
+
+  async #body(request: IncomingMessage): Promise<string> {
+    const { raw } = request.socket as unknown as RequestStream;
+    const late = this.#clock.setTimeout(() => resetSocket(raw), CLIENT_MS);
+    try {
+      return await readBody(request);
+    } finally {
+      late.cancel();
     }
   }
 }
@@ -138,6 +188,11 @@ async function readBody(request: IncomingMessage): Promise<string> {
     chunks.push(chunk);
   }
   return Buffer.concat(chunks).toString('utf8');
+}
+
+/** What is not a valid path is taken for the root, which is served nowhere outside of the pod. */
+function urlOf({ url = '/' }: IncomingMessage): URL {
+  return new URL(URL.canParse(url, NOWHERE) ? url : '/', NOWHERE);
 }
 
 /** An object as an answer. */

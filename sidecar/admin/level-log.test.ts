@@ -43,3 +43,16 @@ test('errors keep their message and code, and nothing makes logging fail', () =>
   expect(parsed()[0]?.err).toMatchObject({ type: 'TypeError', message: 'no', code: 'E_NO' });
   expect(parsed()).toHaveLength(3);
 });
+
+test('what a peer wrote is bounded, and escaped where a terminal or a reader would take it for something else', () => {
+  const { log, lines, parsed } = setUp('info');
+  const decision = `\u009b2J\u202e${'x'.repeat(100_000)}`;
+  log
+    .logger({})
+    .warn({ decision, list: Array(10_000).fill('y'), err: new Error(decision) }, 'connection refused');
+  expect(lines[0]?.length).toBeLessThan(20_000);
+  expect(lines[0]).not.toMatch(/[\u0080-\u009f\u202a-\u202e]/);
+  const written = String(parsed()[0]?.decision);
+  expect(written.slice(0, 7)).toBe('\u009b2J\u202exxx');
+  expect(written.slice(-30)).toContain('(95908 more characters)');
+});

@@ -1,6 +1,7 @@
 import { writeSync } from 'node:fs';
 
 import type { LogLevel, Logger } from '#kube/log.ts';
+import { boundedList, boundedText, printableLine } from '#kube/log-text.ts';
 
 const WEIGHT: Readonly<Record<LogLevel, number>> = { debug: 20, info: 30, warn: 40, error: 50, silent: 100 };
 
@@ -56,7 +57,7 @@ export class LevelLog {
 
 function toJson(line: object): string {
   try {
-    return JSON.stringify(line, replacer);
+    return printableLine(JSON.stringify(line, replacer));
   } catch {
     return JSON.stringify({
       level: 'error',
@@ -71,12 +72,14 @@ function replacer(_key: string, value: unknown): unknown {
     const { code } = value as NodeJS.ErrnoException;
     return {
       type: value.name,
-      message: value.message,
+      message: boundedText(value.message),
       ...(code === undefined ? {} : { code }),
-      stack: value.stack,
+      stack: boundedText(value.stack ?? ''),
     };
   }
+  if (typeof value === 'string') return boundedText(value);
   if (typeof value === 'bigint') return value.toString();
+  if (Array.isArray(value)) return boundedList(value);
   if (value instanceof Map) return Object.fromEntries(value);
   return value;
 }

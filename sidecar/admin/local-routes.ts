@@ -8,9 +8,12 @@ import type { OwnServiceView } from '../catalog/own-service-view.ts';
 import type { IdentityManager } from '../identity/identity-manager.ts';
 import type { PolicyWatch } from '../policy/policy-watch.ts';
 import type { Trust } from '../trust/trust.ts';
+import { metricsAnswer } from './health-routes.ts';
 import type { Readiness } from './health-routes.ts';
 import { json, text } from './http-server.ts';
 import type { AdminRequest, Answer, Route } from './http-server.ts';
+import type { Family } from './metrics/exposition.ts';
+import { shownProbes } from './probes/probe.ts';
 import type { LevelLog } from './level-log.ts';
 
 export interface LocalOptions {
@@ -24,6 +27,8 @@ export interface LocalOptions {
   readonly pool: Pick<EndpointPool, 'names'>;
   readonly log: Pick<LevelLog, 'level' | 'setLevel'>;
   readonly connections: () => object;
+  /** All metrics, with who the peers are. */
+  readonly families: () => Iterable<Family>;
   /** Ends the sidecar after its open connections, for Jobs. */
   readonly quit: () => void;
   readonly now: () => number;
@@ -36,6 +41,7 @@ export function localRoutes(options: LocalOptions): Route {
     'GET /config': () => json(shownConfig(options)),
     'GET /certificate': () => certificate(options),
     'GET /policy': (request) => policy(options, request),
+    'GET /metrics': () => metricsAnswer(options.families()),
     'GET /connections': () => json(options.connections()),
     'GET /catalog': () =>
       json({
@@ -62,7 +68,8 @@ function shownConfig({ config, trust, own, readiness, now }: LocalOptions): obje
   const state = trust.current();
   return {
     ...config,
-    probes: Object.fromEntries(config.probes),
+    probeSecret: undefined,
+    probes: shownProbes(config.probes),
     containerPorts: Object.fromEntries(config.containerPorts),
     proxyProtocolPorts: [...config.proxyProtocolPorts],
     upstreams: own.upstreams(),

@@ -24,6 +24,7 @@ const NO_SUCH_FAMILY = new Set(['EAFNOSUPPORT', 'EADDRNOTAVAIL']);
 export class Listener {
   readonly #options: ListenerOptions;
   #server: Server | undefined;
+  #port = 0;
 
   constructor(options: ListenerOptions) {
     this.#options = options;
@@ -31,7 +32,7 @@ export class Listener {
 
   /** The port that is listened on; 0 before `start`. */
   get port(): number {
-    return (this.#server?.address() as AddressInfo | null)?.port ?? 0;
+    return this.#port;
   }
 
   /** @throws Error saying which port could not be taken and why. */
@@ -41,6 +42,7 @@ export class Listener {
     for (const host of hosts) {
       try {
         this.#server = await this.#listen(host);
+        this.#port = (this.#server.address() as AddressInfo).port;
         return;
       } catch (error) {
         problem = error as Error;

@@ -9,7 +9,7 @@ let limited: RefusalLog;
 beforeEach(() => {
   clock = new FakeClock();
   log = new FakeLog();
-  limited = new RefusalLog({ clock, log }, { perWindow: 2, windowMs: 1_000 });
+  limited = new RefusalLog({ clock, log }, { perKind: 2, inAll: 10, windowMs: 1_000 });
 });
 
 test('so many lines of a kind are written and no more', () => {
@@ -30,7 +30,16 @@ test('the next line says how many were left out', async () => {
   expect(log.lines.at(-1)?.fields).toEqual({ suppressed: 3 });
 });
 
-test('strangers without number do not fill the memory', () => {
+test('a line of another kind says so too: no count is lost with a kind that does not come again', () => {
+  for (let index = 0; index < 5; index++) limited.warn('denied', {}, 'no');
+  limited.warn('plaintext', {}, 'no');
+  expect(log.lines.at(-1)?.fields).toEqual({ suppressed: 3 });
+});
+
+test('kinds without number write no more lines than are allowed in all, and every one is counted', async () => {
   for (let index = 0; index < 10_000; index++) limited.warn(`kind ${index}`, {}, 'no');
-  expect(log.lines.length).toBe(10_000);
+  expect(log.lines).toHaveLength(10);
+  await clock.advance(1_000);
+  limited.warn('denied', {}, 'no');
+  expect(log.lines.at(-1)?.fields).toEqual({ suppressed: 9_990 });
 });

@@ -1,51 +1,65 @@
 import type { Clock } from '#kube/clock.ts';
 import type { Logger } from '#kube/log.ts';
 
+export interface RefusalLogOptions {
+  /** Lines of one kind. */
+  readonly perKind: number;
+  /** Lines of all kinds together. */
+  readonly inAll: number;
+  readonly windowMs: number;
+}
+
+const DEFAULTS: RefusalLogOptions = { perKind: 50, inAll: 200, windowMs: 10_000 };
+
 /**
- * Lines that strangers can cause are written at most so often per kind, so that nobody can fill a disk or slow the sidecar
- * down by knocking. What was left out is told with the next line that is written.
+ * Lines that peers can cause are written at most so often, of one kind and in all, so that a stranger can neither fill a disk nor
+ * slow the sidecar down, under however many addresses it comes. What was left out is counted, and said by the next line.
  */
 export class RefusalLog {
   readonly #clock: Clock;
   readonly #log: Logger;
-  readonly #perWindow: number;
-  readonly #windowMs: number;
-  readonly #kinds = new Map<string, { started: number; written: number; suppressed: number }>();
+  readonly #options: RefusalLogOptions;
+  /** Lines written in this window, by kind; never more kinds than `inAll`. */
+  readonly #kinds = new Map<string, number>();
+  #windowEnds = 0;
+  #written = 0;
+  #suppressed = 0;
 
-  /** @param options at most `perWindow` lines of one kind in `windowMs` milliseconds */
-  constructor(
-    deps: { readonly clock: Clock; readonly log: Logger },
-    options = { perWindow: 50, windowMs: 10_000 },
-  ) {
+  constructor(deps: { readonly clock: Clock; readonly log: Logger }, options = DEFAULTS) {
     this.#clock = deps.clock;
     this.#log = deps.log;
-    this.#perWindow = options.perWindow;
-    this.#windowMs = options.windowMs;
+    this.#options = options;
   }
 
   /** @param kind lines are counted by it, such as reason and source */
   warn(kind: string, fields: object, message: string): void {
-    const suppressed = this.#admit(kind);
-    if (suppressed === undefined) return;
-    this.#log.warn(suppressed > 0 ? { ...fields, suppressed } : fields, message);
+    this.#write('warn', kind, fields, message);
   }
 
-  /** How many lines of this kind were left out before this one; undefined when this one is left out too. */
-  #admit(kind: string): number | undefined {
+  /** As {@link warn}, for what must not happen. */
+  error(kind: string, fields: object, message: string): void {
+    this.#write('error', kind, fields, message);
+  }
+
+  #write(level: 'warn' | 'error', kind: string, fields: object, message: string): void {
+    this.#begin();
+    const ofKind = this.#kinds.get(kind) ?? 0;
+    if (ofKind >= this.#options.perKind || this.#written >= this.#options.inAll) {
+      this.#suppressed += 1;
+      return;
+    }
+    this.#kinds.set(kind, ofKind + 1);
+    this.#written += 1;
+    const suppressed = this.#suppressed;
+    this.#suppressed = 0;
+    this.#log[level](suppressed > 0 ? { ...fields, suppressed } : fields, message);
+  }
+
+  #begin(): void {
     const now = this.#clock.now();
-    const seen = this.#kinds.get(kind);
-    if (!seen || now - seen.started >= this.#windowMs) {
-      if (this.#kinds.size >= MAX_KINDS) this.#kinds.clear();
-      this.#kinds.set(kind, { started: now, written: 1, suppressed: 0 });
-      return seen?.suppressed ?? 0;
-    }
-    if (seen.written < this.#perWindow) {
-      seen.written += 1;
-      return 0;
-    }
-    seen.suppressed += 1;
-    return undefined;
+    if (now < this.#windowEnds) return;
+    this.#windowEnds = now + this.#options.windowMs;
+    this.#kinds.clear();
+    this.#written = 0;
   }
 }
-
-const MAX_KINDS = 1_000;

@@ -1,6 +1,7 @@
 import type { Clock } from '#kube/clock.ts';
 import type { Logger } from '#kube/log.ts';
 
+import { networkOf } from '../pending/network-of.ts';
 import type { DataPlaneMetrics, Direction } from '../seams/data-plane-metrics.ts';
 
 import type { Refusal } from './refusal.ts';
@@ -24,7 +25,9 @@ export class Reporter {
   readonly #direction: Direction;
   readonly #log: Logger;
   readonly #metrics: DataPlaneMetrics;
-  readonly #limited: RefusalLog;
+  /** Peers that proved who they are have lines of their own, which no crowd of strangers uses up. */
+  readonly #ofPeers: RefusalLog;
+  readonly #ofStrangers: RefusalLog;
 
   constructor(
     direction: Direction,
@@ -33,7 +36,8 @@ export class Reporter {
     this.#direction = direction;
     this.#log = deps.log;
     this.#metrics = deps.metrics;
-    this.#limited = new RefusalLog(deps);
+    this.#ofPeers = new RefusalLog(deps);
+    this.#ofStrangers = new RefusalLog(deps);
   }
 
   admitted(parties: Parties, fields: object = {}): void {
@@ -46,35 +50,36 @@ export class Reporter {
       this.#log.debug(this.#fields(parties, why), 'connection closed by the peer before it was let through');
       return;
     }
-    this.#limited.warn(
-      `${why.reason} ${hostOf(parties.source)}`,
-      this.#fields(parties, why),
-      'connection refused',
-    );
+    this.#warn(parties, why.reason, this.#fields(parties, why), 'connection refused');
   }
 
   cut(parties: Parties, why: Refusal): void {
     this.#metrics.connectionCut(this.#direction, why.reason);
-    this.#limited.warn(`cut ${why.reason} ${parties.source}`, this.#fields(parties, why), 'connection cut');
+    this.#warn(parties, `cut ${why.reason}`, this.#fields(parties, why), 'connection cut');
   }
 
   /** The other sidecar ended it before its time; what applications do themselves is no news. */
   ended(parties: Parties, { reason, message }: StreamReset): void {
     if (reason !== undefined && EVERYDAY.has(reason)) return;
-    this.#limited.warn(
-      `ended ${reason ?? 'unknown'} ${parties.source}`,
-      { direction: this.#direction, ...parties, reason, decision: message },
-      'connection ended by the other sidecar',
-    );
+    const fields = { direction: this.#direction, ...parties, reason, decision: message };
+    this.#warn(parties, `ended ${reason ?? 'unknown'}`, fields, 'connection ended by the other sidecar');
   }
 
   /** Something that must not happen: told as an error, with its stack. */
   bug(parties: Parties, error: unknown): void {
     this.#metrics.connectionRefused(this.#direction, 'internal');
-    this.#log.error(
-      { direction: this.#direction, ...parties, err: error },
-      'connection failed by a fault of the sidecar',
-    );
+    const fields = { direction: this.#direction, ...parties, err: error };
+    this.#limited(parties).error('bug', fields, 'connection failed by a fault of the sidecar');
+  }
+
+  #warn(parties: Parties, kind: string, fields: object, message: string): void {
+    const { source } = parties;
+    const who = isIdentity(source) ? source : networkOf(hostOf(source));
+    this.#limited(parties).warn(`${kind} ${who}`, fields, message);
+  }
+
+  #limited({ source }: Parties): RefusalLog {
+    return isIdentity(source) ? this.#ofPeers : this.#ofStrangers;
   }
 
   #fields(parties: Parties, why: Refusal): object {
@@ -88,7 +93,11 @@ export class Reporter {
   }
 }
 
+function isIdentity(source: string): boolean {
+  return source.startsWith('spiffe:');
+}
+
 /** A source without its port: every connection of a stranger comes from another one. */
 function hostOf(source: string): string {
-  return source.startsWith('spiffe:') ? source : source.replace(/:\d+$/, '');
+  return /^\[(.*)\]:\d+$/.exec(source)?.[1] ?? source.replace(/^([^:]*):\d+$/, '$1');
 }

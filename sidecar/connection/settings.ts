@@ -27,8 +27,16 @@ export interface DataPlaneSettings {
   readonly lingerMs: number;
   /** Connections that carry bytes; more are refused with `limit`. */
   readonly maxConnections: number;
-  /** Connections that are not let through yet, beyond `maxConnections`; more are reset unheard. */
-  readonly maxPending: number;
+  /** Inbound connections whose TLS handshake has not begun, and the bytes of their ClientHellos; of more, the oldest are evicted. */
+  readonly maxGreetings: number;
+  readonly maxGreetingsPerNetwork: number;
+  readonly maxGreetingBytes: number;
+  /** Inbound connections with TLS state whose peer is not admitted; of more, the oldest are evicted. */
+  readonly maxHandshakes: number;
+  readonly maxHandshakesPerNetwork: number;
+  /** Cleartext connections to a permissive service, beside those that count for `maxConnections`; more are refused with `limit`. */
+  readonly maxCleartext: number;
+  readonly maxCleartextPerAddress: number;
   /** Whether peers that can speak `mesh/1` do: many streams in one connection. Off, each stream has a connection of its own. */
   readonly tunnel: boolean;
   /** How long a tunnel without a stream is kept. */
@@ -53,7 +61,13 @@ export const DEFAULT_SETTINGS: DataPlaneSettings = {
   expiredPeers: 'cut',
   lingerMs: 1_000,
   maxConnections: 4_096,
-  maxPending: 512,
+  maxGreetings: 1_024,
+  maxGreetingsPerNetwork: 512,
+  maxGreetingBytes: 2_097_152,
+  maxHandshakes: 32,
+  maxHandshakesPerNetwork: 16,
+  maxCleartext: 2_048,
+  maxCleartextPerAddress: 1_024,
   tunnel: true,
   tunnelIdleMs: 60_000,
   maxTunnels: 4,

@@ -1,5 +1,7 @@
 import type { AdminRequest, Answer, Route } from '../admin/http-server.ts';
+import { metricsAnswer } from '../admin/health-routes.ts';
 import { json, text } from '../admin/http-server.ts';
+import type { Family } from '../admin/metrics/exposition.ts';
 import type { LevelLog } from '../admin/level-log.ts';
 import { SIDECAR_LOG_LEVELS } from '../config.ts';
 import { allAnswers, catalogOf, certificatesOf, connectionsOf } from './local-answers.ts';
@@ -11,6 +13,8 @@ export interface MergedLocalOptions {
   readonly workers: Pick<Workers, 'askAll' | 'tellLevel'>;
   readonly log: Pick<LevelLog, 'level' | 'setLevel'>;
   readonly missing: () => Promise<readonly string[]>;
+  /** The metrics of all processes as those of one, with who the peers are. */
+  readonly families: () => Promise<Iterable<Family>>;
   /** Ends the sidecar after its open connections. */
   readonly quit: () => void;
 }
@@ -19,7 +23,7 @@ export interface MergedLocalOptions {
  * The routes of the local admin port for all workers together: what is the same in all is asked of one, what differs is summed
  * or listed, and what changes something changes it in all.
  */
-export function mergedLocalRoutes({ workers, log, missing, quit }: MergedLocalOptions): Route {
+export function mergedLocalRoutes({ workers, log, missing, families, quit }: MergedLocalOptions): Route {
   const ask = async (request: AdminRequest): Promise<readonly Numbered<Answer>[]> =>
     allAnswers(await workers.askAll<'local'>(await localAsk(request)));
   const merged =
@@ -38,6 +42,7 @@ export function mergedLocalRoutes({ workers, log, missing, quit }: MergedLocalOp
       return merged(([first]) => ({ ...first?.value, missing: lacking }))(request);
     },
     'GET /certificate': merged(certificatesOf),
+    'GET /metrics': async () => metricsAnswer(await families()),
     'GET /connections': merged(connectionsOf),
     'GET /catalog': merged(catalogOf),
     'GET /log-level': () => text(log.level),

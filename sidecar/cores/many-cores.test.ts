@@ -59,7 +59,7 @@ async function openByWorker(): Promise<readonly number[]> {
 }
 
 async function metrics(): Promise<Record<string, number>> {
-  const lines = (await mesh.admin('/metrics')).body.split('\n').filter((line) => /^[a-z]/.test(line));
+  const lines = (await mesh.local('/metrics')).body.split('\n').filter((line) => /^[a-z]/.test(line));
   return Object.fromEntries(
     lines.map((line) => [line.replace(/ \S+$/, ''), Number(line.slice(line.lastIndexOf(' ')))]),
   );
@@ -68,6 +68,13 @@ async function metrics(): Promise<Record<string, number>> {
 const OPENED =
   'mesh_connections_opened_total{direction="inbound",security="mtls",peer="spiffe://cluster.local/ns/shop/dc/dc1/svc/web"}';
 const OPEN = 'mesh_connections_open{direction="inbound",security="mtls"}';
+
+test('the port that other pods reach gives totals over all workers and all peers', async () => {
+  await pair(2);
+  const { body } = await mesh.admin('/metrics');
+  expect(body).toContain('mesh_connections_opened_total{direction="inbound",security="mtls"} 2');
+  expect(body).not.toContain('spiffe:');
+});
 
 test('connections are shared evenly, and one scrape tells the sum over all workers', async () => {
   await pair(6);

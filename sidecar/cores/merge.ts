@@ -1,4 +1,5 @@
-import type { Labels, Sample } from '../admin/metrics/exposition.ts';
+import type { Sample } from '../admin/metrics/exposition.ts';
+import { MAX_LABEL_SETS, otherLabels } from '../admin/metrics/instruments.ts';
 import type { FamilyData } from './family-data.ts';
 
 /** How the numbers of several processes become one. */
@@ -36,9 +37,6 @@ const JOIN: Readonly<Record<Rule, (one: number, other: number) => number>> = {
   greatest: Math.max,
 };
 
-/** Sets of labels that are kept of workers that are no more; what comes beyond is counted under `other`, as in each worker. */
-const MAX_LABEL_SETS = 500;
-
 /** The families of several processes as those of one, in the order in which they come first. */
 export function merge(parts: Iterable<readonly FamilyData[]>): readonly FamilyData[] {
   const merged = new Map<string, { readonly family: FamilyData; readonly samples: Map<string, Sample> }>();
@@ -73,10 +71,8 @@ export function retire(past: readonly FamilyData[], last: readonly FamilyData[])
 function bounded(samples: readonly Sample[]): readonly Sample[] {
   const kept = new Map(samples.slice(0, MAX_LABEL_SETS).map((sample) => [keyOf(sample), sample]));
   for (const sample of samples.slice(MAX_LABEL_SETS)) {
-    const labels: Labels = Object.fromEntries(
-      Object.keys(sample.labels ?? {}).map((label) => [label, 'other']),
-    );
-    add(kept, { ...sample, labels }, JOIN.sum);
+    // Of workers that are no more as many are kept as in each worker.
+    add(kept, { ...sample, labels: otherLabels(sample.labels ?? {}) }, JOIN.sum);
   }
   return [...kept.values()];
 }

@@ -5,13 +5,16 @@ import { HttpServer } from '../admin/http-server.ts';
 import { localRequestFault } from '../admin/local-request.ts';
 import type { LevelLog } from '../admin/level-log.ts';
 import type { Family } from '../admin/metrics/exposition.ts';
+import { shedCounter } from '../admin/metrics/data-plane-counters.ts';
 import { runProbe } from '../admin/probes/run-probe.ts';
+import { shedReport } from '../admin/shed-report.ts';
 import type { SidecarConfig } from '../config.ts';
 import { appAddresses } from '../inbound/app-dialer.ts';
 import { runtimeFamilies } from '../process/run-metrics.ts';
 import type { ShutdownTimes } from '../process/shutdown.ts';
 import { DEFAULT_LISTEN, LOCAL_HOSTS } from '../process/sidecar.ts';
 import type { ListenOptions } from '../process/sidecar.ts';
+import type { DataPlaneMetrics } from '../seams/data-plane-metrics.ts';
 import { dataOf, familyOf } from './family-data.ts';
 import { mergedLocalRoutes } from './local-routes.ts';
 import { merge } from './merge.ts';
@@ -41,6 +44,9 @@ export class Primary {
   readonly #workers: Workers;
   readonly #routes: HealthRoutes;
   readonly #startedAt: number;
+  readonly #shed = shedCounter();
+  readonly #countShed: DataPlaneMetrics['shed'] = (port, phase, limit) =>
+    this.#shed.add({ port, phase, limit });
   #leaving = false;
 
   constructor(options: PrimaryOptions) {
@@ -56,28 +62,37 @@ export class Primary {
       logLevel: () => log.level,
       onFinish,
     });
+    const shed = { clock, log: log.logger({ name: 'sidecar' }), metrics: { shed: this.#countShed } };
     const appAt = appAddresses(config.podIps, config.transparent);
     this.#routes = new HealthRoutes({
       readiness: this,
       families: () => this.families(),
       probes: config.probes,
+      probeSecret: config.probeSecret,
       runProbe: (probe) => runProbe(probe, appAt, config.proxyProtocolPorts),
     });
     this.health = new HttpServer({
       hosts: listen.adminHosts,
       port: listen.adminPort,
       route: this.#routes.route,
+      isPrivileged: (path) => this.#routes.isProbe(path),
+      onShed: shedReport('admin', shed),
+      clock,
     });
     this.local = new HttpServer({
       hosts: LOCAL_HOSTS,
       port: listen.localPort,
       guard: localRequestFault,
+      takesBodies: true,
       route: mergedLocalRoutes({
         workers: this.#workers,
         log,
         missing: () => this.missing(),
+        families: () => this.families(),
         quit: onFinish,
       }),
+      onShed: shedReport('local', shed),
+      clock,
     });
   }
 
@@ -110,6 +125,7 @@ export class Primary {
     const { config } = this.#options;
     const { answered, lasting } = await this.#workers.scrape();
     const own = [
+      this.#shed,
       ...runtimeFamilies({ startedAt: this.#startedAt }),
       ...workerFamilies({
         workers: config.cores,

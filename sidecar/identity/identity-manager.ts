@@ -16,6 +16,10 @@ import { renewAt, retryDelay, rootChangeWindow } from './renewal-times.ts';
 import { SigningError } from './signing-client.ts';
 import type { Sign } from './signing-client.ts';
 
+/** The operator says why it refuses; so many reasons are counted by themselves. */
+const MAX_CODES = 32;
+const OTHER = { code: 'other' };
+
 /** Where the identity learns whom to trust and what the mesh is called. */
 export interface TrustSource {
   current(): TrustState | undefined;
@@ -220,7 +224,8 @@ export class IdentityManager implements IdentitySource {
     const fault =
       error instanceof SigningError ? error : new SigningError('internal', String(error), { cause: error });
     this.#failuresInARow += 1;
-    this.#failures.set(fault.code, (this.#failures.get(fault.code) ?? 0) + 1);
+    const { code } = this.#failures.size < MAX_CODES || this.#failures.has(fault.code) ? fault : OTHER;
+    this.#failures.set(code, (this.#failures.get(code) ?? 0) + 1);
     this.#lastFault = fault.message;
     const remainingMs = this.#leaf ? this.#leaf.svid.notAfter - clock.now() : undefined;
     const delay = retryDelay({

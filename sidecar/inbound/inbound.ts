@@ -16,6 +16,8 @@ import { ConnectionRegistry } from '../connection/registry.ts';
 import { Reporter } from '../connection/reporter.ts';
 import type { DataPlaneSettings } from '../connection/settings.ts';
 import { SocketSet } from '../connection/socket-set.ts';
+import { originOf } from '../pending/network-of.ts';
+import type { Origin } from '../pending/network-of.ts';
 import { formatAddress, plainAddress } from '../original-destination/original-destination.ts';
 import type { OriginalDestination, SocketAddress } from '../original-destination/original-destination.ts';
 import type { DataPlaneMetrics } from '../seams/data-plane-metrics.ts';
@@ -27,11 +29,12 @@ import { ALPN_CONTROL, ALPN_STREAM, ALPN_TUNNEL } from '../transport/alpn.ts';
 import type { AppDialer } from './app-dialer.ts';
 import { serveControl } from './control.ts';
 import type { ControlHandler } from './control.ts';
+import { CleartextLimits } from './cleartext-limits.ts';
 import { Gatekeeper } from './gatekeeper.ts';
-import { sniff } from './sniff.ts';
 import { StreamServer } from './stream-server.ts';
 import { TlsAcceptor } from './tls-acceptor.ts';
 import { TunnelServer } from './tunnel-server.ts';
+import { Unadmitted } from './unadmitted.ts';
 import type { WindowBudget } from '../tunnel/window-budget.ts';
 
 export interface InboundDeps {
@@ -61,7 +64,8 @@ const EVERYWHERE = ['::', '0.0.0.0'];
 export class Inbound {
   readonly #deps: InboundDeps;
   readonly #listener: Listener;
-  readonly #acceptor: TlsAcceptor;
+  readonly #unadmitted: Unadmitted;
+  readonly #cleartextLimits: CleartextLimits;
   readonly #registry: ConnectionRegistry;
   readonly #sockets = new SocketSet();
   readonly #reporter: Reporter;
@@ -78,7 +82,8 @@ export class Inbound {
       metrics,
       onConnection: (raw) => this.#accept(raw),
     });
-    this.#acceptor = new TlsAcceptor(deps);
+    this.#unadmitted = new Unadmitted({ ...deps, acceptor: new TlsAcceptor(deps) });
+    this.#cleartextLimits = new CleartextLimits(deps);
     this.#registry = new ConnectionRegistry(clock);
     this.#reporter = new Reporter('inbound', deps);
     const reservedPorts = new Set<number>(Object.values(PORTS));
@@ -154,7 +159,7 @@ export class Inbound {
   }
 
   #accept(raw: Socket): void {
-    const { settings, originalDestination, own } = this.#deps;
+    const { originalDestination, own } = this.#deps;
     const arrival = originalDestination.of(raw);
     const remote = plainAddress(raw.remoteAddress ?? '');
     if (remote === '') {
@@ -167,11 +172,7 @@ export class Inbound {
       destination: `${own.identity.namespace}/${own.identity.service}`,
       ...(arrival ? { port: arrival.port } : {}),
     };
-    if (this.#sockets.size > settings.maxConnections + settings.maxPending) {
-      resetSocket(raw);
-      return this.#reporter.refused(parties, new Refusal('limit', 'too many connections'));
-    }
-    this.#serve(raw, arrival).catch((error: unknown) => {
+    this.#serve(raw, arrival, originOf(remote)).catch((error: unknown) => {
       resetSocket(raw);
       if (error instanceof Refusal) this.#reporter.refused(parties, error);
       else this.#reporter.bug(parties, error);
@@ -179,44 +180,29 @@ export class Inbound {
   }
 
   /** Nothing of the application is touched before the peer is known and allowed. */
-  async #serve(raw: Socket, arrival: SocketAddress | undefined): Promise<void> {
+  async #serve(raw: Socket, arrival: SocketAddress | undefined, origin: Origin): Promise<void> {
     const redirected = arrival !== undefined && arrival.port !== this.#listener.port ? arrival : undefined;
-    if (redirected && this.#deps.own.mtls() === 'permissive') return this.#streams.plaintext(raw, redirected);
-    const { clock, settings, metrics, control } = this.#deps;
+    if (redirected && this.#deps.own.mtls() === 'permissive') return this.#cleartext(raw, redirected, origin);
+    const { clock, metrics, policy, control } = this.#deps;
     const started = clock.now();
-    await this.#requireTls(raw);
-    const remainingMs = Math.max(1, started + settings.handshakeMs - clock.now());
-    const { tls, trust } = await this.#acceptor.handshake(raw, remainingMs);
+    const { tls, trust, admission } = await this.#unadmitted.handshake(raw, origin);
     const leg = socketLeg(raw, tls);
     const peer = admit(tls, trust, clock.now());
     metrics.handshake('inbound', clock.now() - started);
-    if (tls.alpnProtocol === ALPN_TUNNEL) return this.#tunnels.serve(raw, tls, peer);
-    if (tls.alpnProtocol === ALPN_STREAM) return this.#streams.meshStream(leg, peer, raw);
-    if (tls.alpnProtocol === ALPN_CONTROL) return serveControl(leg, peer, control, this.#deps);
-    return this.#streams.plainPeer(leg, peer, raw, redirected);
-  }
-
-  async #requireTls(raw: Socket): Promise<void> {
-    const { clock, settings } = this.#deps;
-    switch (await sniff(raw, clock, settings.handshakeMs)) {
-      case 'tls':
-        return;
-      case 'plaintext':
-        throw new Refusal('plaintext', `the peer does not speak TLS, and ${this.#takesTlsOnly()}`);
-      case 'silent':
-        throw new Refusal(
-          'plaintext',
-          `the peer said nothing for ${settings.handshakeMs} ms, as one does who waits for a plaintext server to speak first`,
-        );
-      case 'gone':
-        throw new Refusal('client-gone', 'the peer closed the connection without a word');
+    if (tls.alpnProtocol === ALPN_TUNNEL) {
+      if (policy.decide(peer.id, clock.now()).action === 'allow') admission.allowed();
+      else admission.admitted();
+      return this.#tunnels.serve(raw, tls, peer);
     }
+    if (tls.alpnProtocol === ALPN_STREAM) return this.#streams.meshStream(leg, { peer, raw, admission });
+    if (tls.alpnProtocol === ALPN_CONTROL) return serveControl(leg, peer, control, this.#deps);
+    return this.#streams.plainPeer(leg, { peer, raw, admission }, redirected);
   }
 
-  /** Cleartext is led to where it was sent, and what was sent to the sidecar's own port was not sent to the application. */
-  #takesTlsOnly(): string {
-    return this.#deps.own.mtls() === 'permissive'
-      ? 'the port of the sidecar takes mutual TLS only; mtls: permissive is about cleartext that was redirected'
-      : 'this service takes mutual TLS only';
+  async #cleartext(raw: Socket, destination: SocketAddress, origin: Origin): Promise<void> {
+    const spoke = this.#cleartextLimits.take(raw, origin);
+    await this.#streams.plaintext(raw, destination);
+    if (raw.bytesRead > 0) spoke();
+    else raw.once('data', spoke);
   }
 }

@@ -25,6 +25,15 @@ import type { VerdictCode } from '../plain/verdict.ts';
 import type { AppDialer } from './app-dialer.ts';
 import type { Gatekeeper } from './gatekeeper.ts';
 import { callerHeader } from './proxy-protocol.ts';
+import type { Admission } from './unadmitted.ts';
+
+/** A TLS connection that is one connection of the application. */
+export interface SingleStream {
+  readonly peer: AdmittedPeer;
+  readonly raw: Socket;
+  /** Granted when the peer is allowed. */
+  readonly admission: Admission;
+}
 
 export interface StreamServerDeps {
   readonly gatekeeper: Gatekeeper;
@@ -73,12 +82,12 @@ export class StreamServer {
   }
 
   /** A stream of another sidecar: its header, our verdict, then bytes. */
-  async meshStream(leg: SocketLeg, peer: AdmittedPeer, raw: Socket): Promise<void> {
+  async meshStream(leg: SocketLeg, { peer, raw, admission }: SingleStream): Promise<void> {
     let parties = this.#parties(peer.id);
     try {
       const header = await this.#header(leg);
       parties = this.#parties(peer.id, header.port);
-      const app = await this.#open(peer, { port: header.port }, callerOn(raw), raw);
+      const app = await this.#open(peer, { port: header.port }, callerOn(raw), raw, admission);
       leg.stream.write(encodeVerdict({ ok: true }));
       this.#carry(leg, app, peer, header.port);
     } catch (error) {
@@ -95,14 +104,13 @@ export class StreamServer {
    */
   async plainPeer(
     leg: SocketLeg,
-    peer: AdmittedPeer,
-    raw: Socket,
+    { peer, raw, admission }: SingleStream,
     redirectedFrom: SocketAddress | undefined,
   ): Promise<void> {
     const port = redirectedFrom?.port ?? this.#deps.own.defaultPort();
     try {
       if (port === undefined) throw new Refusal('port-not-declared', 'the service declares no port');
-      const app = await this.#open(peer, redirectedFrom ?? { port }, callerOn(raw), raw);
+      const app = await this.#open(peer, redirectedFrom ?? { port }, callerOn(raw), raw, admission);
       this.#carry(leg, app, peer, port);
     } catch (error) {
       leg.reset();
@@ -150,14 +158,18 @@ export class StreamServer {
    * Dials the application for a peer that may reach it; asks again afterwards, since dialing takes time.
    *
    * @param raw the TCP connection of the peer, which may carry many streams
+   * @param admission granted before the application is dialed; absent for a tunnel, which has its own
    */
-  #open(peer: AdmittedPeer, to: Wanted, caller: Caller, raw: Socket): Promise<Socket> {
+  #open(peer: AdmittedPeer, to: Wanted, caller: Caller, raw: Socket, admission?: Admission): Promise<Socket> {
     const { gatekeeper, app, clock } = this.#deps;
     const { port } = to;
     return this.#dial(
       caller,
       () => gatekeeper.fault(peer, port, clock.now()) ?? this.#busy(),
-      (signal) => app.dial(port, signal),
+      (signal) => {
+        admission?.allowed();
+        return app.dial(port, signal);
+      },
       (dialed) => this.#introduce(dialed, raw, to, peer),
     );
   }

@@ -230,7 +230,8 @@ test('the admin ports', async () => {
   const mesh = await world();
   const app = await new FakeApp((socket) => void socket.end('HTTP/1.1 204 No Content\r\n\r\n')).start();
   cleanups.push(() => app.stop());
-  const probes = { 'app/readiness': { httpGet: { port: app.port, path: '/x' } } };
+  const secret = '0123456789abcdef0123456789abcdef';
+  const probes = { [`app/readiness-${secret}`]: { httpGet: { port: app.port, path: '/x' } } };
   mesh.declare('db', { ports: [{ port: 5432 }] });
   mesh.intend('allow', 1);
   const { sidecar, finished, lines } = await mesh.start('db', DB_ADDRESS, {
@@ -242,8 +243,8 @@ test('the admin ports', async () => {
 
   expect((await ask(open, '/readyz')).status).toBe(200);
   expect((await ask(open, '/startup')).status).toBe(200);
-  expect((await ask(open, '/probe/app/readiness')).status).toBe(200);
-  expect((await ask(open, '/probe/app/liveness')).status).toBe(404);
+  expect((await ask(open, `/probe/app/readiness-${secret}`)).status).toBe(200);
+  expect((await ask(open, '/probe/app/readiness')).status).toBe(404);
   expect((await ask(open, '/config')).status).toBe(404);
   expect((await ask(open, '/quit', { method: 'POST' })).status).toBe(405);
   expect((await ask(open, '/metrics', { host: 'evil.example' })).status).toBe(403);
@@ -252,9 +253,13 @@ test('the admin ports', async () => {
   expect(metrics).toMatch(/^mesh_policy_rules 1$/m);
   expect(metrics).toMatch(/^process_resident_memory_bytes \d+$/m);
 
+  expect((await ask(local, '/metrics')).body).toMatch(/^mesh_policy_rules 1$/m);
+
   const config = await ask(local, '/config');
   expect(JSON.parse(config.body)).toMatchObject({ service: 'db', declaredPorts: [5432], mtls: 'strict' });
   expect(config.body).not.toContain('a-token');
+  expect(config.body).toContain('"app/readiness"');
+  expect(config.body).not.toContain(secret);
   const certificate = await ask(local, '/certificate');
   expect(certificate.body).toContain('spiffe://cluster.local/ns/shop/dc/dc1/svc/db');
   expect(certificate.body).not.toContain('PRIVATE');

@@ -18,6 +18,7 @@ import { localRoutes } from '../admin/local-routes.ts';
 import type { Family } from '../admin/metrics/exposition.ts';
 import { DataPlaneCounters } from '../admin/metrics/data-plane-counters.ts';
 import { runProbe } from '../admin/probes/run-probe.ts';
+import { shedReport } from '../admin/shed-report.ts';
 import { Catalog } from '../catalog/catalog.ts';
 import { CatalogResolver } from '../catalog/catalog-resolver.ts';
 import { EndpointPool } from '../catalog/endpoint-pool.ts';
@@ -199,6 +200,7 @@ export class Sidecar implements Readiness {
       readiness: this,
       families: this.families,
       probes: config.probes,
+      probeSecret: config.probeSecret,
       runProbe: (probe) => runProbe(probe, appAt, config.proxyProtocolPorts),
     });
     this.health = new HttpServer({
@@ -207,6 +209,9 @@ export class Sidecar implements Readiness {
       // Outside of pods it is on loopback, beside people's browsers.
       ...(listen.adminHosts.every((host) => LOCAL_HOSTS.includes(host)) ? { guard: localHostFault } : {}),
       route: this.#routes.route,
+      isPrivileged: (path) => this.#routes.isProbe(path),
+      onShed: shedReport('admin', { clock, log, metrics }),
+      clock,
     });
     this.localRoute = localRoutes({
       ...this.#parts(),
@@ -216,6 +221,7 @@ export class Sidecar implements Readiness {
       pool: this.#pool,
       log: options.log,
       connections: () => this.#connections(),
+      families: this.families,
       quit: () => options.onFinish(),
       now: () => clock.now(),
     });
@@ -223,7 +229,10 @@ export class Sidecar implements Readiness {
       hosts: LOCAL_HOSTS,
       port: listen.localPort,
       guard: localRequestFault,
+      takesBodies: true,
       route: this.localRoute,
+      onShed: shedReport('local', { clock, log, metrics }),
+      clock,
     });
   }
 

@@ -4,6 +4,18 @@ export type Direction = 'inbound' | 'outbound';
 /** How the bytes travel: mutual TLS of the mesh, plaintext taken in by a permissive service, or passed through to the outside. */
 export type Security = 'mtls' | 'plaintext' | 'passthrough';
 
+/** Which port of the sidecar a connection came to. */
+export type ShedPort = 'inbound' | 'admin' | 'local';
+
+/**
+ * What a connection had done so far: nothing whole was heard of it yet, its handshake was under way or its peer not admitted, it
+ * carries cleartext, or it has asked for something and the answer is not taken.
+ */
+export type ShedPhase = 'greeting' | 'handshake' | 'cleartext' | 'request' | 'response' | 'probe';
+
+/** Which limit it fell to: the share of its address, the number of all, or the bytes that all hold. */
+export type ShedLimit = 'address' | 'total' | 'bytes';
+
 export interface ConnectionLabels {
   readonly direction: Direction;
   readonly security: Security;
@@ -42,6 +54,8 @@ export interface DataPlaneMetrics {
   retried(reason: string): void;
   endpointEjected(): void;
   endpointRestored(): void;
+  /** A connection was closed, or not taken, because too many like it are there. */
+  shed(port: ShedPort, phase: ShedPhase, limit: ShedLimit): void;
   /** The kernel gave us no connection although one was waiting (`EMFILE`, `ENFILE`, ...). */
   acceptFailed(code: string): void;
 }
@@ -59,5 +73,6 @@ export const noMetrics: DataPlaneMetrics = {
   retried: () => undefined,
   endpointEjected: () => undefined,
   endpointRestored: () => undefined,
+  shed: () => undefined,
   acceptFailed: () => undefined,
 };

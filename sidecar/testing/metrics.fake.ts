@@ -8,6 +8,7 @@ export class FakeMetrics implements DataPlaneMetrics {
   readonly cut: string[] = [];
   readonly retries: string[] = [];
   readonly acceptFailures: string[] = [];
+  readonly sheds: string[] = [];
   tunnelsOpened = 0;
   readonly tunnelsClosed: string[] = [];
   handshakes = 0;
@@ -57,6 +58,10 @@ export class FakeMetrics implements DataPlaneMetrics {
 
   endpointRestored(): void {
     this.restored += 1;
+  }
+
+  shed(port: string, phase: string, limit: string): void {
+    this.sheds.push(`${port} ${phase} ${limit}`);
   }
 
   acceptFailed(code: string): void {

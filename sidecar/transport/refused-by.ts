@@ -16,6 +16,10 @@ const REFUSALS: Readonly<Record<string, { reason: RefusalReason; retry: boolean;
 
 /** What a peer's refusal of a stream means; one that nobody here knows is like `app-unreachable`. */
 export function refusedBy(code: string, text: string): OpenError {
-  const known = REFUSALS[code] ?? { reason: 'app-unreachable', retry: true, eject: true };
+  const known = (Object.hasOwn(REFUSALS, code) ? REFUSALS[code] : undefined) ?? {
+    reason: 'app-unreachable',
+    retry: true,
+    eject: true,
+  };
   return new OpenError(known.reason, text, known);
 }

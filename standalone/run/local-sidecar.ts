@@ -138,6 +138,7 @@ function sidecarConfig(options: LocalSidecarOptions): SidecarConfig {
       ...(upstream.port === undefined ? {} : { port: upstream.port }),
     })),
     probes: new Map(),
+    probeSecret: '',
     containerPorts: new Map(port === undefined ? [] : [[PORT_NAME, port]]),
     proxyProtocolPorts: new Set(),
     logLevel: 'info',

@@ -50,6 +50,6 @@ export interface InjectionContext {
   readonly meshServices: readonly MeshService[];
   /** Unix time, milliseconds. */
   readonly now: number;
-  /** Not to be guessed by others: the random uid of the admission request. Hooks are reached under paths made from it. */
+  /** Not to be guessed by others: the random uid of the admission request. Probes and hooks are reached under paths made from it. */
   readonly nonce: string;
 }

@@ -17,8 +17,10 @@ export interface SidecarEnvInput {
   readonly pod: Pod;
   readonly service: string;
   readonly annotations: PodAnnotations;
-  /** The probes that were rewritten, by `<container>/<kind>`. */
+  /** The probes and hooks that were rewritten, by `<container>/<kind>-<secret>`. */
   readonly probes: Readonly<Record<string, unknown>>;
+  /** What the paths of probes are made from. */
+  readonly probeSeed: string;
   /** Of the whole container. */
   readonly memoryLimit: string | undefined;
   readonly cores: number;
@@ -26,7 +28,7 @@ export interface SidecarEnvInput {
 
 /** What the sidecar is told (sidecar/config.ts reads it). Pod facts come by the downward API: names are not known yet. */
 export function sidecarEnv(input: SidecarEnvInput, context: InjectionContext): readonly EnvVar[] {
-  const { pod, service, annotations, probes, memoryLimit, cores } = input;
+  const { pod, service, annotations, probes, probeSeed, memoryLimit, cores } = input;
   const flags = nodeOptions(memoryLimit, cores);
   const drainSeconds = annotations.drainSeconds ?? context.defaults.drainSeconds;
   return [
@@ -43,6 +45,7 @@ export function sidecarEnv(input: SidecarEnvInput, context: InjectionContext): r
     { name: 'MESH_TRANSPARENT', value: String(annotations.transparent) },
     { name: 'MESH_UPSTREAMS', value: formatUpstreams(annotations.upstreams) },
     { name: 'MESH_PROBES', value: literal(JSON.stringify(probes)) },
+    { name: 'MESH_PROBE_SECRET', value: probeSeed },
     { name: 'MESH_CONTAINER_PORTS', value: JSON.stringify(containerPorts(placedContainers(pod))) },
     { name: 'MESH_LOG_LEVEL', value: logLevel(annotations, context) },
     ...(drainSeconds === undefined ? [] : [{ name: 'MESH_DRAIN_SECONDS', value: String(drainSeconds) }]),

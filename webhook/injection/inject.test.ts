@@ -63,7 +63,7 @@ describe('a pod that is injected', () => {
     const sidecar = spec.initContainers![1]!;
     expect(sidecar.restartPolicy).toBe('Always');
     expect(sidecar.startupProbe).toEqual({
-      httpGet: { path: '/startup', port: 15020, scheme: 'HTTP' },
+      httpGet: { path: expect.stringMatching(/^\/startup\/[0-9a-f]{32}$/), port: 15020, scheme: 'HTTP' },
       timeoutSeconds: 2,
       periodSeconds: 1,
       failureThreshold: 120,
@@ -75,7 +75,7 @@ describe('a pod that is injected', () => {
     const { spec } = injected(PODS.bare, injectionContext({ style })).pod;
     const all = [...(spec.initContainers ?? []), ...spec.containers];
     expect(all.find(({ name }) => name === 'mesh-sidecar')?.readinessProbe).toMatchObject({
-      httpGet: { path: '/readyz', port: 15020 },
+      httpGet: { path: expect.stringMatching(/^\/readyz\/[0-9a-f]{32}$/), port: 15020 },
       periodSeconds: 1,
       failureThreshold: 10,
     });

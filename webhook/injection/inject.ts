@@ -12,7 +12,7 @@ import type { Pod } from './pod.ts';
 import { placedContainers, podLabel } from './pod.ts';
 import { priorInjection } from './prior-injection.ts';
 import type { Rewrites } from './probes.ts';
-import { rewriteProbes } from './probes.ts';
+import { probeSeed, rewriteProbes } from './probes.ts';
 import { qualityWarnings } from './quality-of-service.ts';
 import { redirectContainer } from './redirect-container.ts';
 import type { Refusal } from './refusals.ts';
@@ -54,8 +54,9 @@ export function inject(pod: Pod, context: InjectionContext): Injection {
     return wish.explicit || prior
       ? refused(pod, context, refusals)
       : leftOut(pod, refusals, !('fault' in wish));
-  const probes = rewriteProbes(placedContainers(bare), context.nonce, prior?.hooks);
-  const first = patchOf(bare, { service: name.service, annotations, probes }, context);
+  const seed = prior?.seed ?? probeSeed(context.nonce);
+  const probes = rewriteProbes(placedContainers(bare), seed);
+  const first = patchOf(bare, { service: name.service, annotations, probes, seed }, context);
   const patch = prior ? secondPass(pod, bare, first) : first;
   if (patch.length === 0)
     return { unchanged: 'the pod carries the sidecar already', reason: 'already-injected' };
@@ -95,6 +96,8 @@ interface Plan {
   readonly service: string;
   readonly annotations: PodAnnotations;
   readonly probes: Rewrites;
+  /** What the paths of probes are made from. */
+  readonly seed: string;
 }
 
 function patchOf(pod: Pod, plan: Plan, context: InjectionContext): readonly JsonPatchOp[] {
@@ -107,12 +110,13 @@ function patchOf(pod: Pod, plan: Plan, context: InjectionContext): readonly Json
       service,
       annotations,
       probes: plan.probes.originals,
+      probeSeed: plan.seed,
       memoryLimit: resources.limits.memory,
       cores: sidecarCores(annotations, context.defaults),
     },
     context,
   );
-  const sidecar = sidecarContainer(env, resources, context);
+  const sidecar = sidecarContainer({ env, resources, probeSeed: plan.seed }, context);
   const redirect = annotations.transparent
     ? [redirectContainer(redirectEnv(annotations, context), resources, context)]
     : [];

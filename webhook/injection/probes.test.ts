@@ -11,6 +11,9 @@ const placed = (
 const rewrite = (container: object, list?: 'containers' | 'initContainers') =>
   rewriteProbes([placed(container, list)], 'nonce');
 
+/** The secret part is the hash of nonce, container and kind. */
+const LIVENESS = 'app/liveness-b13144a0a16babb6129b8a4a2a01415d';
+
 describe('a probe', () => {
   it.each([
     ['httpGet', { httpGet: { port: 80 } }, { httpGet: { port: 80, scheme: 'HTTP' } }],
@@ -45,11 +48,11 @@ describe('a probe', () => {
           value: {
             periodSeconds: 7,
             timeoutSeconds: 5,
-            httpGet: { path: '/probe/app/liveness', port: 15020, scheme: 'HTTP' },
+            httpGet: { path: `/probe/${LIVENESS}`, port: 15020, scheme: 'HTTP' },
           },
         },
       ],
-      originals: { 'app/liveness': { ...original, timeoutSeconds: 4 } },
+      originals: { [LIVENESS]: { ...original, timeoutSeconds: 4 } },
       warnings: [],
     });
   });
@@ -78,10 +81,29 @@ describe('a probe', () => {
     expect(warnings).toEqual([expect.stringContaining(`container app, startupProbe: ${warning}`)]);
   });
 
+  it('is reached under a path that others cannot guess, which another admission does not repeat', () => {
+    const container = {
+      livenessProbe: { tcpSocket: { port: 1 } },
+      readinessProbe: { httpGet: { port: 1, httpHeaders: [{ name: 'Authorization', value: 'Bearer x' }] } },
+      startupProbe: { grpc: { port: 1 } },
+    };
+    const { originals } = rewrite(container);
+    const keys = Object.keys(originals);
+    expect(keys).toEqual(
+      ['liveness', 'readiness', 'startup'].map(
+        (kind) => expect.stringMatching(new RegExp(`^app/${kind}-[0-9a-f]{32}$`)) as string,
+      ),
+    );
+    expect(new Set(keys.map((key) => key.slice(-32))).size).toBe(3);
+    const others = Object.keys(rewriteProbes([placed(container)], 'another nonce').originals);
+    expect(others.filter((key) => keys.includes(key))).toEqual([]);
+    expect(rewrite(container).originals).toEqual(originals);
+  });
+
   it('keeps its own time, and one second more for the way', () => {
     const { changes, originals } = rewrite({ startupProbe: { tcpSocket: { port: 1 } } });
     expect(changes[0]?.value).toMatchObject({ timeoutSeconds: 2 });
-    expect(originals['app/startup']).toMatchObject({ timeoutSeconds: 1 });
+    expect(Object.values(originals)[0]).toMatchObject({ timeoutSeconds: 1 });
   });
 
   it('of an init container counts only when that is a sidecar', () => {

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 
-import { PORTS } from '#core/constants.ts';
+import { PORTS, SIDECAR_CONTAINER } from '#core/constants.ts';
 import type { PathPart } from './json-patch.ts';
 import type { HttpGet, PlacedContainer, Probe } from './pod.ts';
 import { runsWithThePod } from './pod.ts';
@@ -37,7 +37,7 @@ const MAX_PATH = 4096;
 export interface Rewrites {
   /** What stands in the pod afterwards. */
   readonly changes: readonly { readonly path: readonly PathPart[]; readonly value: unknown }[];
-  /** What the sidecar asks instead, by `<container>/<kind>`. */
+  /** What the sidecar asks instead, by `<container>/<kind>-<secret>`. */
   readonly originals: Readonly<Record<string, unknown>>;
   readonly warnings: readonly string[];
 }
@@ -45,16 +45,13 @@ export interface Rewrites {
 /**
  * Rewrites every probe and hook of the containers that run with the pod.
  *
- * A hook changes something in the application, and the admin port is open to the whole cluster; so its path ends in
- * characters made from `nonce`, which only readers of the pod know.
+ * The admin port is open to the whole cluster, and a probe is sent with the headers that its author wrote, tells how the application
+ * does, and makes it work; a hook even changes something. So each path ends in characters made from `seed`, which only readers of
+ * the pod know, the kubelet among them (docs/decisions/0010-hooks.md).
  *
- * @param known keys that hooks have already, by `<container>/<kind>`: a pod that is looked at again keeps them
+ * @param seed of {@link probeSeed}
  */
-export function rewriteProbes(
-  placed: readonly PlacedContainer[],
-  nonce: string,
-  known: ReadonlyMap<string, string> = new Map(),
-): Rewrites {
+export function rewriteProbes(placed: readonly PlacedContainer[], seed: string): Rewrites {
   const changes: { path: PathPart[]; value: unknown }[] = [];
   const originals = new Map<string, unknown>();
   const warnings: string[] = [];
@@ -70,7 +67,7 @@ export function rewriteProbes(
         continue;
       }
       const timeoutSeconds = Math.min(probe.timeoutSeconds ?? DEFAULT_TIMEOUT_SECONDS, MAX_TIMEOUT_SECONDS);
-      const key = `${container.name}/${kind}`;
+      const key = probeKey(seed, container.name, kind);
       originals.set(key, { ...original, timeoutSeconds });
       changes.push({ path: [...path, field], value: redirected(probe, key, timeoutSeconds + 1) });
     }
@@ -83,8 +80,7 @@ export function rewriteProbes(
         warnings.push(`container ${container.name}, lifecycle.${field}: ${original}`);
         continue;
       }
-      const hookName = `${container.name}/${kind}`;
-      const key = known.get(hookName) ?? `${hookName}-${secret(nonce, container.name, kind)}`;
+      const key = probeKey(seed, container.name, kind);
       originals.set(key, { ...original, timeoutSeconds: HOOK_TIMEOUT_SECONDS });
       changes.push({ path: [...path, 'lifecycle', field, 'httpGet'], value: toAdminPort(key) });
     }
@@ -151,9 +147,21 @@ function toAdminPort(key: string): object {
   return { path: `${PROBE_PATH}${key}`, port: PORTS.admin, scheme: 'HTTP' };
 }
 
-function secret(nonce: string, container: string, kind: string): string {
-  return createHash('sha256')
-    .update(JSON.stringify([nonce, container, kind]))
-    .digest('hex')
-    .slice(0, 32);
+/**
+ * What the paths of a pod's probes are made from, and what ends those of the sidecar's own. It stands in the pod, so that one that is
+ * looked at again keeps its paths.
+ *
+ * @param nonce not to be guessed by others
+ */
+export function probeSeed(nonce: string): string {
+  return digest([nonce, SIDECAR_CONTAINER, 'own']);
+}
+
+/** What the path of a probe or hook ends with, and what the sidecar knows it by: `<container>/<kind>-<secret>`. */
+export function probeKey(seed: string, container: string, kind: string): string {
+  return `${container}/${kind}-${digest([seed, container, kind])}`;
+}
+
+function digest(parts: readonly string[]): string {
+  return createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 32);
 }

@@ -7,16 +7,23 @@ import { SIDECAR_MOUNTS } from './volumes.ts';
 /** The program inside the image, for commands that Kubernetes runs besides the image's own entry point. */
 const PROGRAM = ['node', '/mesh/sidecar.js'] as const;
 
+export interface SidecarParts {
+  readonly env: readonly EnvVar[];
+  readonly resources: ResourceBlock;
+  /** What ends the paths of its own probes. */
+  readonly probeSeed: string;
+}
+
 /**
  * The sidecar. Native style: an init container that goes on running, behind which the application waits for the startup
  * probe. Ordinary style: the first container, whose post-start command holds the others back until the sidecar is ready.
  * Readiness is asked each second, since the pod's own start waits for it and a local GET costs the node little; only ten
  * failures count, so that a busy moment takes no pod out of service. No liveness probe: a restart would cut every
- * connection, and helps against nothing that the sidecar does not mend itself.
+ * connection, and helps against nothing that the sidecar does not mend itself. The paths end in what only readers of the pod know:
+ * by that the sidecar tells the kubelet from strangers.
  */
 export function sidecarContainer(
-  env: readonly EnvVar[],
-  resources: ResourceBlock,
+  { env, resources, probeSeed }: SidecarParts,
   context: InjectionContext,
 ): object {
   return {
@@ -31,10 +38,10 @@ export function sidecarContainer(
     ...(context.style === 'native'
       ? {
           restartPolicy: 'Always',
-          startupProbe: { ...probe('/startup'), periodSeconds: 1, failureThreshold: 120 },
+          startupProbe: { ...probe(`/startup/${probeSeed}`), periodSeconds: 1, failureThreshold: 120 },
         }
       : { lifecycle: { postStart: { exec: { command: [...PROGRAM, 'wait'] } } } }),
-    readinessProbe: { ...probe('/readyz'), periodSeconds: 1, failureThreshold: 10 },
+    readinessProbe: { ...probe(`/readyz/${probeSeed}`), periodSeconds: 1, failureThreshold: 10 },
     securityContext: {
       runAsUser: SIDECAR_UID,
       runAsGroup: SIDECAR_UID,

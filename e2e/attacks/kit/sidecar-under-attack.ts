@@ -16,6 +16,9 @@ import { MemoryLimit, peakResident } from './memory-limit.ts';
 import { Shipped, imageEnvironment, shippedMemoryLimit } from './shipped.ts';
 
 const READY_MS = 30_000;
+/** Where the kubelet asks how the application of the attacked sidecar does: injection makes such a path for each probe. */
+const PROBE_KEY = `app/readiness-${'5'.repeat(32)}`;
+export const PROBE_PATH = `/probe/${PROBE_KEY}`;
 /** Each at an address of its own, as pods are. The attacker has all others of 127.0.0.0/8. */
 export const ADDRESSES = { db: '127.0.0.1', web: '127.0.0.2', peer: '127.0.0.3' } as const;
 
@@ -90,6 +93,9 @@ export class SidecarUnderAttack {
           MESH_OPERATOR_URL: control.operatorUrl(service),
           MESH_CA_TOKEN_FILE: shipped.file('token', 'a-token'),
           ...(service === 'web' ? { MESH_UPSTREAMS: `db:${ports.upstream}` } : {}),
+          ...(service === 'db'
+            ? { MESH_PROBES: JSON.stringify({ [PROBE_KEY]: { tcpSocket: { port: app.port } } }) }
+            : {}),
           MESH_BENCH_ORDER: JSON.stringify({
             api: control.apiUrl,
             apiCaPem: control.apiCaPem,

@@ -3,9 +3,12 @@ import type {
   ConnectionLabels,
   DataPlaneMetrics,
   Direction,
+  ShedLimit,
+  ShedPhase,
+  ShedPort,
 } from '../../seams/data-plane-metrics.ts';
 import type { Family } from './exposition.ts';
-import { Counter, Histogram } from './instruments.ts';
+import { Counter, Histogram, peerLabel } from './instruments.ts';
 
 const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 
@@ -79,6 +82,7 @@ export class DataPlaneCounters implements DataPlaneMetrics {
     labels: ['what'],
     help: 'Endpoints that were left alone because they failed, and those that came back.',
   });
+  readonly #shed = shedCounter();
   readonly #acceptFailures = new Counter({
     name: 'mesh_accept_failures_total',
     labels: ['code'],
@@ -99,12 +103,13 @@ export class DataPlaneCounters implements DataPlaneMetrics {
       this.#dials,
       this.#retries,
       this.#ejections,
+      this.#shed,
       this.#acceptFailures,
     ];
   }
 
   connectionOpened({ direction, security, peer }: ConnectionLabels): void {
-    this.#opened.add({ direction, security, peer });
+    this.#opened.add({ direction, security, peer: peerLabel(peer) });
     this.#open.add({ direction, security });
   }
 
@@ -113,8 +118,9 @@ export class DataPlaneCounters implements DataPlaneMetrics {
     this.#closed.add({ direction, security, end });
     const [received, sent] =
       direction === 'inbound' ? [bytesToServer, bytesToClient] : [bytesToClient, bytesToServer];
-    this.#bytes.add({ direction, security, peer, flow: 'received' }, received);
-    this.#bytes.add({ direction, security, peer, flow: 'sent' }, sent);
+    const labels = { direction, security, peer: peerLabel(peer) };
+    this.#bytes.add({ ...labels, flow: 'received' }, received);
+    this.#bytes.add({ ...labels, flow: 'sent' }, sent);
   }
 
   connectionRefused(direction: Direction, reason: string): void {
@@ -154,7 +160,20 @@ export class DataPlaneCounters implements DataPlaneMetrics {
     this.#ejections.add({ what: 'restored' });
   }
 
+  shed(port: ShedPort, phase: ShedPhase, limit: ShedLimit): void {
+    this.#shed.add({ port, phase, limit });
+  }
+
   acceptFailed(code: string): void {
     this.#acceptFailures.add({ code });
   }
+}
+
+/** Connections that were closed, or not taken, because there are too many like them; of a sidecar's data path or of its admin ports. */
+export function shedCounter(): Counter {
+  return new Counter({
+    name: 'mesh_connections_shed_total',
+    labels: ['port', 'phase', 'limit'],
+    help: 'Connections that were closed before their peer was admitted or their request answered, because too many waited.',
+  });
 }

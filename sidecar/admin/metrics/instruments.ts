@@ -1,16 +1,39 @@
 import type { Family, Labels, Sample } from './exposition.ts';
 
 /**
- * Label values come from peers in part. A family holds at most so many label sets; what comes beyond is counted under
- * `other`, so that nobody can fill our memory by coming under ever new names.
+ * A family holds at most so many label sets. What comes beyond is counted under the peer `other`, so that peers cannot fill our
+ * memory under ever new names.
  */
-const MAX_LABEL_SETS = 500;
+export const MAX_LABEL_SETS = 500;
+
+/** The one label whose values peers choose, with their certificates; all others have words from fixed lists. */
+export const PEER_LABEL = 'peer';
+const OTHER = 'other';
+/** Names of services have some 150 characters; of foreign SPIFFE IDs, which may have 2,048, the beginning is shown. */
+const MAX_PEER_LENGTH = 256;
+
+/** The value of the label for the peer with this SPIFFE ID. */
+export function peerLabel(id: string): string {
+  return id.length > MAX_PEER_LENGTH ? `${id.slice(0, MAX_PEER_LENGTH)}…` : id;
+}
+
+/** The labels under which is counted what has no room under its own. */
+export function otherLabels(labels: Labels): Labels {
+  if ((labels[PEER_LABEL] ?? OTHER) !== OTHER) return { ...labels, [PEER_LABEL]: OTHER };
+  return Object.fromEntries(Object.keys(labels).map((label) => [label, OTHER]));
+}
 
 interface Described {
   readonly name: string;
   readonly help: string;
   /** Names of the labels; every number has all of them. */
   readonly labels?: readonly string[];
+}
+
+/** Without a peer of its own, or with one, it is one of few. */
+function mayBeMany(labels: Labels): boolean {
+  const { [PEER_LABEL]: peer } = labels;
+  return peer === undefined ? Object.values(labels).some((value) => value !== OTHER) : peer !== OTHER;
 }
 
 class LabelSets<T> {
@@ -25,9 +48,7 @@ class LabelSets<T> {
     const key = Object.values(labels).join('\u0000');
     const known = this.#sets.get(key);
     if (known) return known.value;
-    if (this.#sets.size >= MAX_LABEL_SETS && Object.values(labels).some((value) => value !== 'other')) {
-      return this.at(Object.fromEntries(Object.keys(labels).map((label) => [label, 'other'])));
-    }
+    if (this.#sets.size >= MAX_LABEL_SETS && mayBeMany(labels)) return this.at(otherLabels(labels));
     const value = this.#make();
     this.#sets.set(key, { labels, value });
     return value;

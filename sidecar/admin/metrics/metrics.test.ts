@@ -1,5 +1,7 @@
 import { DataPlaneCounters } from './data-plane-counters.ts';
 import { exposition } from './exposition.ts';
+import { totalsOf } from './totals.ts';
+import { processFamilies } from '../../process/run-metrics.ts';
 import { Counter, Histogram, byLabel, gauge } from './instruments.ts';
 
 test('families are written with help, type and labels, escaped', () => {
@@ -50,6 +52,61 @@ test('ever new label values do not fill the memory', () => {
     .filter((line) => line.startsWith('c_total{'));
   expect(lines.length).toBeLessThanOrEqual(501);
   expect(lines.at(-1)).toBe('c_total{peer="other"} 4500');
+});
+
+test('beyond so many peers only the peer is folded: the other labels stay true', () => {
+  const counter = new Counter({ name: 'c_total', help: 'c', labels: ['direction', 'peer'] });
+  for (let index = 0; index < 1_000; index++) {
+    const peer = `spiffe://x/${index}`;
+    counter.add({ direction: index % 2 === 0 ? 'inbound' : 'outbound', peer });
+  }
+  const text = exposition([totalsOf(counter)]);
+  expect(text).toContain('c_total{direction="inbound"} 500');
+  expect(text).toContain('c_total{direction="outbound"} 500');
+});
+
+test('a long identity takes a bounded part of a label', () => {
+  const counters = new DataPlaneCounters();
+  const peer = `spiffe://partner.example/${'x'.repeat(2_000)}`;
+  counters.connectionOpened({ direction: 'inbound', security: 'mtls', peer });
+  const line = exposition(counters.families())
+    .split('\n')
+    .find((one) => one.includes('peer='));
+  expect(line?.length).toBeLessThan(400);
+});
+
+test('totals say nothing about who the peers are, and lose no count', () => {
+  const counters = new DataPlaneCounters();
+  for (const name of ['web', 'api', 'web']) {
+    const labels = { direction: 'inbound', security: 'mtls', peer: `spiffe://x/${name}` } as const;
+    counters.connectionOpened(labels);
+    counters.connectionClosed({ ...labels, end: 'cut', durationMs: 5, bytesToServer: 10, bytesToClient: 20 });
+  }
+  const text = exposition(counters.families().map(totalsOf));
+  expect(text).not.toContain('spiffe');
+  expect(text).toContain('mesh_connections_opened_total{direction="inbound",security="mtls"} 3');
+  expect(text).toContain('mesh_bytes_total{direction="inbound",security="mtls",flow="sent"} 60');
+});
+
+test('the only label with values that peers choose is that of the peer', () => {
+  const labels = [...new DataPlaneCounters().families(), ...processFamilies({} as never)].flatMap(
+    (one) => one.labels,
+  );
+  expect([...new Set(labels)].sort()).toEqual([
+    'attempts',
+    'code',
+    'direction',
+    'end',
+    'flow',
+    'limit',
+    'peer',
+    'phase',
+    'port',
+    'reason',
+    'resource',
+    'security',
+    'what',
+  ]);
 });
 
 test('the data path is counted, and what is open comes down again', () => {

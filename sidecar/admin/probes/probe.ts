@@ -19,15 +19,18 @@ export interface ProbeResult {
   readonly message: string;
 }
 
-/** A hook changes something in the application, so its path ends in characters that only readers of the pod know. */
+/** Each ends in characters that only readers of the pod know: nobody else may make the application work, or see how it does. */
 const KEY =
-  /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?\/(liveness|readiness|startup|(post-start|pre-stop)-[0-9a-f]{32})$/;
+  /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?\/(liveness|readiness|startup|post-start|pre-stop)-[0-9a-f]{32}$/;
+const KEY_FORM =
+  '<container>/<kind>-<32 hexadecimal digits>; the kinds are liveness, readiness, startup, post-start and pre-stop';
+const FORM = `write an object such as {"app/readiness-${'0'.repeat(32)}":{"httpGet":{"path":"/","port":8080}}}`;
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,256}$/;
 const FIELD_VALUE = /^[^\x00-\x08\x0a-\x1f\x7f]{0,8192}$/;
 const MAX_PROBES = 256;
 
 /**
- * Reads the map `<container>/<liveness|readiness|startup>` -> probe, as JSON.
+ * Reads the map `<container>/<kind>-<secret>` -> probe, as JSON.
  *
  * @throws RangeError with one line per fault.
  */
@@ -36,20 +39,15 @@ export function parseProbes(text: string): ReadonlyMap<string, Probe> {
   try {
     value = JSON.parse(text);
   } catch {
-    throw new RangeError(
-      'no JSON; write an object such as {"app/readiness":{"httpGet":{"path":"/","port":8080}}}',
-    );
+    throw new RangeError(`no JSON; ${FORM}`);
   }
-  if (!isRecord(value))
-    throw new RangeError('write an object such as {"app/readiness":{"httpGet":{"path":"/","port":8080}}}');
+  if (!isRecord(value)) throw new RangeError(FORM);
   const probes = new Map<string, Probe>();
   const faults: string[] = [];
   const entries = Object.entries(value);
   if (entries.length > MAX_PROBES) faults.push(`${entries.length} probes: at most ${MAX_PROBES}`);
   for (const [key, raw] of entries.slice(0, MAX_PROBES)) {
-    const probe = KEY.test(key)
-      ? parseProbe(raw)
-      : 'write <container>/liveness, <container>/readiness or <container>/startup';
+    const probe = KEY.test(key) ? parseProbe(raw) : `write ${KEY_FORM}`;
     if (typeof probe === 'string') faults.push(`${JSON.stringify(key.slice(0, 100))}: ${probe}`);
     else probes.set(key, probe);
   }
@@ -122,4 +120,14 @@ function isPort(value: unknown): value is number {
 
 function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** Probes as people of the pod may see them: without what makes their paths secret, and without the values of headers. */
+export function shownProbes(probes: ReadonlyMap<string, Probe>): object {
+  return Object.fromEntries(
+    [...probes].map(([key, probe]) => [
+      key.replace(/-[0-9a-f]{32}$/, ''),
+      probe.kind === 'http' ? { ...probe, headers: probe.headers.map(([name]) => name) } : probe,
+    ]),
+  );
 }

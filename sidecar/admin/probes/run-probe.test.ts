@@ -31,8 +31,10 @@ async function listen(server: Server): Promise<number> {
   return (server.address() as AddressInfo).port;
 }
 
+const KEY = 'app/liveness-0123456789abcdef0123456789abcdef';
+
 function probeOf(action: object, timeoutSeconds = 1): Probe {
-  return parseProbes(JSON.stringify({ 'app/liveness': { ...action, timeoutSeconds } })).get('app/liveness')!;
+  return parseProbes(JSON.stringify({ [KEY]: { ...action, timeoutSeconds } })).get(KEY)!;
 }
 
 const http = (port: number, more: object = {}) =>
@@ -264,17 +266,15 @@ describe('what cannot be read', () => {
   test.each([
     ['{', /no JSON/],
     ['[]', /write an object/],
-    ['{"app/other":{"tcpSocket":{"port":1}}}', /liveness/],
-    ['{"app/liveness":{}}', /exactly one/],
-    ['{"app/liveness":{"tcpSocket":{"port":1},"grpc":{"port":1}}}', /exactly one/],
-    ['{"app/liveness":{"tcpSocket":{"port":"http"}}}', /port/],
-    ['{"app/liveness":{"tcpSocket":{"port":1},"timeoutSeconds":0}}', /timeoutSeconds/],
-    ['{"app/liveness":{"httpGet":{"port":1,"scheme":"FTP"}}}', /scheme/],
-    ['{"app/liveness":{"httpGet":{"port":1,"httpHeaders":[{"name":"a b","value":""}]}}}', /cannot be sent/],
-    [
-      '{"app/liveness":{"httpGet":{"port":1,"httpHeaders":[{"name":"a","value":"x\\r\\ny"}]}}}',
-      /cannot be sent/,
-    ],
+    ['{"app/other-0123456789abcdef0123456789abcdef":{"tcpSocket":{"port":1}}}', /liveness/],
+    ['{"app/liveness":{"tcpSocket":{"port":1}}}', /hexadecimal/],
+    [`{"${KEY}":{}}`, /exactly one/],
+    [`{"${KEY}":{"tcpSocket":{"port":1},"grpc":{"port":1}}}`, /exactly one/],
+    [`{"${KEY}":{"tcpSocket":{"port":"http"}}}`, /port/],
+    [`{"${KEY}":{"tcpSocket":{"port":1},"timeoutSeconds":0}}`, /timeoutSeconds/],
+    [`{"${KEY}":{"httpGet":{"port":1,"scheme":"FTP"}}}`, /scheme/],
+    [`{"${KEY}":{"httpGet":{"port":1,"httpHeaders":[{"name":"a b","value":""}]}}}`, /cannot be sent/],
+    [`{"${KEY}":{"httpGet":{"port":1,"httpHeaders":[{"name":"a","value":"x\\r\\ny"}]}}}`, /cannot be sent/],
   ])('%s is refused with a reason', (text, message) => {
     expect(() => parseProbes(text)).toThrow(message);
   });

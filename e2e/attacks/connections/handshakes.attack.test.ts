@@ -1,0 +1,60 @@
+import { SidecarUnderAttack } from '../kit/sidecar-under-attack.ts';
+import type { HandshakesOrder } from './handshakes.ts';
+import { expectUnharmed, withstand } from './withstand.ts';
+
+/** TLS handshakes that lead nowhere, in the memory that the chart gives a sidecar: each costs it a millisecond, and memory while it lasts. */
+
+const HANDSHAKES = new URL('./handshakes.ts', import.meta.url);
+
+let sidecar: SidecarUnderAttack;
+beforeEach(async () => {
+  sidecar = await SidecarUnderAttack.start();
+});
+afterEach(() => sidecar.stop());
+
+type Shown = Pick<HandshakesOrder, 'certPem' | 'keyPem'>;
+
+const nothing = (): Promise<Shown> => Promise.resolve({});
+const foreign = async (): Promise<Shown> => {
+  const { certChainPem: certPem, keyPem } = await (
+    await sidecar.control.pki.foreign()
+  ).svid({ namespace: 'shop', service: 'web' });
+  return { certPem, keyPem };
+};
+const denied = async (): Promise<Shown> => {
+  const { certChainPem: certPem, keyPem } = await sidecar.control.pki.svid({
+    namespace: 'shop',
+    service: 'mail',
+  });
+  return { certPem, keyPem };
+};
+it.each<[string, () => Promise<Shown>, Omit<HandshakesOrder, 'port'>]>([
+  [
+    'handshakes without a certificate, over and over',
+    nothing,
+    { open: 100, afterwards: 'close', from: 'one address' },
+  ],
+  [
+    'handshakes with the certificate of a foreign authority, over and over',
+    foreign,
+    { open: 100, afterwards: 'close', from: 'one address' },
+  ],
+  [
+    'handshakes with the certificate of a foreign authority, each from another address',
+    foreign,
+    { open: 20, afterwards: 'close', from: 'many addresses' },
+  ],
+  [
+    '500 connections of a denied service that never say what they want',
+    denied,
+    { open: 500, afterwards: 'stay', alpn: 'mesh-stream/1', from: 'one address' },
+  ],
+  [
+    '200 handshakes that stop in the middle of the longest chain of certificates',
+    denied,
+    { open: 200, afterwards: 'stay', from: 'many addresses', times: 130, atMostBytes: 90_000 },
+  ],
+])('%s: legitimate peers are served as before, within the memory limit', async (_name, shown, order) => {
+  const attack = { program: HANDSHAKES, order: { port: sidecar.inboundPort, ...(await shown()), ...order } };
+  expectUnharmed(sidecar, await withstand(sidecar, [attack]));
+});
