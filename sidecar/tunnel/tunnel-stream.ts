@@ -1,5 +1,6 @@
 import type { Leg, LegEvents } from '../connection/leg.ts';
-import { Packs } from '../connection/packs.ts';
+import { Packs, ownCopy } from '../connection/packs.ts';
+import { MEMORY_COSTS } from '../memory/costs.ts';
 import { StreamReset, codeOf } from '../connection/reset-reason.ts';
 import type { ResetReason } from '../connection/reset-reason.ts';
 import type { Farewell } from './payloads.ts';
@@ -85,6 +86,15 @@ export class TunnelStream implements Leg {
     return this.#queued;
   }
 
+  get fixedBytes(): number {
+    return MEMORY_COSTS.stream;
+  }
+
+  get waitingBytes(): number {
+    // The part of a chunk that is gone is kept with the rest.
+    return this.#queued + this.#queueFrom + (this.#early?.memory ?? 0);
+  }
+
   get isClosed(): boolean {
     return this.#closed;
   }
@@ -127,7 +137,7 @@ export class TunnelStream implements Leg {
     if (this.#closed || this.#endWanted) return true;
     const sent = this.#queued === 0 ? this.#send(chunk, 0, chunk.length) : 0;
     if (sent < chunk.length) {
-      this.#queue.push(Buffer.from(chunk.subarray(sent)));
+      this.#queue.push(ownCopy(sent === 0 ? chunk : chunk.subarray(sent)));
       this.#queued += chunk.length - sent;
       if (this.#credit > 0) this.#sender.waitForRoom(this);
     } else if (!this.#sender.congested) return true;
@@ -279,6 +289,7 @@ export class TunnelStream implements Leg {
     this.#closed = true;
     this.#queue = [];
     this.#queued = 0;
+    this.#queueFrom = 0;
     if (this.#why) this.#early = undefined;
     this.window.close();
     this.#onClosed(this);
