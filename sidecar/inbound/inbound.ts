@@ -18,6 +18,7 @@ import type { DataPlaneSettings } from '../connection/settings.ts';
 import { SocketSet } from '../connection/socket-set.ts';
 import { formatAddress, plainAddress } from '../original-destination/original-destination.ts';
 import type { OriginalDestination, SocketAddress } from '../original-destination/original-destination.ts';
+import type { MemoryBudget } from '../memory/memory-budget.ts';
 import type { DataPlaneMetrics } from '../seams/data-plane-metrics.ts';
 import type { IdentitySource } from '../seams/identity-source.ts';
 import type { OwnService } from '../seams/own-service.ts';
@@ -32,7 +33,6 @@ import { sniff } from './sniff.ts';
 import { StreamServer } from './stream-server.ts';
 import { TlsAcceptor } from './tls-acceptor.ts';
 import { TunnelServer } from './tunnel-server.ts';
-import type { WindowBudget } from '../tunnel/window-budget.ts';
 
 export interface InboundDeps {
   readonly identity: IdentitySource;
@@ -44,8 +44,8 @@ export interface InboundDeps {
   readonly settings: DataPlaneSettings;
   readonly originalDestination: OriginalDestination;
   readonly app: AppDialer;
-  /** Shared by all tunnels of the process. */
-  readonly budget: WindowBudget;
+  /** Shared by all that peers can fill in this process. */
+  readonly memory: MemoryBudget;
   readonly control?: ControlHandler;
   /** The other processes of a sidecar that has several. */
   readonly siblings?: Siblings;
@@ -180,7 +180,7 @@ export class Inbound {
   async #serve(raw: Socket, arrival: SocketAddress | undefined): Promise<void> {
     const redirected = arrival !== undefined && arrival.port !== this.#listener.port ? arrival : undefined;
     if (redirected && this.#deps.own.mtls() === 'permissive') return this.#streams.plaintext(raw, redirected);
-    const { clock, settings, metrics, control } = this.#deps;
+    const { clock, settings, metrics, memory, control } = this.#deps;
     const started = clock.now();
     await this.#requireTls(raw);
     const remainingMs = Math.max(1, started + settings.handshakeMs - clock.now());
@@ -188,10 +188,11 @@ export class Inbound {
     const leg = socketLeg(raw, tls);
     const peer = admit(tls, trust, clock.now());
     metrics.handshake('inbound', clock.now() - started);
-    if (tls.alpnProtocol === ALPN_TUNNEL) return this.#tunnels.serve(raw, tls, peer);
-    if (tls.alpnProtocol === ALPN_STREAM) return this.#streams.meshStream(leg, peer, raw);
+    const account = memory.account(peer.id, plainAddress(raw.remoteAddress ?? ''));
+    if (tls.alpnProtocol === ALPN_TUNNEL) return this.#tunnels.serve(raw, tls, peer, account);
+    if (tls.alpnProtocol === ALPN_STREAM) return this.#streams.meshStream(leg, peer, account, raw);
     if (tls.alpnProtocol === ALPN_CONTROL) return serveControl(leg, peer, control, this.#deps);
-    return this.#streams.plainPeer(leg, peer, raw, redirected?.port);
+    return this.#streams.plainPeer(leg, peer, account, raw, redirected?.port);
   }
 
   async #requireTls(raw: Socket): Promise<void> {

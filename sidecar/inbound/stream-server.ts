@@ -14,6 +14,9 @@ import type { DataPlaneSettings } from '../connection/settings.ts';
 import { SplicedConnection } from '../connection/spliced-connection.ts';
 import { plainAddress } from '../original-destination/original-destination.ts';
 import type { SocketAddress } from '../original-destination/original-destination.ts';
+import { MEMORY_COSTS } from '../memory/costs.ts';
+import type { MemoryBudget } from '../memory/memory-budget.ts';
+import type { PeerAccount } from '../memory/peer-account.ts';
 import type { DataPlaneMetrics } from '../seams/data-plane-metrics.ts';
 import type { OwnService } from '../seams/own-service.ts';
 import { FrameError, readFrame } from '../plain/frame.ts';
@@ -31,6 +34,7 @@ export interface StreamServerDeps {
   readonly app: AppDialer;
   readonly clock: Clock;
   readonly metrics: DataPlaneMetrics;
+  readonly memory: MemoryBudget;
   readonly settings: DataPlaneSettings;
   readonly registry: ConnectionRegistry;
   readonly reporter: Reporter;
@@ -53,35 +57,45 @@ export class StreamServer {
     this.#draining = true;
   }
 
-  /** A stream of a tunnel, already with all that it is opened for. Never rejects. */
-  async tunnelStream(stream: TunnelStream, peer: AdmittedPeer): Promise<void> {
+  /**
+   * A stream of a tunnel, already with all that it is opened for. Never rejects.
+   *
+   * @returns whether it was let through
+   */
+  async tunnelStream(stream: TunnelStream, peer: AdmittedPeer, account: PeerAccount): Promise<boolean> {
     const { port } = stream.header;
     try {
-      const app = await this.#open(peer, port, callerOf(stream));
+      const app = await this.#open(peer, port, account, callerOf(stream));
       stream.accept();
-      this.#carry(stream, app, peer, port);
+      this.#carry(stream, app, { peer, account, port });
+      return true;
     } catch (error) {
       const refusal = error instanceof Refusal ? error : undefined;
       stream.reset(refusal ? resetReasonFor(refusal.reason) : 'app-unreachable', refusal?.message);
       const parties = this.#parties(peer.id, port);
       if (refusal) this.#deps.reporter.refused(parties, refusal);
       else this.#deps.reporter.bug(parties, error);
+      return false;
     }
   }
 
   /** A stream of another sidecar: its header, our verdict, then bytes. */
-  async meshStream(leg: SocketLeg, peer: AdmittedPeer, raw: Socket): Promise<void> {
+  async meshStream(leg: SocketLeg, peer: AdmittedPeer, account: PeerAccount, raw: Socket): Promise<void> {
     let parties = this.#parties(peer.id);
+    const release = this.#deps.memory.take(account, leg.fixedBytes);
     try {
+      if (!release) throw NO_MEMORY;
       const header = await this.#header(leg);
       parties = this.#parties(peer.id, header.port);
-      const app = await this.#open(peer, header.port, callerOn(raw));
+      const app = await this.#open(peer, header.port, account, callerOn(raw));
       leg.stream.write(encodeVerdict({ ok: true }));
-      this.#carry(leg, app, peer, header.port);
+      this.#carry(leg, app, { peer, account, port: header.port });
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;
       this.#deps.reporter.refused(parties, error);
       this.#answer(leg, error);
+    } finally {
+      release?.();
     }
   }
 
@@ -93,17 +107,23 @@ export class StreamServer {
   async plainPeer(
     leg: SocketLeg,
     peer: AdmittedPeer,
+    account: PeerAccount,
     raw: Socket,
     redirectedFrom: number | undefined,
   ): Promise<void> {
     const port = redirectedFrom ?? this.#deps.own.defaultPort();
+    const release = this.#deps.memory.take(account, leg.fixedBytes);
     try {
+      if (!release) throw NO_MEMORY;
       if (port === undefined) throw new Refusal('port-not-declared', 'the service declares no port');
-      this.#carry(leg, await this.#open(peer, port, callerOn(raw)), peer, port);
+      const app = await this.#open(peer, port, account, callerOn(raw));
+      this.#carry(leg, app, { peer, account, port });
     } catch (error) {
       leg.reset();
       if (!(error instanceof Refusal)) throw error;
       this.#deps.reporter.refused(this.#parties(peer.id, port), error);
+    } finally {
+      release?.();
     }
   }
 
@@ -112,12 +132,14 @@ export class StreamServer {
     const { gatekeeper, app, own } = this.#deps;
     const { port, address } = destination;
     const parties = this.#parties(plainAddress(raw.remoteAddress ?? ''), port);
+    const account = this.#deps.memory.account('cleartext', parties.source);
     const fault = () => gatekeeper.plaintextFault(port) ?? this.#busy();
-    const socket = await this.#dial(callerOn(raw), fault, (signal) =>
+    const socket = await this.#dial({ ...callerOn(raw), account }, fault, (signal) =>
       own.declaredPorts().has(port) ? app.dial(port, signal) : app.dialAt(address, port, signal),
     );
     this.#start(socketLeg(raw), socket, {
       parties,
+      account,
       labels: { direction: 'inbound', security: 'plaintext', peer: '' },
       review: () => gatekeeper.plaintextFault(port),
     });
@@ -140,19 +162,22 @@ export class StreamServer {
   }
 
   /** Dials the application for a peer that may reach it; asks again afterwards, since dialing takes time. */
-  #open(peer: AdmittedPeer, port: number, caller: Caller): Promise<Socket> {
+  #open(peer: AdmittedPeer, port: number, account: PeerAccount, caller: Caller): Promise<Socket> {
     const { gatekeeper, app, clock } = this.#deps;
     const fault = () => gatekeeper.fault(peer, port, clock.now()) ?? this.#busy();
-    return this.#dial(caller, fault, (signal) => app.dial(port, signal));
+    return this.#dial({ ...caller, account }, fault, (signal) => app.dial(port, signal));
   }
 
   async #dial(
-    caller: Caller,
+    caller: Caller & { readonly account: PeerAccount },
     fault: () => Refusal | undefined,
     dial: (signal: AbortSignal) => Promise<Socket>,
   ): Promise<Socket> {
     const before = fault();
     if (before) throw before;
+    // Of both ends, for as long as the connection does not hold it itself.
+    const release = this.#deps.memory.take(caller.account, 2 * MEMORY_COSTS.socket);
+    if (!release) throw NO_MEMORY;
     const gone = new AbortController();
     caller.whenGone(() => gone.abort());
     this.#dialing += 1;
@@ -166,6 +191,7 @@ export class StreamServer {
       throw after;
     } finally {
       this.#dialing -= 1;
+      release();
       caller.whenGone(undefined);
     }
   }
@@ -176,8 +202,13 @@ export class StreamServer {
     return new Refusal('limit', `this pod has ${this.#deps.settings.maxConnections} connections, its limit`);
   }
 
-  #carry(leg: Leg, app: Socket, peer: AdmittedPeer, port: number): void {
+  #carry(
+    leg: Leg,
+    app: Socket,
+    { peer, account, port }: { peer: AdmittedPeer; account: PeerAccount; port: number },
+  ): void {
     this.#start(leg, app, {
+      account,
       parties: this.#parties(peer.id, port),
       labels: { direction: 'inbound', security: 'mtls', peer: peer.id },
       peer,
@@ -210,6 +241,12 @@ export class StreamServer {
     return { source, destination: `${namespace}/${service}`, ...(port === undefined ? {} : { port }) };
   }
 }
+
+/** Made once: its stack says nothing, and many may be refused. */
+const NO_MEMORY = new Refusal(
+  'limit',
+  'this sidecar has no memory left for more connections, or for more of this peer',
+);
 
 /** Who waits while the application is dialed. */
 interface Caller {

@@ -11,7 +11,7 @@ import { FRAME } from '../tunnel/protocol.ts';
 
 /** A peer that says far more than it has to: bounded, told why, and nobody else notices. */
 
-const TOO_MUCH = { code: codeOf('protocol-error'), text: 'far more control frames than work' };
+const TOO_MUCH = { code: codeOf('protocol-error'), text: 'far more frames without work than work' };
 
 let mesh: FakeMesh;
 let bystander: FakeClient;

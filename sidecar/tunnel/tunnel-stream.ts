@@ -37,7 +37,7 @@ export class TunnelStream implements Leg {
   readonly header: StreamHeader;
   readonly window: ReceiveWindow;
   readonly #sender: StreamSender;
-  readonly #onAccepted: () => void;
+  readonly #onAccepted: (stream: TunnelStream) => void;
   readonly #onClosed: (stream: TunnelStream) => void;
   #events: LegEvents | undefined;
   #onConsent: ((why?: StreamReset) => void) | undefined;
@@ -66,7 +66,7 @@ export class TunnelStream implements Leg {
     readonly header: StreamHeader;
     readonly sender: StreamSender;
     /** One side has consented to what the other one asked for. */
-    readonly onAccepted: () => void;
+    readonly onAccepted: (stream: TunnelStream) => void;
     /** Both directions are over, in peace or not. */
     readonly onClosed: (stream: TunnelStream) => void;
     readonly window: ReceiveWindow;
@@ -117,7 +117,7 @@ export class TunnelStream implements Leg {
   accept(): void {
     if (this.#closed || this.#accepted) return;
     this.#accepted = true;
-    this.#onAccepted();
+    this.#onAccepted(this);
     this.#sender.accept(this.id);
   }
 
@@ -208,7 +208,7 @@ export class TunnelStream implements Leg {
   /** The peer consents. */
   onAccept(): void {
     this.#accepted = true;
-    this.#onAccepted();
+    this.#onAccepted(this);
     this.#onConsent?.();
     this.#onConsent = undefined;
   }

@@ -2,6 +2,7 @@ import type { Clock } from '#kube/clock.ts';
 
 import type { ResetReason } from '../connection/reset-reason.ts';
 import { StreamReset, codeOf } from '../connection/reset-reason.ts';
+import type { MemoryBudget } from '../memory/memory-budget.ts';
 import { PlainTransport } from '../plain/plain-transport.ts';
 import { PeerDialer } from '../transport/peer-dialer.ts';
 import type { PeerDialerDeps } from '../transport/peer-dialer.ts';
@@ -11,10 +12,9 @@ import type { OpenStream, StreamRequest, Transport } from '../transport/transpor
 import { ClientTunnel } from './client-tunnel.ts';
 import { TunnelPool } from './tunnel-pool.ts';
 import type { TunnelStream } from './tunnel-stream.ts';
-import type { WindowBudget } from './window-budget.ts';
 
 export interface TunnelTransportDeps extends PeerDialerDeps {
-  readonly budget: WindowBudget;
+  readonly memory: MemoryBudget;
 }
 
 /** What a peer says before it has passed anything on; after any other end nobody knows whether it did. */

@@ -29,7 +29,8 @@ export class OwnNetwork {
     call('int unshare(int flags)', CLONE_NEWNET);
     const network = new OwnNetwork(before);
     const { status, stderr } = spawnSync('ip', ['link', 'set', 'lo', 'up'], { encoding: 'utf8' });
-    if (status !== 0) throw new Error(`the loopback interface of a network namespace cannot be used: ${stderr}`);
+    if (status !== 0)
+      throw new Error(`the loopback interface of a network namespace cannot be used: ${stderr}`);
     for (const [name, value] of Object.entries(BUFFERS)) writeFileSync(`/proc/sys/net/ipv4/${name}`, value);
     return network;
   }
