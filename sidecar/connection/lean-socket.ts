@@ -16,8 +16,8 @@ let large = 0;
 
 /** Bytes taken from one socket before the others have their turn. */
 const BYTES_PER_TURN = 262_144;
-/** Bytes that may wait to be written before the writer is told to wait: what one stream of a tunnel may bring at first. */
-const WRITABLE_HIGH_WATER_MARK = 32_768;
+/** Bytes that may wait to be written before the writer is told to wait: of a stream of a tunnel, half of what it may bring at first. */
+const WRITABLE_HIGH_WATER_MARK = 16_384;
 
 /** What Node keeps to itself of a socket that was accepted. Guarded by the tests of this file. */
 interface Accepted {

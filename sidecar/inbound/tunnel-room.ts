@@ -1,3 +1,4 @@
+import { MEMORY_COSTS } from '../memory/costs.ts';
 import type { Obstacle } from '../memory/memory-budget.ts';
 import type { PeerAccount } from '../memory/peer-account.ts';
 
@@ -7,6 +8,9 @@ import type { PeerAccount } from '../memory/peer-account.ts';
  */
 export const MOST_TUNNELS_OF_A_PEER = 64;
 export const MOST_IDLE_TUNNELS_OF_A_PEER = 16;
+
+/** Of the memory for peers, what all tunnels together may take that carry nothing. */
+const IDLE_SHARE = 1 / 2;
 
 /** A tunnel, as far as it matters here. */
 export interface Tenant {
@@ -31,34 +35,48 @@ export function leastUseful<T extends Tenant>(
   account: PeerAccount,
   obstacle: TunnelObstacle,
 ): T | undefined {
-  const idle = new Map<PeerAccount, { count: number; longest: T }>();
+  const byPeer = new Map<PeerAccount, T[]>();
   for (const tunnel of tunnels) {
     if (tunnel.idleSince === undefined || !isThere(tunnel.account, account, obstacle)) continue;
-    const known = idle.get(tunnel.account);
-    if (!known) {
-      idle.set(tunnel.account, { count: 1, longest: tunnel });
-      continue;
-    }
-    known.count += 1;
-    if (tunnel.idleSince < (known.longest.idleSince ?? Infinity)) known.longest = tunnel;
+    const known = byPeer.get(tunnel.account);
+    if (known) known.push(tunnel);
+    else byPeer.set(tunnel.account, [tunnel]);
   }
-  let most: { count: number; longest: T } | undefined;
-  for (const candidate of idle.values()) {
-    const tie = candidate.count === most?.count;
-    const longer = (candidate.longest.idleSince ?? 0) < (most?.longest.idleSince ?? Infinity);
-    if (!most || candidate.count > most.count || (tie && longer)) most = candidate;
-  }
-  return most?.longest;
+  const most = Math.max(0, ...[...byPeer.values()].map(({ length }) => length));
+  let longest: T | undefined;
+  for (const tunnel of [...byPeer.values()].filter(({ length }) => length === most).flat())
+    if (!longest || sinceOf(tunnel) < sinceOf(longest)) longest = tunnel;
+  return longest;
+}
+
+function sinceOf({ idleSince }: Tenant): number {
+  return idleSince ?? Infinity;
 }
 
 /**
- * Whether a peer has so many tunnels that one has to go before another may come.
+ * Whether there are so many tunnels that one has to go before another may come.
  *
- * @param own the tunnels that it has
+ * @param tunnels all that are open
+ * @param account for whom another one is to be opened
+ * @param memory for peers, bytes
+ * @returns who has too many: the peer, or all together
  */
-export function hasTooMany(own: readonly Tenant[]): boolean {
-  const idle = own.filter(({ idleSince }) => idleSince !== undefined);
-  return own.length >= MOST_TUNNELS_OF_A_PEER || idle.length >= MOST_IDLE_TUNNELS_OF_A_PEER;
+export function tooMany(
+  tunnels: Iterable<Tenant>,
+  account: PeerAccount,
+  memory: number,
+): 'tunnels' | 'process' | undefined {
+  const own = { all: 0, idle: 0 };
+  let idle = 0;
+  for (const tunnel of tunnels) {
+    const isIdle = tunnel.idleSince !== undefined;
+    if (isIdle) idle += 1;
+    if (tunnel.account !== account) continue;
+    own.all += 1;
+    if (isIdle) own.idle += 1;
+  }
+  if (own.all >= MOST_TUNNELS_OF_A_PEER || own.idle >= MOST_IDLE_TUNNELS_OF_A_PEER) return 'tunnels';
+  return (idle + 1) * MEMORY_COSTS.tls > memory * IDLE_SHARE ? 'process' : undefined;
 }
 
 function isThere(one: PeerAccount, account: PeerAccount, obstacle: TunnelObstacle): boolean {

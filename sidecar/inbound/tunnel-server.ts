@@ -19,7 +19,7 @@ import type { Siblings } from '../seams/siblings.ts';
 import { hashOfProof } from '../tunnel/proof.ts';
 import { ServerTunnel } from './server-tunnel.ts';
 import type { StreamServer } from './stream-server.ts';
-import { hasTooMany, leastUseful } from './tunnel-room.ts';
+import { leastUseful, tooMany } from './tunnel-room.ts';
 import type { TunnelObstacle } from './tunnel-room.ts';
 
 export interface TunnelServerDeps {
@@ -157,10 +157,9 @@ export class TunnelServer {
   }
 
   #obstacle(account: PeerAccount, bytes: number): TunnelObstacle | undefined {
-    const own = [...this.#byProof.values()].filter(
-      (tunnel) => tunnel.account === account && !this.#evicted.has(tunnel),
-    );
-    return hasTooMany(own) ? 'tunnels' : this.#deps.memory.obstacle(account, bytes);
+    const { memory } = this.#deps;
+    const staying = [...this.#byProof.values()].filter((tunnel) => !this.#evicted.has(tunnel));
+    return tooMany(staying, account, memory.bytes) ?? memory.obstacle(account, bytes);
   }
 
   /** Its peer is given the time to close it, for what it may have sent meanwhile; but not of too many at a time. */
@@ -198,7 +197,7 @@ const SHUTTING_DOWN = 'this pod is shutting down';
 const MAX_QUESTIONS = 16;
 
 /** Tunnels that had to go and are still there. */
-const MOST_EVICTED = 64;
+const MOST_EVICTED = 32;
 
 /** Streams are reviewed first, so that each is reported with its own reason. */
 const AFTER_STREAMS_MS = 50;

@@ -4,9 +4,9 @@
  */
 export const MEMORY_COSTS = {
   /** A TCP socket, and what leads from it to the other end. */
-  socket: 4_096,
+  socket: 3_072,
   /** A TLS connection: its socket, OpenSSL's state, the peer's certificates. */
-  tls: 40_960,
+  tls: 47_104,
   /** A stream of a tunnel. */
   stream: 2_048,
 } as const;

@@ -1,7 +1,7 @@
 import { MEBIBYTE } from '#core/quantity.ts';
 
-/** Of the memory limit, what peers may fill: the rest is the program's, its heap's and the kernel's. */
-const PEERS_SHARE = 7 / 16;
+/** Of the memory limit, what peers may fill. The rest is for the program, its own data, and what Node keeps until it collects garbage. */
+const PEERS_SHARE = 0.46;
 /** Where nothing limits the process, such as on a machine outside of a cluster. */
 const UNLIMITED_BYTES = 512 * MEBIBYTE;
 

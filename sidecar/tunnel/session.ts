@@ -34,7 +34,6 @@ export type { SessionEnd, SessionEvents, SessionOptions } from './session-option
 const MAX_BACKLOG_BYTES = 1_048_576;
 /** How long the side that opens streams may take to close a tunnel that the other side leaves. */
 const LEAVE_MS = 5_000;
-const CLOSED = { reason: 'draining', text: 'the tunnel was closed' } as const;
 
 /** One tunnel: the streams of a connection between two sidecars. docs/tunnel.md says what goes over the wire. */
 export class TunnelSession implements FrameHandler, WireEvents {
@@ -62,10 +61,9 @@ export class TunnelSession implements FrameHandler, WireEvents {
   /** The stream whose data is being read; undefined for one that is closed already. */
   #reading: TunnelStream | undefined;
   /** Why this side takes, or opens, no more streams; undefined while it does. */
-  #goingAway: string | undefined;
-  #peerGoingAway = false;
-  /** What the peer said last about why it leaves. */
-  #lastWords: string | undefined;
+  #leaving: SessionEnd | undefined;
+  /** Why the peer takes, or opens, no more streams. */
+  #peerLeaving: SessionEnd | undefined;
   #end: SessionEnd | undefined;
   #farewell: Timer | undefined;
 
@@ -133,7 +131,12 @@ export class TunnelSession implements FrameHandler, WireEvents {
 
   /** Whether one side opens, or takes, no more streams here. */
   get isLeaving(): boolean {
-    return this.#goingAway !== undefined || this.#peerGoingAway;
+    return this.#leaving !== undefined || this.#peerLeaving !== undefined;
+  }
+
+  /** Why the peer takes no more streams, where it has said so. */
+  get peerLeaving(): SessionEnd | undefined {
+    return this.#peerLeaving;
   }
 
   get isClosed(): boolean {
@@ -153,8 +156,8 @@ export class TunnelSession implements FrameHandler, WireEvents {
 
   /** Neither opens nor takes streams from now on; closes when those that are open have ended. Idempotent. */
   goAway(why: ResetReason, text: string): void {
-    if (this.#goingAway !== undefined || this.#end) return;
-    this.#goingAway = text;
+    if (this.#leaving || this.#end) return;
+    this.#leaving = { reason: why, text };
     this.#sayFarewell(why, text);
     this.#closeWhenDone();
   }
@@ -177,8 +180,7 @@ export class TunnelSession implements FrameHandler, WireEvents {
 
   /** Ends the tunnel and every stream of it at once; the peer sees a lost connection. Idempotent. */
   abort(why: ResetReason, text: string): void {
-    this.#wire.reset();
-    this.#finish({ reason: why, text });
+    this.#drop({ reason: why, text });
   }
 
   onBytes(chunk: Buffer): void {
@@ -191,7 +193,8 @@ export class TunnelSession implements FrameHandler, WireEvents {
   onClose(): void {
     this.#farewell?.cancel();
     if (!this.#end) this.#reads.finish();
-    const last = this.#lastWords === undefined ? '' : `; it had said: ${this.#lastWords}`;
+    if (this.#leaving && this.#streams.size === 0) return this.#finish(this.#leaving);
+    const last = this.#peerLeaving ? `; it had said: ${this.#peerLeaving.text}` : '';
     this.#finish({ reason: 'tunnel-lost', text: `the connection to the other sidecar was closed${last}` });
   }
 
@@ -272,7 +275,7 @@ export class TunnelSession implements FrameHandler, WireEvents {
     this.#lastId = id;
     this.#spend();
     const stream = this.#add(id, header);
-    if (this.#goingAway !== undefined) return stream.reset('draining', this.#goingAway);
+    if (this.#leaving) return stream.reset('draining', this.#leaving.text);
     if (this.#streams.size > BASE_LIMITS.maxStreams) {
       return stream.reset('limit', `a tunnel takes ${BASE_LIMITS.maxStreams} streams`);
     }
@@ -314,9 +317,8 @@ export class TunnelSession implements FrameHandler, WireEvents {
   #leave(payload: Buffer): void {
     this.#spend();
     const { code, text } = decodeFarewell(payload);
-    this.#peerGoingAway = true;
-    this.#lastWords = text;
-    this.#events.onGoAway?.({ reason: reasonOf(code), text });
+    this.#peerLeaving = { reason: reasonOf(code), text };
+    this.#events.onGoAway?.(this.#peerLeaving);
     this.#closeWhenDone();
   }
 
@@ -375,20 +377,26 @@ export class TunnelSession implements FrameHandler, WireEvents {
 
   /** Who opens streams closes: only that side knows that none is on its way. The other one waits for it a while. */
   #closeWhenDone(): void {
-    if (!this.isLeaving || this.#streams.size > 0 || this.#end) return;
-    if (this.#role === 'acceptor' && !this.#peerGoingAway) {
-      this.#farewell ??= this.#clock.setTimeout(() => this.abort(CLOSED.reason, CLOSED.text), LEAVE_MS);
+    const why = this.#leaving ?? this.#peerLeaving;
+    if (!why || this.#streams.size > 0 || this.#end) return;
+    if (this.#role === 'acceptor' && !this.#peerLeaving) {
+      this.#farewell ??= this.#clock.setTimeout(() => this.#drop(why), LEAVE_MS);
       return;
     }
     this.#outbox.flush();
     this.#endWire();
-    this.#finish(CLOSED);
+    this.#finish(why);
   }
 
   #endWire(): void {
     this.#wire.end();
     this.#farewell?.cancel();
     this.#farewell = this.#clock.setTimeout(() => this.#wire.reset(), this.#lingerMs);
+  }
+
+  #drop(why: SessionEnd): void {
+    this.#wire.reset();
+    this.#finish(why);
   }
 
   #finish(why: SessionEnd): void {

@@ -11,6 +11,7 @@ import { ALPN_TUNNEL, offeredAlpn } from '../transport/alpn.ts';
 import type { PeerConnection, PeerDialer } from '../transport/peer-dialer.ts';
 import { OpenError } from '../transport/transport.ts';
 import { ClientTunnel } from './client-tunnel.ts';
+import { RefusalPace } from './refusal-pace.ts';
 
 export interface TunnelPoolDeps {
   readonly dialer: PeerDialer;
@@ -40,6 +41,7 @@ export class TunnelPool {
   readonly #deps: TunnelPoolDeps;
   readonly #destination: Destination;
   readonly #onEmpty: () => void;
+  readonly refusals: RefusalPace;
   readonly #tunnels = new Set<ClientTunnel>();
   #dialing: Promise<ClientTunnel | PeerConnection> | undefined;
   #gaveUp = new AbortController();
@@ -52,6 +54,7 @@ export class TunnelPool {
   constructor(destination: Destination, deps: TunnelPoolDeps, onEmpty: () => void) {
     this.#destination = destination;
     this.#deps = deps;
+    this.refusals = new RefusalPace(deps.clock);
     this.#onEmpty = onEmpty;
   }
 

@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
+import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connect as tlsConnect } from 'node:tls';
 import type { TLSSocket } from 'node:tls';
@@ -135,9 +136,15 @@ export class SidecarUnderAttack {
     return made;
   }
 
-  /** Ordinary use: kept connections through web's sidecar, new ones as single TLS connections of a peer with web's identity. */
+  /**
+   * Ordinary use: kept connections through web's sidecar; new ones as single TLS connections of a peer with web's identity, or
+   * through web's sidecar as well, where that is the one that is attacked.
+   */
   async load(): Promise<LegitimateLoad> {
-    const load = await LegitimateLoad.open({ port: this.#upstreamPort, connect: () => this.connect() });
+    const port = this.#upstreamPort;
+    const through =
+      this.#attacked === this.#web ? () => connect({ port, host: ADDRESSES.db }) : () => this.connect();
+    const load = await LegitimateLoad.open({ port, connect: through });
     this.#loads.push(load);
     return load;
   }

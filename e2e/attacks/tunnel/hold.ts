@@ -5,26 +5,8 @@ import { frameBytes } from '#sidecar/tunnel/frames.fake.ts';
 import { FRAME } from '#sidecar/tunnel/protocol.ts';
 
 import { Peer } from './peer.ts';
-import type { Target } from './peer.ts';
-
-export interface HoldOrder extends Target {
-  readonly appPort: number;
-  readonly tunnels: number;
-  /** In each tunnel. */
-  readonly streams: number;
-  /** Bytes of each DATA frame. */
-  readonly piece: number;
-  /**
-   * What is not read: what the peer says, by the application; the same, each piece in a TLS record with bytes that are; or
-   * what the application says, by the peer, which gives all credit there is.
-   */
-  readonly unread: 'by-application' | 'by-application-among-read' | 'by-peer';
-  /** Whether it keeps to the credit it has. */
-  readonly obeys: boolean;
-}
-
-/** The first byte of a connection tells the application what to do with it. */
-export const APPLICATION = { ignore: 'i', read: 'r', speak: 's' } as const;
+import { APPLICATION } from './hold-order.ts';
+import type { HoldOrder } from './hold-order.ts';
 
 const STREAM_CREDIT = 32_768;
 const CONNECTION_CREDIT = 51_380_224;
@@ -33,6 +15,7 @@ const FRAME_HEADER = 8;
 
 const order = JSON.parse(process.argv[2] ?? '{}') as HoldOrder;
 let sent = 0;
+let opened = 0;
 
 async function tunnel(): Promise<void> {
   const peer = await Peer.connect(order);
@@ -45,6 +28,7 @@ async function tunnel(): Promise<void> {
   const open = async (what: string): Promise<number | undefined> => {
     const id = await peer.accepted(order.appPort);
     if (id === undefined) return undefined;
+    opened += 1;
     credits.set(id, STREAM_CREDIT);
     if (order.unread === 'by-peer') {
       peer.credit(id, 0x7000_0000);
@@ -59,8 +43,8 @@ async function tunnel(): Promise<void> {
     return;
   }
   const read = order.unread === 'by-application' ? undefined : await open(APPLICATION.read);
-  const opened = await Promise.all(Array.from({ length: order.streams }, () => open(APPLICATION.ignore)));
-  await fill(peer, credits, { unread: opened.filter((id) => id !== undefined), read });
+  const ids = await Promise.all(Array.from({ length: order.streams }, () => open(APPLICATION.ignore)));
+  await fill(peer, credits, { unread: ids.filter((id) => id !== undefined), read });
 }
 
 /** Sends pieces as long as anything takes them, and then waits for more credit. */
@@ -96,5 +80,12 @@ function spend(peer: Peer, credits: Map<number, number>, id: number, bytes: Buff
   return peer.say(frameBytes(FRAME.data, id, bytes));
 }
 
-setInterval(() => console.log(`sent ${Math.round(sent / 1_048_576)} MiB`), 1_000);
-await Promise.all(Array.from({ length: order.tunnels }, tunnel));
+console.log('begins');
+setInterval(() => console.log(`opened ${opened} streams, sent ${Math.round(sent / 1_048_576)} MiB`), 500);
+// One that breaks the protocol is cut off, and comes again.
+await Promise.all(
+  Array.from({ length: order.tunnels }, async () => {
+    do await tunnel();
+    while (!order.obeys);
+  }),
+);

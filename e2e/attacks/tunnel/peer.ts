@@ -125,6 +125,8 @@ export class Peer {
     this.#rest = Buffer.from(bytes.subarray(read));
     for (const frame of frames) {
       if (frame.type === FRAME.data) this.received += frame.payload.length;
+      // Who does not answer is given up after fifteen seconds.
+      else if (frame.type === FRAME.ping) this.say(frameBytes(FRAME.pong, 0, frame.payload));
       else for (const look of [...this.onFrame]) look(frame);
     }
   }
