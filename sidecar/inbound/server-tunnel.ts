@@ -88,6 +88,10 @@ export class ServerTunnel implements Tenant, Holding {
     return this.session.acceptedStreams > 0 || this.session.isLeaving ? undefined : this.#usedAt;
   }
 
+  get hasCarried(): boolean {
+    return this.#carried;
+  }
+
   get waitingBytes(): number {
     return this.session.waitingBytes;
   }

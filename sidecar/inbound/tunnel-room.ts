@@ -17,14 +17,16 @@ export interface Tenant {
   readonly account: PeerAccount;
   /** Since when it has carried nothing, milliseconds; undefined while it carries something. */
   readonly idleSince: number | undefined;
+  /** Whether any stream of it was ever let through: none is of a peer that is denied. */
+  readonly hasCarried: boolean;
 }
 
 /** Who stands in the way of one more tunnel: the peer has too many, or what {@link Obstacle} says. */
 export type TunnelObstacle = Obstacle | 'tunnels';
 
 /**
- * Which tunnel is ended so that another one may be opened: of those that carry nothing, where the obstacle is, the peer's who has
- * most of them, and of these the one that has carried nothing for the longest time.
+ * Which tunnel is ended so that another one may be opened: of those that carry nothing, where the obstacle is, one that never
+ * carried anything if there is one, of the peer that has most of them, and of these the one that is idle for the longest time.
  *
  * @param tunnels all that are open
  * @param account for whom another one is to be opened
@@ -35,9 +37,12 @@ export function leastUseful<T extends Tenant>(
   account: PeerAccount,
   obstacle: TunnelObstacle,
 ): T | undefined {
+  const idle = [...tunnels].filter(
+    (tunnel) => tunnel.idleSince !== undefined && isThere(tunnel.account, account, obstacle),
+  );
+  const unused = idle.filter(({ hasCarried }) => !hasCarried);
   const byPeer = new Map<PeerAccount, T[]>();
-  for (const tunnel of tunnels) {
-    if (tunnel.idleSince === undefined || !isThere(tunnel.account, account, obstacle)) continue;
+  for (const tunnel of unused.length > 0 ? unused : idle) {
     const known = byPeer.get(tunnel.account);
     if (known) known.push(tunnel);
     else byPeer.set(tunnel.account, [tunnel]);

@@ -191,7 +191,7 @@ export class Sidecar implements Readiness {
       ...(config.transparent ? { transparent: { originalDestination, port: listen.outboundPort } } : {}),
     });
 
-    const sources = { ...this.#parts(), readiness: this, startedAt: clock.now(), pool: this.#pool };
+    const sources = { ...this.#parts(), readiness: this, startedAt: clock.now(), pool: this.#pool, memory };
     this.families = () => [...metrics.families(), ...processFamilies(sources)];
     this.#routes = new HealthRoutes({
       readiness: this,
