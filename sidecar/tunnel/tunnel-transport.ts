@@ -30,8 +30,8 @@ const REFUSALS: ReadonlySet<ResetReason | undefined> = new Set([
   'expired-certificate',
 ]);
 
-/** Why a peer closes a tunnel that carries nothing. */
-const UNUSED: ReadonlySet<ResetReason | undefined> = new Set(['idle', 'denied']);
+/** Why a peer closes a tunnel that carries nothing: for its age, for what it refused there, to make room for another one. */
+const UNUSED: ReadonlySet<ResetReason | undefined> = new Set(['idle', 'denied', 'limit']);
 /** How often a stream is opened again because its tunnel was just being closed. */
 const MOST_REOPENED = 3;
 
