@@ -1,8 +1,9 @@
 import { FakeClock } from '#kube/clock.fake.ts';
 import type { LegEvents } from '#sidecar/connection/leg.ts';
+import { FrameBudget } from '#sidecar/tunnel/frame-budget.ts';
 import { TunnelSession } from '#sidecar/tunnel/session.ts';
 import type { TunnelStream } from '#sidecar/tunnel/tunnel-stream.ts';
-import { WindowBudget } from '#sidecar/tunnel/window-budget.ts';
+import { WindowBudget } from '#sidecar/memory/window-budget.ts';
 import { FakeWire } from '#sidecar/tunnel/wire.fake.ts';
 
 import type { Program, Step } from './program.ts';
@@ -110,7 +111,8 @@ class World {
       role: side === 0 ? 'dialer' : 'acceptor',
       wire: this.wires[side],
       clock: this.clock,
-      budget: this.budget,
+      growth: this.budget,
+      frames: new FrameBudget(this.clock),
       lingerMs: 1_000,
       events: {
         onStream: (stream) => {

@@ -1,4 +1,5 @@
 import type { Leg, LegEnd, LegEvents } from './leg.ts';
+import { LARGE_BYTES, Packs, ownCopy } from './packs.ts';
 
 /** Bytes of the application that are kept until a peer consents: as much as a stream may carry before then. */
 const MAX_EARLY_BYTES = 32_768;
@@ -10,8 +11,7 @@ const MAX_EARLY_BYTES = 32_768;
  */
 export class EarlyBytes implements LegEvents {
   readonly #app: Leg;
-  #chunks: Buffer[] = [];
-  #bytes = 0;
+  readonly #packs = new Packs();
   #ended = false;
   #closed: LegEnd | undefined;
   #to: Leg | undefined;
@@ -24,7 +24,12 @@ export class EarlyBytes implements LegEvents {
 
   /** Bytes that the application has said so far. */
   get bytes(): number {
-    return this.#bytes;
+    return this.#packs.bytes;
+  }
+
+  /** Memory that is kept for them, and for what waits in the application's connection. */
+  get waitingBytes(): number {
+    return this.#packs.memory + this.#app.waitingBytes;
   }
 
   /** Whether it has said everything. */
@@ -41,7 +46,7 @@ export class EarlyBytes implements LegEvents {
   sendTo(leg: Leg): void {
     if (this.#to === leg) return;
     this.#to = leg;
-    for (const chunk of this.#chunks) leg.write(chunk);
+    for (const chunk of this.#packs.all()) leg.write(chunk);
     if (this.#ended) leg.end();
   }
 
@@ -51,10 +56,9 @@ export class EarlyBytes implements LegEvents {
   }
 
   onData(chunk: Buffer): void {
-    const kept = this.#app.lends ? Buffer.from(chunk) : chunk;
-    this.#chunks.push(kept);
-    this.#bytes += kept.length;
-    if (this.#bytes >= MAX_EARLY_BYTES) this.#app.pause();
+    const kept = this.#app.lends ? copyOf(chunk) : chunk;
+    this.#packs.add(kept);
+    if (this.#packs.bytes >= MAX_EARLY_BYTES) this.#app.pause();
     this.#to?.write(kept);
   }
 
@@ -70,4 +74,9 @@ export class EarlyBytes implements LegEvents {
   onClose(end: LegEnd): void {
     this.#closed = end;
   }
+}
+
+/** Small ones are copied once more where they are kept. */
+function copyOf(chunk: Buffer): Buffer {
+  return chunk.length < LARGE_BYTES ? Buffer.from(chunk) : ownCopy(chunk);
 }

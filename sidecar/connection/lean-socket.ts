@@ -1,18 +1,23 @@
 import { Socket } from 'node:net';
 
 /**
- * What all lean sockets read into: a read hands out everything the kernel has, up to this, and its memory stays warm. A
- * buffer for every read, which is what Node makes otherwise, costs twice the processor time of the whole transfer.
+ * What all lean sockets read into: its memory stays warm. A buffer for every read, which is what Node makes otherwise, costs
+ * twice the processor time of the whole transfer.
  */
-const READ_BYTES = 262_144;
+const LARGE_READ_BYTES = 262_144;
+/**
+ * What a socket reads at once, so that one whose bytes nobody takes has brought no more than this. Where that is filled and taken,
+ * all that the kernel has is read at once, by a few sockets at a time.
+ */
+const SMALL_READ_BYTES = 16_384;
+const MOST_LARGE_READERS = 16;
 let shared: Buffer | undefined;
+let large = 0;
 
 /** Bytes taken from one socket before the others have their turn. */
 const BYTES_PER_TURN = 262_144;
-/** Reads below this are not counted. */
-const SMALL_BYTES = 16_384;
-/** Bytes that may wait to be written before the writer is told to wait. */
-const WRITABLE_HIGH_WATER_MARK = 131_072;
+/** Bytes that may wait to be written before the writer is told to wait: of a stream of a tunnel, half of what it may bring at first. */
+const WRITABLE_HIGH_WATER_MARK = 16_384;
 
 /** What Node keeps to itself of a socket that was accepted. Guarded by the tests of this file. */
 interface Accepted {
@@ -28,16 +33,28 @@ interface Accepted {
 export class LeanSocket extends Socket {
   /** Called with whatever arrives; nothing is read before `resume`. */
   onBytes: ((chunk: Buffer) => void) | undefined;
+  /** Where the next read goes, told to Node when it changes. */
+  readonly #target: { next: Buffer | undefined };
+  #isLarge = false;
   #thisTurn = 0;
 
   constructor(handle?: unknown) {
-    shared ??= Buffer.allocUnsafeSlow(READ_BYTES);
+    shared ??= Buffer.allocUnsafeSlow(LARGE_READ_BYTES);
+    const target: { next: Buffer | undefined } = { next: shared.subarray(0, SMALL_READ_BYTES) };
     super({
       allowHalfOpen: true,
       writableHighWaterMark: WRITABLE_HIGH_WATER_MARK,
-      onread: { buffer: shared, callback: (bytes: number) => this.#read(bytes) },
+      onread: {
+        buffer: () => {
+          const { next } = target;
+          target.next = undefined;
+          return next;
+        },
+        callback: (bytes: number) => this.#read(bytes),
+      },
       ...(handle ? { handle, pauseOnCreate: true } : {}),
     } as never);
+    this.#target = target;
     this.pause();
   }
 
@@ -55,12 +72,29 @@ export class LeanSocket extends Socket {
     return lean;
   }
 
+  override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
+    this.#readLarge(false);
+    super._destroy(error, callback);
+  }
+
   #read(bytes: number): boolean {
     this.onBytes?.(shared!.subarray(0, bytes));
-    if (bytes < SMALL_BYTES) return true;
+    if (bytes < SMALL_READ_BYTES) {
+      if (this.#isLarge) this.#readLarge(false);
+      return true;
+    }
+    this.#readLarge(!this.isPaused() && !this.destroyed);
     if (this.#thisTurn === 0) setImmediate(this.#nextTurn);
     this.#thisTurn += bytes;
     return this.#thisTurn < BYTES_PER_TURN;
+  }
+
+  /** Reads as much as there is from the next time on, or little. */
+  #readLarge(wanted: boolean): void {
+    if (wanted === this.#isLarge || (wanted && large >= MOST_LARGE_READERS)) return;
+    this.#isLarge = wanted;
+    large += wanted ? 1 : -1;
+    this.#target.next = wanted ? shared : shared!.subarray(0, SMALL_READ_BYTES);
   }
 
   readonly #nextTurn = (): void => {

@@ -3,9 +3,10 @@ import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 
 import type { ResetReason, StreamReset } from './reset-reason.ts';
-import { LARGE_BYTES } from './packs.ts';
+import { LARGE_BYTES, isCompact } from './packs.ts';
 import { SmallWrites } from './small-writes.ts';
 import { LeanSocket } from './lean-socket.ts';
+import { MEMORY_COSTS } from '../memory/costs.ts';
 import { putOnTop, resetSocket, wasReset } from './reset.ts';
 
 /** How a leg ended: with everything said and everything taken, or before that. */
@@ -34,6 +35,10 @@ export interface Leg {
   readonly copies: boolean;
   /** Bytes that were written and have not left. */
   readonly pendingBytes: number;
+  /** Memory that it takes as long as it is open, whatever passes, bytes. */
+  readonly fixedBytes: number;
+  /** Memory of what was written and has not left, and of what was read and nobody has taken, bytes. */
+  readonly waitingBytes: number;
   /** Begins to tell what arrives; a later call hands that over to somebody else. */
   carry(events: LegEvents): void;
   /** @returns false when it is full: `onDrain` follows. It is taken all the same. */
@@ -69,6 +74,8 @@ export class SocketLeg implements Leg {
   #ended = false;
   #closed = false;
   #corked = false;
+  /** Memory that the large chunks which wait are parts of, beyond themselves. */
+  #around = 0;
 
   /** @param raw the TCP socket; kept beside the TLS socket because only it can send a reset */
   constructor(raw: Socket, tls?: TLSSocket) {
@@ -83,6 +90,19 @@ export class SocketLeg implements Leg {
 
   get pendingBytes(): number {
     return this.stream.destroyed ? 0 : this.stream.writableLength + this.#small.bytes;
+  }
+
+  get fixedBytes(): number {
+    return this.stream === this.#raw ? MEMORY_COSTS.socket : MEMORY_COSTS.tls;
+  }
+
+  get waitingBytes(): number {
+    const { stream } = this;
+    if (stream.destroyed) return 0;
+    const { writableLength, readableLength } = stream;
+    const written = writableLength + this.#small.memory + (writableLength > 0 ? this.#around : 0);
+    // TLS keeps what it was given until what it made of it has left.
+    return readableLength + (stream === this.#raw ? written : 2 * written);
   }
 
   carry(events: LegEvents): void {
@@ -105,8 +125,10 @@ export class SocketLeg implements Leg {
   write(chunk: Buffer): boolean {
     const { stream } = this;
     if (!stream.writable) return true;
-    if (chunk.length < LARGE_BYTES) return this.#small.write(chunk);
+    if (chunk.length < LARGE_BYTES || !isCompact(chunk)) return this.#small.write(chunk);
     this.#small.flush();
+    if (stream.writableLength === 0) this.#around = 0;
+    this.#around += chunk.buffer.byteLength - chunk.length;
     if (chunk.length >= BULK_BYTES && !this.#corked) {
       this.#corked = true;
       stream.cork();

@@ -9,6 +9,8 @@ export interface OneWayOptions {
   readonly onClose: (end: LegEnd) => void;
   /** `to` took what had filled it, or `from` did, seen from the other way. */
   readonly otherWay: () => OneWay;
+  /** So many bytes came. */
+  readonly onArrived: (bytes: number) => void;
   /** What was carried already. */
   readonly carried?: { readonly bytes: number; readonly ended: boolean };
 }
@@ -56,6 +58,7 @@ export class OneWay implements LegEvents {
   onData(chunk: Buffer): void {
     if (this.#stopped) return;
     this.#bytes += chunk.length;
+    this.#options.onArrived(chunk.length);
     if (!this.#to.write(this.#copy ? Buffer.from(chunk) : chunk)) this.#from.pause();
   }
 

@@ -46,3 +46,18 @@ test('single bytes hold no more than bytes, and nothing of what came with them',
   expect((await heldMegabytes()) - before).toBeLessThan(3);
   expect(packs.take().length).toBeLessThan(10);
 });
+
+test.each([
+  ['a single byte', 1],
+  ['2 KiB', 2_048],
+  ['just less than half', 8_100],
+])('%s of each of a thousand records keeps no more than twice what it is', async (_what, bytes) => {
+  const packs = new Packs();
+  const before = await heldMegabytes();
+  for (let record = 0; record < 1_000; record++)
+    packs.add(Buffer.allocUnsafeSlow(16_384).fill(record).subarray(0, bytes));
+  const held = (await heldMegabytes()) - before;
+  expect(held).toBeLessThan((2 * 1_000 * bytes) / 1_048_576 + 1);
+  expect(packs.memory).toBeLessThan(2 * 1_000 * bytes + 65_536);
+  expect(packs.memory).toBeGreaterThanOrEqual(packs.bytes);
+});

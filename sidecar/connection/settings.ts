@@ -39,8 +39,10 @@ export interface DataPlaneSettings {
   readonly maxCleartextPerAddress: number;
   /** Whether peers that can speak `mesh/1` do: many streams in one connection. Off, each stream has a connection of its own. */
   readonly tunnel: boolean;
-  /** How long a tunnel without a stream is kept. */
+  /** How long a tunnel without a stream is kept by the side that opened it: not as long as by the other. */
   readonly tunnelIdleMs: number;
+  /** How long a tunnel without a stream that was let through is kept by the side that took it. */
+  readonly servedTunnelIdleMs: number;
   /** Tunnels to one pod at a time. */
   readonly maxTunnels: number;
   /** How long a failing endpoint is left alone at first; doubles with every further failure. */
@@ -69,7 +71,8 @@ export const DEFAULT_SETTINGS: DataPlaneSettings = {
   maxCleartext: 2_048,
   maxCleartextPerAddress: 1_024,
   tunnel: true,
-  tunnelIdleMs: 60_000,
+  tunnelIdleMs: 50_000,
+  servedTunnelIdleMs: 60_000,
   maxTunnels: 4,
   ejectMs: 1_000,
   ejectMaxMs: 30_000,

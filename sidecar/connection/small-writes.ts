@@ -1,6 +1,6 @@
 import type { Writable } from 'node:stream';
 
-import { Packs } from './packs.ts';
+import { Packs, isCompact, ownCopy } from './packs.ts';
 
 /**
  * Writes small chunks to a stream. Where it takes them at once nothing is added; where it does not, they wait here, packed, for
@@ -13,6 +13,8 @@ export class SmallWrites {
   /** Something was written of which we are told when it has left. */
   #told = false;
   #full = false;
+  /** Memory that a chunk which the stream did not take at once is a small part of. */
+  #around = 0;
 
   /** @param onRoom called after `write` said false, when there is room again; more often does no harm */
   constructor(stream: Writable, onRoom: () => void) {
@@ -25,6 +27,12 @@ export class SmallWrites {
     return this.#packs?.bytes ?? 0;
   }
 
+  /** Memory that waits here, and what the stream keeps beyond what it was given. */
+  get memory(): number {
+    if (this.#stream.writableLength === 0) this.#around = 0;
+    return (this.#packs?.memory ?? 0) + this.#around;
+  }
+
   /** @returns false when enough waits: a `drain` of the stream or `onRoom` follows */
   write(chunk: Buffer): boolean {
     const stream = this.#stream;
@@ -34,9 +42,13 @@ export class SmallWrites {
       this.#full ||= stream.writableLength + this.#packs.bytes >= stream.writableHighWaterMark;
       return !this.#full;
     }
-    if (stream.writableLength === 0) return stream.write(chunk);
+    if (stream.writableLength === 0) {
+      const more = stream.write(chunk);
+      this.#around = stream.writableLength > 0 ? chunk.buffer.byteLength - chunk.length : 0;
+      return more;
+    }
     this.#told = true;
-    return stream.write(chunk, this.#onWritten);
+    return stream.write(isCompact(chunk) ? chunk : ownCopy(chunk), this.#onWritten);
   }
 
   /** Hands to the stream whatever waits: something else is to follow it. */

@@ -21,6 +21,8 @@ export interface SpliceOptions {
   readonly clock: Clock;
   /** After one side has ended and nothing moved for this long (ms), both are reset. */
   readonly halfOpenIdleMs: number;
+  /** So many bytes came, from either. */
+  readonly onArrived?: (bytes: number) => void;
   /** What the client said while the server was dialed, and the server's leg was told already. */
   readonly carried?: { readonly bytes: number; readonly ended: boolean };
   /** Called exactly once, when both legs are closed and nothing of the splice is left behind. */
@@ -51,9 +53,11 @@ export class Splice {
     this.#options = options;
     const { client, server, carried } = options;
     const onEnd = () => this.#watchHalfOpen();
+    const onArrived = options.onArrived ?? (() => undefined);
     this.#toServer = new OneWay({
       from: client,
       to: server,
+      onArrived,
       onEnd,
       onClose: (end) => this.#closed(end, server),
       otherWay: () => this.#toClient,
@@ -62,6 +66,7 @@ export class Splice {
     this.#toClient = new OneWay({
       from: server,
       to: client,
+      onArrived,
       onEnd,
       onClose: (end) => this.#closed(end, client),
       otherWay: () => this.#toServer,

@@ -2,9 +2,13 @@ import type { Clock } from '#kube/clock.ts';
 
 import type { ConnectionLabels, DataPlaneMetrics } from '../seams/data-plane-metrics.ts';
 
+import type { Holding } from '../memory/holding.ts';
+import type { MemoryBudget } from '../memory/memory-budget.ts';
+import type { PeerAccount } from '../memory/peer-account.ts';
+
 import type { AdmittedPeer } from './admit.ts';
 import type { Leg } from './leg.ts';
-import type { Refusal } from './refusal.ts';
+import { Refusal } from './refusal.ts';
 import type { ConnectionRegistry, OpenConnection } from './registry.ts';
 import type { Parties, Reporter } from './reporter.ts';
 import { Splice } from './splice.ts';
@@ -17,6 +21,8 @@ export interface SplicedConnectionOptions {
   readonly parties: Parties;
   /** Who is on the other end; absent outside the mesh. */
   readonly peer?: AdmittedPeer;
+  /** For whom it holds memory: the other end of it outside of this pod. */
+  readonly account: PeerAccount;
   /** Why it is allowed no longer; see {@link OpenConnection}. */
   readonly review: (now: number) => Refusal | undefined;
   /** When it must be looked at again; may change. */
@@ -29,13 +35,16 @@ export interface SplicedConnectionOptions {
 export interface SplicedConnectionDeps {
   readonly clock: Clock;
   readonly metrics: DataPlaneMetrics;
+  readonly memory: MemoryBudget;
   readonly registry: ConnectionRegistry;
   readonly reporter: Reporter;
   readonly halfOpenIdleMs: number;
 }
 
 /** A connection that was let through: carries its bytes, stands in the registry while it does, and is counted when it ends. */
-export class SplicedConnection implements OpenConnection {
+export class SplicedConnection implements OpenConnection, Holding {
+  readonly account: PeerAccount;
+  readonly fixedBytes: number;
   readonly #options: SplicedConnectionOptions;
   readonly #deps: SplicedConnectionDeps;
   readonly #splice: Splice;
@@ -43,7 +52,9 @@ export class SplicedConnection implements OpenConnection {
 
   constructor(options: SplicedConnectionOptions, deps: SplicedConnectionDeps) {
     const { client, server, carried } = options;
-    const { clock, halfOpenIdleMs } = deps;
+    const { clock, halfOpenIdleMs, memory } = deps;
+    this.account = options.account;
+    this.fixedBytes = client.fixedBytes + server.fixedBytes;
     this.#options = options;
     this.#deps = deps;
     this.#startedAt = clock.now();
@@ -52,6 +63,7 @@ export class SplicedConnection implements OpenConnection {
       server,
       clock,
       halfOpenIdleMs,
+      onArrived: memory.arrived,
       onEnd: (end) => this.#ended(end),
       ...(carried ? { carried } : {}),
     });
@@ -61,6 +73,10 @@ export class SplicedConnection implements OpenConnection {
     return this.#options.peer;
   }
 
+  get waitingBytes(): number {
+    return this.#options.client.waitingBytes + this.#options.server.waitingBytes;
+  }
+
   expiresAt(): number {
     return this.#options.expiresAt?.() ?? Infinity;
   }
@@ -68,6 +84,7 @@ export class SplicedConnection implements OpenConnection {
   start(): void {
     this.#deps.registry.add(this);
     this.#deps.metrics.connectionOpened(this.#options.labels);
+    this.#deps.memory.add(this);
     this.#splice.start();
   }
 
@@ -80,9 +97,14 @@ export class SplicedConnection implements OpenConnection {
     this.#splice.cut(why);
   }
 
+  shed(): void {
+    this.cut(new Refusal('limit', TOO_MUCH_WAITS));
+  }
+
   #ended({ how, bytesToServer, bytesToClient, why }: SpliceEnd): void {
-    const { clock, metrics, registry } = this.#deps;
+    const { clock, memory, metrics, registry } = this.#deps;
     registry.remove(this);
+    memory.remove(this);
     if (how === 'reset' && why) this.#deps.reporter.ended(this.#options.parties, why);
     metrics.connectionClosed({
       ...this.#options.labels,
@@ -94,3 +116,6 @@ export class SplicedConnection implements OpenConnection {
     this.#options.onEnd?.();
   }
 }
+
+const TOO_MUCH_WAITS =
+  'the memory of this sidecar is used up, and more waits in this connection than in others: one of its ends does not read';

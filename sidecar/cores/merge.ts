@@ -12,6 +12,7 @@ export type Rule = 'sum' | 'least' | 'greatest';
 export const GAUGE_RULES: Readonly<Record<string, Rule>> = {
   mesh_connections_open: 'sum',
   mesh_tunnels_open: 'sum',
+  mesh_peer_memory_bytes: 'sum',
   mesh_endpoint_watches: 'sum',
   process_resident_memory_bytes: 'sum',
   nodejs_heap_used_bytes: 'sum',

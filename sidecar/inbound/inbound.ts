@@ -20,6 +20,7 @@ import { originOf } from '../pending/network-of.ts';
 import type { Origin } from '../pending/network-of.ts';
 import { formatAddress, plainAddress } from '../original-destination/original-destination.ts';
 import type { OriginalDestination, SocketAddress } from '../original-destination/original-destination.ts';
+import type { MemoryBudget } from '../memory/memory-budget.ts';
 import type { DataPlaneMetrics } from '../seams/data-plane-metrics.ts';
 import type { IdentitySource } from '../seams/identity-source.ts';
 import type { OwnService } from '../seams/own-service.ts';
@@ -35,7 +36,6 @@ import { StreamServer } from './stream-server.ts';
 import { TlsAcceptor } from './tls-acceptor.ts';
 import { TunnelServer } from './tunnel-server.ts';
 import { Unadmitted } from './unadmitted.ts';
-import type { WindowBudget } from '../tunnel/window-budget.ts';
 
 export interface InboundDeps {
   readonly identity: IdentitySource;
@@ -47,8 +47,8 @@ export interface InboundDeps {
   readonly settings: DataPlaneSettings;
   readonly originalDestination: OriginalDestination;
   readonly app: AppDialer;
-  /** Shared by all tunnels of the process. */
-  readonly budget: WindowBudget;
+  /** Shared by all that peers can fill in this process. */
+  readonly memory: MemoryBudget;
   readonly control?: ControlHandler;
   /** Ports whose application expects a PROXY protocol header. Default none. */
   readonly proxyProtocolPorts?: ReadonlySet<number>;
@@ -183,20 +183,22 @@ export class Inbound {
   async #serve(raw: Socket, arrival: SocketAddress | undefined, origin: Origin): Promise<void> {
     const redirected = arrival !== undefined && arrival.port !== this.#listener.port ? arrival : undefined;
     if (redirected && this.#deps.own.mtls() === 'permissive') return this.#cleartext(raw, redirected, origin);
-    const { clock, metrics, policy, control } = this.#deps;
+    const { clock, metrics, memory, policy, control } = this.#deps;
     const started = clock.now();
     const { tls, trust, admission } = await this.#unadmitted.handshake(raw, origin);
     const leg = socketLeg(raw, tls);
     const peer = admit(tls, trust, clock.now());
     metrics.handshake('inbound', clock.now() - started);
+    const account = memory.account(peer.id, plainAddress(raw.remoteAddress ?? ''));
     if (tls.alpnProtocol === ALPN_TUNNEL) {
       if (policy.decide(peer.id, clock.now()).action === 'allow') admission.allowed();
       else admission.admitted();
-      return this.#tunnels.serve(raw, tls, peer);
+      return this.#tunnels.serve(raw, tls, peer, account);
     }
-    if (tls.alpnProtocol === ALPN_STREAM) return this.#streams.meshStream(leg, { peer, raw, admission });
+    const connection = { peer, account, raw, admission };
+    if (tls.alpnProtocol === ALPN_STREAM) return this.#streams.meshStream(leg, connection);
     if (tls.alpnProtocol === ALPN_CONTROL) return serveControl(leg, peer, control, this.#deps);
-    return this.#streams.plainPeer(leg, { peer, raw, admission }, redirected);
+    return this.#streams.plainPeer(leg, connection, redirected);
   }
 
   async #cleartext(raw: Socket, destination: SocketAddress, origin: Origin): Promise<void> {

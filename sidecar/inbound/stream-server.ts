@@ -14,6 +14,9 @@ import type { DataPlaneSettings } from '../connection/settings.ts';
 import { SplicedConnection } from '../connection/spliced-connection.ts';
 import { localAddress, plainAddress, remoteAddress } from '../original-destination/original-destination.ts';
 import type { SocketAddress } from '../original-destination/original-destination.ts';
+import { MEMORY_COSTS } from '../memory/costs.ts';
+import type { MemoryBudget } from '../memory/memory-budget.ts';
+import type { PeerAccount } from '../memory/peer-account.ts';
 import type { DataPlaneMetrics } from '../seams/data-plane-metrics.ts';
 import type { OwnService } from '../seams/own-service.ts';
 import { FrameError, readFrame } from '../plain/frame.ts';
@@ -27,12 +30,14 @@ import type { Gatekeeper } from './gatekeeper.ts';
 import { callerHeader } from './proxy-protocol.ts';
 import type { Admission } from './unadmitted.ts';
 
-/** A TLS connection that is one connection of the application. */
-export interface SingleStream {
+/** A TLS connection of an admitted peer: one connection of the application, or a tunnel of many. */
+export interface PeerConnection {
   readonly peer: AdmittedPeer;
+  /** Whose memory it takes. */
+  readonly account: PeerAccount;
   readonly raw: Socket;
-  /** Granted when the peer is allowed. */
-  readonly admission: Admission;
+  /** Granted before the application is dialed; a tunnel has it already. */
+  readonly admission?: Admission;
 }
 
 export interface StreamServerDeps {
@@ -41,6 +46,7 @@ export interface StreamServerDeps {
   readonly app: AppDialer;
   readonly clock: Clock;
   readonly metrics: DataPlaneMetrics;
+  readonly memory: MemoryBudget;
   readonly settings: DataPlaneSettings;
   readonly registry: ConnectionRegistry;
   readonly reporter: Reporter;
@@ -65,35 +71,47 @@ export class StreamServer {
     this.#draining = true;
   }
 
-  /** A stream of a tunnel, already with all that it is opened for. Never rejects. */
-  async tunnelStream(stream: TunnelStream, peer: AdmittedPeer, raw: Socket): Promise<void> {
+  /**
+   * A stream of a tunnel, already with all that it is opened for. Never rejects.
+   *
+   * @param tunnel what carries it
+   * @returns whether it was let through
+   */
+  async tunnelStream(stream: TunnelStream, tunnel: PeerConnection): Promise<boolean> {
     const { port } = stream.header;
     try {
-      const app = await this.#open(peer, { port }, callerOf(stream), raw);
+      const app = await this.#open(tunnel, { port }, callerOf(stream));
       stream.accept();
-      this.#carry(stream, app, peer, port);
+      this.#carry(stream, app, tunnel, port);
+      return true;
     } catch (error) {
       const refusal = error instanceof Refusal ? error : undefined;
       stream.reset(refusal ? resetReasonFor(refusal.reason) : 'app-unreachable', refusal?.message);
-      const parties = this.#parties(peer.id, port);
+      const parties = this.#parties(tunnel.peer.id, port);
       if (refusal) this.#deps.reporter.refused(parties, refusal);
       else this.#deps.reporter.bug(parties, error);
+      return false;
     }
   }
 
   /** A stream of another sidecar: its header, our verdict, then bytes. */
-  async meshStream(leg: SocketLeg, { peer, raw, admission }: SingleStream): Promise<void> {
+  async meshStream(leg: SocketLeg, connection: PeerConnection): Promise<void> {
+    const { peer, account, raw } = connection;
     let parties = this.#parties(peer.id);
+    const release = this.#deps.memory.take(account, leg.fixedBytes);
     try {
+      if (!release) throw NO_MEMORY;
       const header = await this.#header(leg);
       parties = this.#parties(peer.id, header.port);
-      const app = await this.#open(peer, { port: header.port }, callerOn(raw), raw, admission);
+      const app = await this.#open(connection, { port: header.port }, callerOn(raw));
       leg.stream.write(encodeVerdict({ ok: true }));
-      this.#carry(leg, app, peer, header.port);
+      this.#carry(leg, app, connection, header.port);
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;
       this.#deps.reporter.refused(parties, error);
       this.#answer(leg, error);
+    } finally {
+      release?.();
     }
   }
 
@@ -104,18 +122,23 @@ export class StreamServer {
    */
   async plainPeer(
     leg: SocketLeg,
-    { peer, raw, admission }: SingleStream,
+    connection: PeerConnection,
     redirectedFrom: SocketAddress | undefined,
   ): Promise<void> {
+    const { peer, account, raw } = connection;
     const port = redirectedFrom?.port ?? this.#deps.own.defaultPort();
+    const release = this.#deps.memory.take(account, leg.fixedBytes);
     try {
+      if (!release) throw NO_MEMORY;
       if (port === undefined) throw new Refusal('port-not-declared', 'the service declares no port');
-      const app = await this.#open(peer, redirectedFrom ?? { port }, callerOn(raw), raw, admission);
-      this.#carry(leg, app, peer, port);
+      const app = await this.#open(connection, redirectedFrom ?? { port }, callerOn(raw));
+      this.#carry(leg, app, connection, port);
     } catch (error) {
       leg.reset();
       if (!(error instanceof Refusal)) throw error;
       this.#deps.reporter.refused(this.#parties(peer.id, port), error);
+    } finally {
+      release?.();
     }
   }
 
@@ -124,15 +147,15 @@ export class StreamServer {
     const { gatekeeper, app } = this.#deps;
     const { port, address } = destination;
     const parties = this.#parties(plainAddress(raw.remoteAddress ?? ''), port);
+    const account = this.#deps.memory.account('cleartext', parties.source);
     const fault = () => gatekeeper.plaintextFault(port) ?? this.#busy();
-    const socket = await this.#dial(
-      callerOn(raw),
-      fault,
-      (signal) => app.dialAt(address, port, signal),
-      (dialed) => this.#introduce(dialed, raw, destination),
+    const socket = await this.#dial({ ...callerOn(raw), account }, fault, (signal) =>
+      app.dialAt(address, port, signal),
     );
+    this.#introduce(socket, raw, destination);
     this.#start(socketLeg(raw), socket, {
       parties,
+      account,
       labels: { direction: 'inbound', security: 'plaintext', peer: '' },
       review: () => gatekeeper.plaintextFault(port),
     });
@@ -154,24 +177,17 @@ export class StreamServer {
     throw new Refusal('bad-header', 'the peer sent something that is no stream header');
   }
 
-  /**
-   * Dials the application for a peer that may reach it; asks again afterwards, since dialing takes time.
-   *
-   * @param raw the TCP connection of the peer, which may carry many streams
-   * @param admission granted before the application is dialed; absent for a tunnel, which has its own
-   */
-  #open(peer: AdmittedPeer, to: Wanted, caller: Caller, raw: Socket, admission?: Admission): Promise<Socket> {
+  /** Dials the application for a peer that may reach it; asks again afterwards, since dialing takes time. */
+  async #open(connection: PeerConnection, to: Wanted, caller: Caller): Promise<Socket> {
     const { gatekeeper, app, clock } = this.#deps;
-    const { port } = to;
-    return this.#dial(
-      caller,
-      () => gatekeeper.fault(peer, port, clock.now()) ?? this.#busy(),
-      (signal) => {
-        admission?.allowed();
-        return app.dial(port, signal);
-      },
-      (dialed) => this.#introduce(dialed, raw, to, peer),
-    );
+    const { peer, account, raw, admission } = connection;
+    const fault = () => gatekeeper.fault(peer, to.port, clock.now()) ?? this.#busy();
+    const socket = await this.#dial({ ...caller, account }, fault, (signal) => {
+      admission?.allowed();
+      return app.dial(to.port, signal);
+    });
+    this.#introduce(socket, raw, to, peer);
+    return socket;
   }
 
   /**
@@ -193,13 +209,15 @@ export class StreamServer {
   }
 
   async #dial(
-    caller: Caller,
+    caller: Caller & { readonly account: PeerAccount },
     fault: () => Refusal | undefined,
     dial: (signal: AbortSignal) => Promise<Socket>,
-    introduce: (dialed: Socket) => void,
   ): Promise<Socket> {
     const before = fault();
     if (before) throw before;
+    // Of both ends, for as long as the connection does not hold it itself.
+    const release = this.#deps.memory.take(caller.account, 2 * MEMORY_COSTS.socket);
+    if (!release) throw NO_MEMORY;
     const gone = new AbortController();
     caller.whenGone(() => gone.abort());
     this.#dialing += 1;
@@ -208,14 +226,12 @@ export class StreamServer {
       this.#dialing -= 1;
       const after = caller.isGone() ? new Refusal('client-gone', 'the peer went away') : fault();
       this.#dialing += 1;
-      if (!after) {
-        introduce(socket);
-        return socket;
-      }
+      if (!after) return socket;
       socket.destroy();
       throw after;
     } finally {
       this.#dialing -= 1;
+      release();
       caller.whenGone(undefined);
     }
   }
@@ -226,8 +242,9 @@ export class StreamServer {
     return new Refusal('limit', `this pod has ${this.#deps.settings.maxConnections} connections, its limit`);
   }
 
-  #carry(leg: Leg, app: Socket, peer: AdmittedPeer, port: number): void {
+  #carry(leg: Leg, app: Socket, { peer, account }: PeerConnection, port: number): void {
     this.#start(leg, app, {
+      account,
       parties: this.#parties(peer.id, port),
       labels: { direction: 'inbound', security: 'mtls', peer: peer.id },
       peer,
@@ -260,6 +277,12 @@ export class StreamServer {
     return { source, destination: `${namespace}/${service}`, ...(port === undefined ? {} : { port }) };
   }
 }
+
+/** Made once: its stack says nothing, and many may be refused. */
+const NO_MEMORY = new Refusal(
+  'limit',
+  'this sidecar has no memory left for more connections, or for more of this peer',
+);
 
 /** The port that a caller wants, and the address of this pod that it dialed where it did not dial the sidecar. */
 interface Wanted {

@@ -5,28 +5,29 @@ import type { Clock } from '#kube/clock.ts';
 
 import { admitShown } from '../connection/admit.ts';
 import type { AdmittedPeer } from '../connection/admit.ts';
-import { LivingPeer } from '../connection/living-peer.ts';
 import { expiryOf, reviewTime } from '../connection/peer-expiry.ts';
 import { Refusal } from '../connection/refusal.ts';
 import { ConnectionRegistry } from '../connection/registry.ts';
 import type { OpenConnection } from '../connection/registry.ts';
 import { resetReasonFor } from '../connection/reset-reason.ts';
 import type { DataPlaneSettings } from '../connection/settings.ts';
+import type { MemoryBudget } from '../memory/memory-budget.ts';
+import type { PeerAccount } from '../memory/peer-account.ts';
 import type { DataPlaneMetrics } from '../seams/data-plane-metrics.ts';
 import type { IdentitySource } from '../seams/identity-source.ts';
 import type { Siblings } from '../seams/siblings.ts';
-import { TunnelSession } from '../tunnel/session.ts';
-import { hashOfProof, tunnelProof } from '../tunnel/proof.ts';
-import type { WindowBudget } from '../tunnel/window-budget.ts';
-import { TlsWire } from '../tunnel/wire.ts';
+import { hashOfProof } from '../tunnel/proof.ts';
+import { ServerTunnel } from './server-tunnel.ts';
 import type { StreamServer } from './stream-server.ts';
+import { leastUseful, tooMany } from './tunnel-room.ts';
+import type { TunnelObstacle } from './tunnel-room.ts';
 
 export interface TunnelServerDeps {
   readonly identity: IdentitySource;
   readonly clock: Clock;
   readonly metrics: DataPlaneMetrics;
   readonly settings: DataPlaneSettings;
-  readonly budget: WindowBudget;
+  readonly memory: MemoryBudget;
   readonly streams: StreamServer;
   /** Absent in a sidecar of one process. */
   readonly siblings?: Siblings;
@@ -35,87 +36,89 @@ export interface TunnelServerDeps {
 /** The tunnels that other sidecars opened to this one. */
 export class TunnelServer {
   readonly #deps: TunnelServerDeps;
-  readonly #tunnels: ConnectionRegistry;
-  readonly #byProof = new Map<string, { readonly peer: LivingPeer; readonly session: TunnelSession }>();
+  readonly #registry: ConnectionRegistry;
+  readonly #byProof = new Map<string, ServerTunnel>();
+  /** Those that had to go, in this order, while their peers have not closed them. They no longer count. */
+  readonly #evicted = new Set<ServerTunnel>();
   #leaving = false;
 
   constructor(deps: TunnelServerDeps) {
     this.#deps = deps;
-    this.#tunnels = new ConnectionRegistry(deps.clock);
+    this.#registry = new ConnectionRegistry(deps.clock);
   }
 
   /** Tunnels that are open. */
   get open(): number {
-    return this.#tunnels.size;
+    return this.#registry.size;
   }
 
-  /** Serves one connection of an admitted peer that chose `mesh/1`. */
-  serve(raw: Socket, tls: TLSSocket, first: AdmittedPeer): void {
-    const { clock, budget, streams, settings, metrics } = this.#deps;
-    const peer = new LivingPeer(first);
-    const proof = tunnelProof(tls);
+  /**
+   * Serves one connection of an admitted peer that chose `mesh/1`.
+   *
+   * @param account of the peer
+   */
+  serve(raw: Socket, tls: TLSSocket, peer: AdmittedPeer, account: PeerAccount): void {
+    const { clock, memory, streams, settings, metrics } = this.#deps;
     let questions = MAX_QUESTIONS;
-    const tunnel: OpenConnection = {
+    const tunnel: ServerTunnel = new ServerTunnel({
+      raw,
+      tls,
       peer,
-      expiresAt: () => expiryOf(peer, settings) + AFTER_STREAMS_MS,
-      review: (now) => this.#review(peer, now),
-      cut: (why) => session.close(resetReasonFor(why.reason), why.message),
-    };
-    const session = new TunnelSession({
-      role: 'acceptor',
-      wire: new TlsWire(raw, tls),
+      account,
       clock,
-      budget,
+      memory,
+      idleMs: settings.servedTunnelIdleMs,
       lingerMs: settings.lingerMs,
-      events: {
-        onStream: (stream) => void streams.tunnelStream(stream, peer, raw),
-        onVouch: (older) => {
-          if (this.#byProof.has(older)) this.#vouched(session, peer, older);
-          else if (questions-- > 0) void this.#askSiblings({ session, proof, peer }, older);
-        },
-        onClose: ({ reason }) => {
-          this.#byProof.delete(proof);
-          this.#tunnels.remove(tunnel);
-          metrics.tunnelClosed('inbound', reason ?? 'unknown');
-        },
+      serve: (stream) => streams.tunnelStream(stream, { peer: tunnel.peer, account, raw }),
+      onVouch: (newer, older) => {
+        if (this.#byProof.has(older)) this.#vouched(newer, older);
+        else if (questions-- > 0) void this.#askSiblings(newer, older);
+      },
+      onClose: (_tunnel, { reason }) => {
+        this.#byProof.delete(tunnel.proof);
+        this.#registry.remove(open);
+        metrics.tunnelClosed('inbound', reason ?? 'unknown');
       },
     });
-    this.#byProof.set(proof, { peer, session });
-    this.#tunnels.add(tunnel);
+    const open = this.#openConnection(tunnel);
+    const hasRoom = this.#makeRoom(account, tunnel.fixedBytes);
+    this.#byProof.set(tunnel.proof, tunnel);
+    this.#registry.add(open);
+    memory.add(tunnel);
+    tunnel.whenGone(() => memory.remove(tunnel));
     metrics.tunnelOpened('inbound');
-    session.start();
-    if (this.#leaving) session.goAway('draining', 'this pod is shutting down');
+    tunnel.start();
+    if (this.#leaving) tunnel.leave('draining', SHUTTING_DOWN);
+    else if (!hasRoom) this.#evict(tunnel);
   }
 
   /** Whose tunnels they are. */
   peers(): Iterable<AdmittedPeer> {
-    return this.#tunnels.peers();
+    return this.#registry.peers();
   }
 
   /** Asks of every tunnel whether its peer is believed still. */
   review(): void {
-    this.#tunnels.review();
+    this.#registry.review();
   }
 
   /** Tells every peer that no more streams are taken; those that are open go on. */
   goAway(): void {
     this.#leaving = true;
-    for (const { session } of [...this.#byProof.values()])
-      session.goAway('draining', 'this pod is shutting down');
+    for (const tunnel of [...this.#byProof.values()]) tunnel.leave('draining', SHUTTING_DOWN);
   }
 
   /** A peer that renewed its certificate opens a new tunnel and says which older ones are its own. */
-  #vouched(session: TunnelSession, peer: LivingPeer, proof: string): void {
+  #vouched(newer: ServerTunnel, proof: string): void {
     const older = this.#byProof.get(proof);
-    if (older && older.session !== session && older.peer.renew(peer.proof)) session.vouch(proof);
+    if (older && older !== newer && older.peer.renew(newer.peer.proof)) newer.session.vouch(proof);
   }
 
   /** That tunnel is not here; one may have reached each process of this sidecar. */
-  async #askSiblings(newer: Vouching, proof: string): Promise<void> {
+  async #askSiblings(newer: ServerTunnel, proof: string): Promise<void> {
     const { siblings } = this.#deps;
     const renewed = await siblings?.renew(hashOfProof(proof), newer.peer.shown);
-    if (renewed === true && this.#byProof.get(newer.proof)?.session === newer.session)
-      newer.session.vouch(proof);
+    if (renewed === true && this.#byProof.get(newer.proof) === newer) newer.session.vouch(proof);
   }
 
   /**
@@ -137,21 +140,64 @@ export class TunnelServer {
     }
   }
 
-  #review(peer: LivingPeer, now: number): Refusal | undefined {
+  /**
+   * Ends tunnels that carry nothing until one more fits.
+   *
+   * @param bytes that it takes
+   * @returns false when it does not fit all the same: the others are in use
+   */
+  #makeRoom(account: PeerAccount, bytes: number): boolean {
+    for (;;) {
+      const obstacle = this.#obstacle(account, bytes);
+      if (!obstacle) return true;
+      const victim = leastUseful(this.#byProof.values(), account, obstacle);
+      if (!victim) return false;
+      this.#evict(victim);
+    }
+  }
+
+  #obstacle(account: PeerAccount, bytes: number): TunnelObstacle | undefined {
+    const { memory } = this.#deps;
+    const staying = [...this.#byProof.values()].filter((tunnel) => !this.#evicted.has(tunnel));
+    return tooMany(staying, account, memory.bytes) ?? memory.obstacle(account, bytes);
+  }
+
+  /** Its peer is given the time to close it, for what it may have sent meanwhile; but not of too many at a time. */
+  #evict(tunnel: ServerTunnel): void {
+    tunnel.leave('limit', 'this sidecar has too many tunnels, or too many of this peer');
+    this.#deps.memory.leaves(tunnel);
+    this.#evicted.add(tunnel);
+    tunnel.whenGone(() => this.#evicted.delete(tunnel));
+    const [oldest] = this.#evicted;
+    if (oldest && this.#evicted.size > MOST_EVICTED) {
+      this.#evicted.delete(oldest);
+      oldest.shed();
+    }
+  }
+
+  #openConnection({ peer, session }: ServerTunnel): OpenConnection {
+    const { settings } = this.#deps;
+    return {
+      peer,
+      expiresAt: () => expiryOf(peer, settings) + AFTER_STREAMS_MS,
+      review: (now) => this.#review(peer, now),
+      cut: (why) => session.close(resetReasonFor(why.reason), why.message),
+    };
+  }
+
+  #review(peer: AdmittedPeer, now: number): Refusal | undefined {
     const snapshot = this.#deps.identity.current();
     return snapshot && peer.fault(snapshot.bundle, reviewTime(peer, now, this.#deps.settings));
   }
 }
 
-interface Vouching {
-  readonly session: TunnelSession;
-  /** Of the tunnel itself, not of the one that is vouched for. */
-  readonly proof: string;
-  readonly peer: LivingPeer;
-}
+const SHUTTING_DOWN = 'this pod is shutting down';
 
 /** How often a peer may make us ask the other processes, in one tunnel; it has four tunnels to us, and so few to vouch for. */
 const MAX_QUESTIONS = 16;
+
+/** Tunnels that had to go and are still there. */
+const MOST_EVICTED = 32;
 
 /** Streams are reviewed first, so that each is reported with its own reason. */
 const AFTER_STREAMS_MS = 50;

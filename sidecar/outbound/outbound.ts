@@ -17,6 +17,7 @@ import type { DataPlaneSettings } from '../connection/settings.ts';
 import { SocketSet } from '../connection/socket-set.ts';
 import { formatAddress, isLoopback, localAddress } from '../original-destination/original-destination.ts';
 import type { OriginalDestination, SocketAddress } from '../original-destination/original-destination.ts';
+import type { MemoryBudget } from '../memory/memory-budget.ts';
 import type { DataPlaneMetrics } from '../seams/data-plane-metrics.ts';
 import type { IdentitySource } from '../seams/identity-source.ts';
 import type { Resolver } from '../seams/resolver.ts';
@@ -34,6 +35,7 @@ export interface OutboundDeps {
   readonly clock: Clock;
   readonly log: Logger;
   readonly metrics: DataPlaneMetrics;
+  readonly memory: MemoryBudget;
   readonly settings: DataPlaneSettings;
   /** Addresses of this pod: a connection to one of the sidecar's own ports there leads in a circle. */
   readonly podIPs: readonly string[];

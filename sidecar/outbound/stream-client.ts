@@ -13,6 +13,10 @@ import type { DataPlaneSettings } from '../connection/settings.ts';
 import { SplicedConnection } from '../connection/spliced-connection.ts';
 import { formatAddress } from '../original-destination/original-destination.ts';
 import type { SocketAddress } from '../original-destination/original-destination.ts';
+import { MEMORY_COSTS } from '../memory/costs.ts';
+import type { Holding } from '../memory/holding.ts';
+import type { MemoryBudget } from '../memory/memory-budget.ts';
+import type { PeerAccount } from '../memory/peer-account.ts';
 import type { DataPlaneMetrics } from '../seams/data-plane-metrics.ts';
 import type { IdentitySource } from '../seams/identity-source.ts';
 import type { Resolution, Target } from '../seams/resolver.ts';
@@ -25,6 +29,7 @@ export interface StreamClientDeps {
   readonly identity: IdentitySource;
   readonly clock: Clock;
   readonly metrics: DataPlaneMetrics;
+  readonly memory: MemoryBudget;
   readonly settings: DataPlaneSettings;
   readonly registry: ConnectionRegistry;
   readonly reporter: Reporter;
@@ -119,13 +124,17 @@ export class StreamClient {
 
   async #toService(app: Socket, target: Target, wanted: Wanted, call: Call): Promise<void> {
     const original = wanted.address && formatAddress(wanted.address);
+    const { memory } = this.#deps;
+    const client = socketLeg(app);
+    const early = new EarlyBytes(client);
+    const waiting = earlyHolding(early, app, memory.account('application', ''));
+    memory.add(waiting);
     try {
-      const client = socketLeg(app);
-      const early = new EarlyBytes(client);
       const stream = await this.#deps.dialer.dial(target, original, early, call.signal);
+      const account = memory.account(stream.peer.id, stream.endpoint.address);
       const fault = app.destroyed
         ? new Refusal('client-gone', 'the application closed its connection')
-        : this.#review(stream.peer, this.#deps.clock.now());
+        : (this.#review(stream.peer, this.#deps.clock.now()) ?? this.#fault(account));
       if (fault) {
         stream.leg.reset();
         stream.finished();
@@ -137,6 +146,7 @@ export class StreamClient {
         {
           client,
           server: stream.leg,
+          account,
           // Not the early bytes themselves: the connection would keep them as long as it lives.
           carried: { bytes: early.bytes, ended: early.ended },
           parties: call.parties,
@@ -154,12 +164,17 @@ export class StreamClient {
     } catch (error) {
       target.release();
       throw error;
+    } finally {
+      memory.remove(waiting);
     }
   }
 
   /** Not of the mesh: the bytes pass untouched. */
   async #outside(app: Socket, destination: SocketAddress, call: Call): Promise<void> {
-    const { clock, settings } = this.#deps;
+    const { clock, memory, settings } = this.#deps;
+    const account = memory.account('outside', destination.address);
+    const fault = this.#fault(account);
+    if (fault) throw fault;
     let socket: Socket;
     try {
       const timeoutMs = settings.passthroughConnectMs;
@@ -173,12 +188,19 @@ export class StreamClient {
       {
         client: socketLeg(app),
         server: socketLeg(socket),
+        account,
         parties: call.parties,
         labels: { direction: 'outbound', security: 'passthrough', peer: '' },
         review: () => undefined,
       },
       this.#deps,
     ).start();
+  }
+
+  /** Whether what is there for the other end already is too much for one connection more. */
+  #fault(account: PeerAccount): Refusal | undefined {
+    if (!this.#deps.memory.obstacle(account, 2 * MEMORY_COSTS.socket)) return undefined;
+    return new Refusal('limit', 'this sidecar has no memory left for more connections, or for more to there');
   }
 
   #review(peer: AdmittedPeer, now: number): Refusal | undefined {
@@ -197,4 +219,16 @@ export class StreamClient {
 interface Call {
   readonly parties: Parties;
   readonly signal: AbortSignal;
+}
+
+/** An application's connection that is not led anywhere yet. */
+function earlyHolding(early: EarlyBytes, app: Socket, account: PeerAccount): Holding {
+  return {
+    account,
+    fixedBytes: MEMORY_COSTS.socket,
+    get waitingBytes() {
+      return early.waitingBytes;
+    },
+    shed: () => resetSocket(app),
+  };
 }

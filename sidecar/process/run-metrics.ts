@@ -1,5 +1,6 @@
 import type { Catalog } from '../catalog/catalog.ts';
 import type { EndpointPool } from '../catalog/endpoint-pool.ts';
+import type { MemoryBudget } from '../memory/memory-budget.ts';
 import type { IdentityManager } from '../identity/identity-manager.ts';
 import type { PolicyWatch } from '../policy/policy-watch.ts';
 import type { Readiness } from '../admin/health-routes.ts';
@@ -15,6 +16,7 @@ export interface MetricSources {
   readonly trust: Pick<Trust, 'stats' | 'current'>;
   readonly catalog: Pick<Catalog, 'stats' | 'index'>;
   readonly pool: Pick<EndpointPool, 'size'>;
+  readonly memory: Pick<MemoryBudget, 'bytes' | 'fixed' | 'waiting'>;
 }
 
 /** Numbers that are read when Prometheus asks, so that an idle sidecar is idle. */
@@ -82,6 +84,15 @@ export function processFamilies(sources: MetricSources): readonly Family[] {
       },
       () => restarts(sources),
     ),
+    byLabel(
+      {
+        name: 'mesh_peer_memory_bytes',
+        help: 'Memory that peers can fill: the limit, what connections take, and what waits in them.',
+        type: 'gauge',
+        label: 'use',
+      },
+      () => peerMemory(sources),
+    ),
     ...runtimeFamilies(sources),
   ];
 }
@@ -98,6 +109,14 @@ export function runtimeFamilies({ startedAt }: Pick<MetricSources, 'startedAt'>)
       return (user + system) / 1e6;
     }),
     gauge('nodejs_heap_used_bytes', 'Part of the heap that is in use.', () => process.memoryUsage().heapUsed),
+  ];
+}
+
+function peerMemory({ memory }: MetricSources): Iterable<readonly [string, number]> {
+  return [
+    ['limit', memory.bytes],
+    ['connections', memory.fixed],
+    ['waiting', memory.waiting],
   ];
 }
 

@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import { totalmem } from 'node:os';
 
 import { OPERATOR_SERVICE, PORTS } from '#core/constants.ts';
 import { MESH_DEFAULTS } from '#core/model/mesh-settings.ts';
@@ -36,13 +37,14 @@ import type { ControlHandler } from '../inbound/control.ts';
 import { Inbound } from '../inbound/inbound.ts';
 import type { OriginalDestination } from '../original-destination/original-destination.ts';
 import { Outbound } from '../outbound/outbound.ts';
+import { MemoryBudget } from '../memory/memory-budget.ts';
+import { memoryForPeers } from '../memory/memory-limit.ts';
 import { PolicyWatch } from '../policy/policy-watch.ts';
 import type { Siblings } from '../seams/siblings.ts';
 import { trustReport } from '../trust/leaning.ts';
 import type { TrustReport } from '../trust/leaning.ts';
 import { Trust } from '../trust/trust.ts';
 import { TunnelTransport } from '../tunnel/tunnel-transport.ts';
-import { WindowBudget } from '../tunnel/window-budget.ts';
 import { processFamilies } from './run-metrics.ts';
 import { shutDown } from './shutdown.ts';
 import type { ShutdownTimes } from './shutdown.ts';
@@ -88,13 +90,12 @@ export interface SidecarOptions {
   readonly busyElsewhere?: () => boolean;
   /** The other processes of this sidecar, where it has several. */
   readonly siblings?: Siblings;
+  /** What peers may make this process hold, bytes; default: by the memory limit of the container. */
+  readonly memoryForPeers?: number;
 }
 
 /** Where the local admin port is; containers of a pod share its loopback. */
 export const LOCAL_HOSTS: readonly string[] = ['127.0.0.1', '::1'];
-
-/** What the windows of all streams of this process may grow by, bytes. */
-const WINDOW_GROWTH_BYTES = 33_554_432;
 
 /** Access is granted right after the pod was made; a refusal of the first moments is asked again soon. */
 const FORBIDDEN_CAP_MS = 800;
@@ -171,8 +172,8 @@ export class Sidecar implements Readiness {
       podIps: config.podIps,
     });
 
-    const budget = new WindowBudget(WINDOW_GROWTH_BYTES);
-    const dataPlane = { identity: this.identity, clock, log, metrics, settings, budget };
+    const memory = new MemoryBudget(options.memoryForPeers ?? memoryOfThisProcess(config.cores), clock);
+    const dataPlane = { identity: this.identity, clock, log, metrics, settings, memory };
     const toPeers = { ...dataPlane, port: listen.peerPort };
     const appAt = appAddresses(config.podIps, config.transparent);
     this.inbound = new Inbound({
@@ -194,7 +195,7 @@ export class Sidecar implements Readiness {
       ...(config.transparent ? { transparent: { originalDestination, port: listen.outboundPort } } : {}),
     });
 
-    const sources = { ...this.#parts(), readiness: this, startedAt: clock.now(), pool: this.#pool };
+    const sources = { ...this.#parts(), readiness: this, startedAt: clock.now(), pool: this.#pool, memory };
     this.families = () => [...metrics.families(), ...processFamilies(sources)];
     this.#routes = new HealthRoutes({
       readiness: this,
@@ -346,4 +347,9 @@ export class Sidecar implements Readiness {
       outbound: { open: this.outbound.open, accepted: this.outbound.accepted },
     };
   }
+}
+
+/** @param processes that share the container's memory */
+function memoryOfThisProcess(processes: number): number {
+  return memoryForPeers({ constrained: process.constrainedMemory(), total: totalmem(), processes });
 }

@@ -8,10 +8,10 @@ import type { DataPlaneSettings } from '../connection/settings.ts';
 import { AppDialer } from '../inbound/app-dialer.ts';
 import { Inbound } from '../inbound/inbound.ts';
 import type { InboundDeps } from '../inbound/inbound.ts';
+import { MemoryBudget } from '../memory/memory-budget.ts';
 import { FakeOriginalDestination } from '../original-destination/original-destination.fake.ts';
 import { Outbound } from '../outbound/outbound.ts';
 import { TunnelTransport } from '../tunnel/tunnel-transport.ts';
-import { WindowBudget } from '../tunnel/window-budget.ts';
 import { FakeApp, FakeClient } from './app.fake.ts';
 import { eventually } from './eventually.fake.ts';
 import { freePort } from '#kube/free-port.fake.ts';
@@ -19,7 +19,8 @@ import { FakeMetrics } from './metrics.fake.ts';
 import { FakeIdentity, FakeOwnService, FakePolicy, FakeResolver, FakeTarget } from './sources.fake.ts';
 
 export const WEB = { namespace: 'shop', service: 'web' };
-const BUDGET = new WindowBudget(33_554_432);
+/** What peers may fill in each sidecar, bytes. */
+const MEMORY_BYTES = 268_435_456;
 export const DB = { namespace: 'shop', service: 'db' };
 
 /** A pod of `db`: application and the inbound half of its sidecar, on a loopback address of its own. */
@@ -31,6 +32,7 @@ export interface ServerPod {
   readonly metrics: FakeMetrics;
   readonly log: FakeLog;
   readonly originalDestination: FakeOriginalDestination;
+  readonly memory: MemoryBudget;
 }
 
 export interface ServerPodOptions {
@@ -55,6 +57,7 @@ export class FakeMesh {
     metrics: FakeMetrics;
     log: FakeLog;
     originalDestination: FakeOriginalDestination;
+    memory: MemoryBudget;
   };
   readonly outbound: Outbound;
   readonly pods: ServerPod[] = [];
@@ -80,8 +83,9 @@ export class FakeMesh {
       metrics: new FakeMetrics(),
       log: new FakeLog(),
       originalDestination: new FakeOriginalDestination(),
+      memory: new MemoryBudget(MEMORY_BYTES, systemClock),
     };
-    const shared = { ...this.web, clock: systemClock, settings: this.settings, budget: BUDGET };
+    const shared = { ...this.web, clock: systemClock, settings: this.settings };
     this.outbound = new Outbound({
       ...shared,
       resolver: this.resolver,
@@ -129,8 +133,9 @@ export class FakeMesh {
       metrics: new FakeMetrics(),
       log: new FakeLog(),
       originalDestination: new FakeOriginalDestination(),
+      memory: options.inbound?.memory ?? new MemoryBudget(MEMORY_BYTES, systemClock),
     };
-    const shared = { ...pod, clock: systemClock, settings: this.settings, budget: BUDGET };
+    const shared = { ...pod, clock: systemClock, settings: this.settings };
     const inbound = new Inbound({
       ...shared,
       policy: this.policy,
@@ -190,6 +195,7 @@ export class FakeMesh {
       inboundOpen: sum((pod) => pod.inbound.open),
       inboundAccepted: sum((pod) => pod.inbound.accepted),
       targetsHeld: this.target.held,
+      memory: this.web.memory.fixed + sum((pod) => pod.memory.fixed),
       listeners:
         this.policy.listeners + this.own.listeners + this.target.listeners + this.web.identity.listeners,
     });

@@ -14,9 +14,9 @@ import type { Ending } from './app.fake.ts';
 export class RawPeer {
   readonly raw: Socket;
   tls: TLSSocket | undefined;
-  received = Buffer.alloc(0);
   ending: Ending = 'open';
   secure = false;
+  #received: Buffer[] = [];
 
   private constructor(raw: Socket) {
     this.raw = raw;
@@ -34,9 +34,15 @@ export class RawPeer {
     return peer;
   }
 
+  /** What came so far. */
+  get received(): Buffer {
+    if (this.#received.length !== 1) this.#received = [Buffer.concat(this.#received)];
+    return this.#received[0]!;
+  }
+
   /** Collects what comes without TLS. */
   listen(): this {
-    this.raw.on('data', (chunk: Buffer) => (this.received = Buffer.concat([this.received, chunk])));
+    this.raw.on('data', (chunk: Buffer) => this.#received.push(chunk));
     this.raw.on('end', () => this.onEnd());
     return this;
   }
@@ -50,7 +56,7 @@ export class RawPeer {
       ...options,
     });
     this.tls = tls;
-    tls.on('data', (chunk: Buffer) => (this.received = Buffer.concat([this.received, chunk])));
+    tls.on('data', (chunk: Buffer) => this.#received.push(chunk));
     tls.on('end', () => this.onEnd());
     tls.on('error', () => (this.ending = 'reset'));
     tls.on('secureConnect', () => (this.secure = true));

@@ -62,7 +62,7 @@ export class TunnelPeer {
 
   /** Waits until it is cut off. @returns what it was told */
   async goodbye(): Promise<{ readonly code: number; readonly text: string } | undefined> {
-    await eventually(() => this.peer.ending !== 'open');
+    await eventually(() => this.peer.ending !== 'open', 30_000);
     const last = this.frames.find(({ type }) => type === FRAME.goAway);
     return last && farewellIn(last);
   }

@@ -32,7 +32,7 @@ export class PodTunnel {
 
   /** Waits until it is cut off. @returns what it was told */
   async goodbye(): Promise<{ readonly code: number; readonly text: string } | undefined> {
-    await eventually(() => this.closed);
+    await eventually(() => this.closed, 30_000);
     const last = this.frames.find(({ type }) => type === FRAME.goAway);
     return last && farewellIn(last);
   }

@@ -1,18 +1,22 @@
 import type { Clock, Timer } from '#kube/clock.ts';
 
 import { LivingPeer } from '../connection/living-peer.ts';
+import { tlsMemory } from '../memory/costs.ts';
+import type { Holding } from '../memory/holding.ts';
+import type { MemoryBudget } from '../memory/memory-budget.ts';
+import type { PeerAccount } from '../memory/peer-account.ts';
 import type { PeerConnection } from '../transport/peer-dialer.ts';
 import { tunnelProof } from './proof.ts';
 import { agedMs, nextLookMs } from './aging.ts';
 import { TunnelSession } from './session.ts';
 import type { SessionEnd } from './session.ts';
-import type { WindowBudget } from './window-budget.ts';
 import { TlsWire } from './wire.ts';
 
 export interface ClientTunnelOptions {
   readonly connection: PeerConnection;
   readonly clock: Clock;
-  readonly budget: WindowBudget;
+  readonly memory: MemoryBudget;
+  readonly account: PeerAccount;
   /** How long it is kept without a stream, milliseconds. */
   readonly idleMs: number;
   /** See {@link SessionOptions.lingerMs}. */
@@ -25,7 +29,9 @@ export interface ClientTunnelOptions {
 }
 
 /** A tunnel that this side opened. */
-export class ClientTunnel {
+export class ClientTunnel implements Holding {
+  readonly account: PeerAccount;
+  readonly fixedBytes: number;
   readonly session: TunnelSession;
   readonly peer: LivingPeer;
   /** Version of our identity that was shown. */
@@ -38,7 +44,9 @@ export class ClientTunnel {
   #aging: Timer | undefined;
 
   constructor(options: ClientTunnelOptions) {
-    const { connection, clock, budget } = options;
+    const { connection, clock, memory, account } = options;
+    this.account = account;
+    this.fixedBytes = tlsMemory(connection.raw);
     this.#options = options;
     this.#clock = clock;
     this.peer = new LivingPeer(connection.peer);
@@ -48,7 +56,9 @@ export class ClientTunnel {
       role: 'dialer',
       wire: new TlsWire(connection.raw, connection.tls),
       clock,
-      budget,
+      growth: memory.growth,
+      frames: account.frames,
+      onArrived: memory.arrived,
       lingerMs: options.lingerMs,
       events: {
         onIdle: () => this.idle(),
@@ -60,9 +70,19 @@ export class ClientTunnel {
         },
       },
     });
+    memory.add(this);
+    connection.raw.once('close', () => memory.remove(this));
     this.session.start();
     this.expectAging();
     this.idle();
+  }
+
+  get waitingBytes(): number {
+    return this.session.waitingBytes;
+  }
+
+  shed(): void {
+    this.session.abort('limit', 'the memory of this sidecar is used up');
   }
 
   /** Counts its time without a stream from now. */

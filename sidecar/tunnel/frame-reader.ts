@@ -6,8 +6,10 @@ export interface FrameHandler {
   dataBegins(stream: number, length: number): void;
   /** Bytes of the DATA frame begun last; a view of what was pushed, not a copy. */
   dataPiece(piece: Buffer): void;
-  /** A frame that is not DATA. The payload is good until the call returns. */
+  /** A frame that is not DATA. The payload is good until the call returns; that of a type that nobody here knows is left out. */
   frame(type: number, stream: number, payload: Buffer): void;
+  /** The header of a frame of a type that nobody here knows: so many bytes follow, and then `frame`. */
+  unknownBegins?(length: number): void;
 }
 
 /** The other side sent what no frame can be. */
@@ -33,6 +35,7 @@ export class FrameReader {
   #control = NO_BYTES;
   #controlBytes = 0;
   #stopped = false;
+  #paused = false;
 
   constructor(handler: FrameHandler) {
     this.#handler = handler;
@@ -43,10 +46,19 @@ export class FrameReader {
     this.#stopped = true;
   }
 
-  /** @throws ProtocolError; nothing may be pushed afterwards */
-  push(chunk: Buffer): void {
+  /** Reads no more of what is being pushed, after the frame that is being told. */
+  pause(): void {
+    this.#paused = true;
+  }
+
+  /**
+   * @returns how much of the chunk was read: all of it, unless `pause` was called meanwhile. The rest is to be pushed later.
+   * @throws ProtocolError; nothing may be pushed afterwards
+   */
+  push(chunk: Buffer): number {
     let at = 0;
-    while (at < chunk.length && !this.#stopped) {
+    this.#paused = false;
+    while (at < chunk.length && !this.#stopped && !this.#paused) {
       if (this.#left > 0) {
         const end = Math.min(chunk.length, at + this.#left);
         this.#take(chunk, at, end);
@@ -59,11 +71,12 @@ export class FrameReader {
         chunk.copy(this.#header, this.#headerBytes, at, end);
         this.#headerBytes += end - at;
         at = end;
-        if (this.#headerBytes < HEADER_BYTES) return;
+        if (this.#headerBytes < HEADER_BYTES) return at;
         this.#headerBytes = 0;
         this.#begin(this.#header, 0);
       }
     }
+    return this.#stopped ? chunk.length : at;
   }
 
   #begin(bytes: Buffer, at: number): void {
@@ -78,7 +91,8 @@ export class FrameReader {
       throw new ProtocolError(`a frame of ${length} bytes; at most ${MAX_PAYLOAD} are allowed`);
     }
     if (type === FRAME.data) return this.#handler.dataBegins(stream, length);
-    if (KNOWN.has(type) && length > MAX_CONTROL_PAYLOAD) {
+    if (!KNOWN.has(type)) this.#handler.unknownBegins?.(length);
+    else if (length > MAX_CONTROL_PAYLOAD) {
       throw new ProtocolError(
         `a control frame of ${length} bytes; at most ${MAX_CONTROL_PAYLOAD} are allowed`,
       );

@@ -18,6 +18,11 @@ export class FrameWriter {
     return this.#slab?.used ?? 0;
   }
 
+  /** Memory that they take. */
+  get memory(): number {
+    return this.#slab?.memory.length ?? 0;
+  }
+
   /** Whether a frame with so long a payload still fits to what was collected; what was not must be taken first. */
   fits(length: number): boolean {
     return !this.#slab || this.#slab.used + HEADER_BYTES + length <= this.#slab.memory.length;

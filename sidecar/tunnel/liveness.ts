@@ -13,8 +13,6 @@ export interface LivenessEvents {
   dead(text: string): void;
   /** Whether bytes wait to leave, and a number that grows when some left. */
   sending(): { readonly waiting: boolean; readonly progress: number };
-  /** Every {@link TICK_MS}. */
-  tick(): void;
 }
 
 /** Notices when the other end of a tunnel is gone without a word: a pulled cable, a stopped process, a dead node. */
@@ -57,7 +55,6 @@ export class Liveness {
   readonly #tick = (): void => {
     const late = this.#clock.now() - this.#expected > LATE_MS;
     this.start();
-    this.#events.tick();
     if (this.#isStuck()) {
       return this.#events.dead(`the peer has read nothing for ${(STUCK_TICKS * TICK_MS) / 1000} seconds`);
     }

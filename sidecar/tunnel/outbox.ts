@@ -31,6 +31,9 @@ export class Outbox implements StreamSender {
   #congested = false;
   #stopped = false;
   #progress = 0;
+  /** Writes that have not left, and the memory that they keep. */
+  #writes = 0;
+  #written = 0;
   /** Frames with data in this turn; turns in a row with no more than one; and when the last turn ended, milliseconds. */
   #frames = 0;
   #single = 0;
@@ -53,6 +56,11 @@ export class Outbox implements StreamSender {
   /** Bytes that have not left. */
   get backlog(): number {
     return this.#wire.backlog + this.#writer.bytes;
+  }
+
+  /** Memory of what has not left: TLS keeps what it was given until what it made of it has left. */
+  get waitingBytes(): number {
+    return this.#written + this.#wire.backlog + this.#writer.memory;
   }
 
   /** Grows whenever something has left. */
@@ -120,7 +128,12 @@ export class Outbox implements StreamSender {
   flush(): void {
     const slab = this.#writer.take();
     if (!slab || this.#stopped) return;
-    this.#wire.write(slab.memory.subarray(0, slab.used), (left) => {
+    const { memory, used } = slab;
+    this.#writes += 1;
+    this.#written += memory.length;
+    this.#wire.write(memory.subarray(0, used), (left) => {
+      this.#writes -= 1;
+      this.#written -= memory.length;
       if (left) slabs.give(slab);
       this.#flushed();
     });
@@ -149,11 +162,17 @@ export class Outbox implements StreamSender {
     this.#lastTurn = now;
     this.#frames = 0;
     if (!this.#congested && this.#waiting.size > 0) this.#pump();
-    this.flush();
+    this.#flushNext();
   };
+
+  /** One write after the other: what is collected meanwhile leaves together, and a peer that reads nothing holds one and not many. */
+  #flushNext(): void {
+    if (this.#writes === 0) this.flush();
+  }
 
   #flushed(): void {
     this.#progress += 1;
+    this.#flushNext();
     if (!this.#congested || this.backlog > RELIEVED_BYTES) return;
     this.#congested = false;
     if (this.#waiting.size > 0) this.#schedule();

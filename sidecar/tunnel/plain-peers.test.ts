@@ -7,7 +7,7 @@ import { DEFAULT_SETTINGS } from '../connection/settings.ts';
 import { ALPN_STREAM } from '../transport/alpn.ts';
 import type { PeerDialer } from '../transport/peer-dialer.ts';
 import { TunnelPool } from './tunnel-pool.ts';
-import { WindowBudget } from './window-budget.ts';
+import { MemoryBudget } from '../memory/memory-budget.ts';
 
 /** Peers of which one side does not speak `mesh/1`: each connection has a TLS connection of its own. */
 
@@ -79,7 +79,13 @@ test('a peer that spoke no tunnels is believed for a minute, and a pool of nothi
       address: '10.0.0.1',
       expect: `spiffe://cluster.local/ns/${DB.namespace}/dc/dc1/svc/${DB.service}` as never,
     },
-    { dialer, clock, metrics: new FakeMetrics(), settings: DEFAULT_SETTINGS, budget: new WindowBudget(0) },
+    {
+      dialer,
+      clock,
+      metrics: new FakeMetrics(),
+      settings: DEFAULT_SETTINGS,
+      memory: new MemoryBudget(1_048_576, clock),
+    },
     () => (empty += 1),
   );
   expect(pool.speaksPlain).toBe(false);

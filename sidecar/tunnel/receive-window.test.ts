@@ -2,7 +2,7 @@ import * as fc from 'fast-check';
 
 import { MAX_STREAM_WINDOW, ReceiveWindow } from './receive-window.ts';
 import type { WindowShare } from './receive-window.ts';
-import { WindowBudget } from './window-budget.ts';
+import { WindowBudget } from '../memory/window-budget.ts';
 
 const BASE = 32_768;
 

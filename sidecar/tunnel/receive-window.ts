@@ -1,4 +1,4 @@
-import type { WindowBudget } from './window-budget.ts';
+import type { WindowBudget } from '../memory/window-budget.ts';
 
 /** The most a stream's window grows to: what a gigabyte per second needs over a millisecond. */
 export const MAX_STREAM_WINDOW = 1_048_576;

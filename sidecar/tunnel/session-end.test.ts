@@ -101,9 +101,9 @@ test('a peer that takes nothing does not keep a closed tunnel', async () => {
 
 test('what the peer said last is told when the connection then goes', async () => {
   await pair.stream();
-  pair.acceptor.close('protocol-error', 'far more control frames than work');
+  pair.acceptor.close('protocol-error', 'far more frames without work than work');
   await pair.settle();
   expect(pair.ends.dialer!.reason).toBe('tunnel-lost');
-  expect(pair.ends.dialer!.text).toContain('far more control frames than work');
+  expect(pair.ends.dialer!.text).toContain('far more frames without work than work');
   pair.dialer.close('idle', 'too late');
 });

@@ -3,7 +3,8 @@ import { FakeClock } from '#kube/clock.fake.ts';
 import { TunnelSession } from './session.ts';
 import type { SessionEnd } from './session.ts';
 import type { TunnelStream } from './tunnel-stream.ts';
-import { WindowBudget } from './window-budget.ts';
+import { WindowBudget } from '../memory/window-budget.ts';
+import { FrameBudget } from './frame-budget.ts';
 import { FakeWire } from './wire.fake.ts';
 
 export const PAIR_BUDGET = 8_388_608;
@@ -30,10 +31,11 @@ export class SessionPair {
   constructor() {
     const [one, other] = FakeWire.pair();
     this.wires = [one, other];
-    const shared = { clock: this.clock, budget: this.budget, lingerMs: 1_000 };
+    const shared = { clock: this.clock, growth: this.budget, lingerMs: 1_000 };
     this.dialer = new TunnelSession({
       ...shared,
       role: 'dialer',
+      frames: new FrameBudget(this.clock),
       wire: one,
       events: {
         onIdle: () => (this.idle += 1),
@@ -45,6 +47,7 @@ export class SessionPair {
     this.acceptor = new TunnelSession({
       ...shared,
       role: 'acceptor',
+      frames: new FrameBudget(this.clock),
       wire: other,
       events: {
         onStream: (stream) => this.arrived.push(stream),
@@ -68,7 +71,10 @@ export class SessionPair {
       await turn();
       let moved = 0;
       while (this.deliver(0, piece) + this.deliver(1, piece) > 0) moved += 1;
-      quiet = moved > 0 ? 0 : quiet + 1;
+      const isBusy = [this.dialer, this.acceptor].some(
+        ({ isClosed }, side) => !isClosed && this.wires[side]!.paused,
+      );
+      quiet = moved > 0 || isBusy ? 0 : quiet + 1;
     }
   }
 

@@ -1,3 +1,4 @@
+import { FrameBudget } from './frame-budget.ts';
 import { framesIn, helloBytes } from './frames.fake.ts';
 import { BASE_LIMITS, FRAME, SETTING } from './protocol.ts';
 import { TunnelSession } from './session.ts';
@@ -115,7 +116,8 @@ test('a peer that takes more streams than we hold windows for gets no more than 
     role: 'dialer',
     wire,
     clock: pair.clock,
-    budget: pair.budget,
+    growth: pair.budget,
+    frames: new FrameBudget(pair.clock),
     lingerMs: 1_000,
     events: { onClose: () => undefined },
   });

@@ -1,11 +1,17 @@
 import type { Clock, Timer } from '#kube/clock.ts';
 
+import { StreamReset, codeOf, reasonOf } from '../connection/reset-reason.ts';
+import type { ResetReason } from '../connection/reset-reason.ts';
+import type { StreamHeader } from '../transport/transport.ts';
 import { BulkMeter } from './bulk-meter.ts';
+import { ConnectionCredit } from './connection-credit.ts';
+import { FRAME_COSTS } from './frame-budget.ts';
+import type { FrameBudget } from './frame-budget.ts';
 import { FrameReader, ProtocolError } from './frame-reader.ts';
 import type { FrameHandler } from './frame-reader.ts';
 import { Liveness } from './liveness.ts';
 import { Outbox } from './outbox.ts';
-import { Patience } from './patience.ts';
+import { FRAME_UNITS, OPEN_UNITS, PacedReader } from './paced-reader.ts';
 import {
   decodeFarewell,
   decodeHello,
@@ -15,61 +21,19 @@ import {
   encodeHello,
   encodeOpen,
 } from './payloads.ts';
-import type { StreamHeader } from '../transport/transport.ts';
-import {
-  BASE_LIMITS,
-  CONNECTION_CREDIT_STEP,
-  FRAME,
-  GROWTH_BYTES,
-  MAX_STREAM_ID,
-  MAX_WINDOW,
-  VOUCH_BYTES,
-} from './protocol.ts';
+import { BASE_LIMITS, FRAME, GROWTH_BYTES, MAX_STREAM_ID, MAX_WINDOW, VOUCH_BYTES } from './protocol.ts';
 import { ReceiveWindow } from './receive-window.ts';
 import type { WindowShare } from './receive-window.ts';
-import { StreamReset, codeOf, reasonOf } from '../connection/reset-reason.ts';
-import type { ResetReason } from '../connection/reset-reason.ts';
+import type { SessionEnd, SessionEvents, SessionOptions } from './session-options.ts';
 import { TunnelStream } from './tunnel-stream.ts';
-import type { WindowBudget } from './window-budget.ts';
 import type { Wire, WireEvents } from './wire.ts';
 
-/** Why a tunnel ended. */
-export interface SessionEnd {
-  /** Undefined for a code of a newer version. */
-  readonly reason: ResetReason | undefined;
-  readonly text: string;
-}
-
-/** What a tunnel tells its owner. */
-export interface SessionEvents {
-  /** A stream of the peer; only for the acceptor. Answer with `accept` or `reset`. */
-  onStream?(stream: TunnelStream): void;
-  /** The peer takes no more streams. */
-  onGoAway?(why: SessionEnd): void;
-  /** The last open stream has ended. */
-  onIdle?(): void;
-  /** The peer says, or confirms, that the tunnel with this proof is of the same process as this one. */
-  onVouch?(proof: string): void;
-  /** The tunnel is gone, and every stream of it. The last call. */
-  onClose(why: SessionEnd): void;
-}
-
-export interface SessionOptions {
-  /** Who made the connection opens streams; the other side takes them. */
-  readonly role: 'dialer' | 'acceptor';
-  readonly wire: Wire;
-  readonly clock: Clock;
-  readonly budget: WindowBudget;
-  /** How long a tunnel that was ended waits for its last words to be taken, milliseconds. */
-  readonly lingerMs: number;
-  readonly events: SessionEvents;
-}
+export type { SessionEnd, SessionEvents, SessionOptions } from './session-options.ts';
 
 /** A peer that makes us say this much and does not read it is given up. */
-const MAX_BACKLOG_BYTES = 4_194_304;
+const MAX_BACKLOG_BYTES = 1_048_576;
 /** How long the side that opens streams may take to close a tunnel that the other side leaves. */
 const LEAVE_MS = 5_000;
-const CLOSED: SessionEnd = { reason: 'draining', text: 'the tunnel was closed' };
 
 /** One tunnel: the streams of a connection between two sidecars. docs/tunnel.md says what goes over the wire. */
 export class TunnelSession implements FrameHandler, WireEvents {
@@ -80,8 +44,12 @@ export class TunnelSession implements FrameHandler, WireEvents {
   readonly #events: SessionEvents;
   readonly #outbox: Outbox;
   readonly #reader = new FrameReader(this);
+  readonly #reads: PacedReader;
+  readonly #frames: FrameBudget;
+  readonly #onArrived: (bytes: number) => void;
   readonly #streams = new Map<number, TunnelStream>();
-  readonly #patience = new Patience();
+  /** Those of them that nobody has consented to yet. */
+  readonly #asking = new Set<TunnelStream>();
   readonly #bulk = new BulkMeter();
   readonly #liveness: Liveness;
   readonly #share: WindowShare;
@@ -89,31 +57,39 @@ export class TunnelSession implements FrameHandler, WireEvents {
   #greeted = false;
   /** The highest stream that was opened. */
   #lastId = 0;
-  /** What all streams of the peer may still send, and what of it is to be credited. */
-  #receiveCredit = BASE_LIMITS.connectionWindow;
-  #released = 0;
+  readonly #received = new ConnectionCredit();
   /** The stream whose data is being read; undefined for one that is closed already. */
   #reading: TunnelStream | undefined;
-  #goingAway = false;
-  #peerGoingAway = false;
-  /** What the peer said last about why it leaves. */
-  #lastWords: string | undefined;
+  /** Why this side takes, or opens, no more streams; undefined while it does. */
+  #leaving: SessionEnd | undefined;
+  /** Why the peer takes, or opens, no more streams. */
+  #peerLeaving: SessionEnd | undefined;
   #end: SessionEnd | undefined;
   #farewell: Timer | undefined;
 
-  constructor({ role, wire, clock, budget, lingerMs, events }: SessionOptions) {
+  constructor({ role, wire, clock, growth, frames, onArrived, lingerMs, events }: SessionOptions) {
     this.#role = role;
     this.#lingerMs = lingerMs;
     this.#wire = wire;
     this.#clock = clock;
     this.#events = events;
+    this.#frames = frames;
+    this.#onArrived = onArrived ?? (() => undefined);
+    this.#reads = new PacedReader({
+      wire,
+      reader: this.#reader,
+      onFault: ({ message }) => this.close('protocol-error', message),
+    });
     this.#outbox = new Outbox(wire, BASE_LIMITS.connectionWindow, (bytes) => this.#moved(bytes));
-    this.#share = { budget, spare: GROWTH_BYTES, released: (bytes) => this.#credit(bytes) };
+    this.#share = {
+      budget: growth,
+      spare: Math.min(GROWTH_BYTES, growth.bytes / 2),
+      released: (bytes) => this.#credit(bytes),
+    };
     this.#liveness = new Liveness(clock, {
       ping: () => this.#outbox.frame(FRAME.ping, 0, Buffer.alloc(8)),
-      dead: (text) => this.#lose({ reason: 'tunnel-lost', text }),
+      dead: (text) => this.abort('tunnel-lost', text),
       sending: () => ({ waiting: this.#outbox.backlog > 0, progress: this.#outbox.progress }),
-      tick: () => this.#patience.rest(),
     });
   }
 
@@ -127,6 +103,18 @@ export class TunnelSession implements FrameHandler, WireEvents {
   /** Streams that are open. */
   get streams(): number {
     return this.#streams.size;
+  }
+
+  /** Streams that are open and were consented to. */
+  get acceptedStreams(): number {
+    return this.#streams.size - this.#asking.size;
+  }
+
+  /** Memory of what waits here to be sent, or to be read, and of streams that nobody has consented to. */
+  get waitingBytes(): number {
+    let bytes = this.#outbox.waitingBytes + this.#reads.waitingBytes;
+    for (const stream of this.#asking) bytes += stream.fixedBytes + stream.waitingBytes;
+    return bytes;
   }
 
   /** Whether another stream may be opened here. */
@@ -143,7 +131,12 @@ export class TunnelSession implements FrameHandler, WireEvents {
 
   /** Whether one side opens, or takes, no more streams here. */
   get isLeaving(): boolean {
-    return this.#goingAway || this.#peerGoingAway;
+    return this.#leaving !== undefined || this.#peerLeaving !== undefined;
+  }
+
+  /** Why the peer takes no more streams, where it has said so. */
+  get peerLeaving(): SessionEnd | undefined {
+    return this.#peerLeaving;
   }
 
   get isClosed(): boolean {
@@ -163,8 +156,8 @@ export class TunnelSession implements FrameHandler, WireEvents {
 
   /** Neither opens nor takes streams from now on; closes when those that are open have ended. Idempotent. */
   goAway(why: ResetReason, text: string): void {
-    if (this.#goingAway || this.#end) return;
-    this.#goingAway = true;
+    if (this.#leaving || this.#end) return;
+    this.#leaving = { reason: why, text };
     this.#sayFarewell(why, text);
     this.#closeWhenDone();
   }
@@ -180,39 +173,52 @@ export class TunnelSession implements FrameHandler, WireEvents {
     this.#sayFarewell(why, text);
     this.#outbox.flush();
     this.#endWire();
+    // Nothing that it says matters any more, and reading it takes time.
+    if (why === 'protocol-error') this.#wire.pause();
     this.#finish({ reason: why, text });
+  }
+
+  /** Ends the tunnel and every stream of it at once; the peer sees a lost connection. Idempotent. */
+  abort(why: ResetReason, text: string): void {
+    this.#drop({ reason: why, text });
   }
 
   onBytes(chunk: Buffer): void {
     if (this.#end) return;
     this.#liveness.heard();
-    try {
-      this.#reader.push(chunk);
-      if (this.#outbox.backlog > MAX_BACKLOG_BYTES) throw new ProtocolError('the peer does not read');
-    } catch (error) {
-      if (!(error instanceof ProtocolError)) throw error;
-      this.close('protocol-error', error.message);
-    }
+    this.#onArrived(chunk.length);
+    this.#reads.push(chunk);
   }
 
   onClose(): void {
     this.#farewell?.cancel();
-    const last = this.#lastWords === undefined ? '' : `; it had said: ${this.#lastWords}`;
+    if (!this.#end) this.#reads.finish();
+    if (this.#leaving && this.#streams.size === 0) return this.#finish(this.#leaving);
+    const last = this.#peerLeaving ? `; it had said: ${this.#peerLeaving.text}` : '';
     this.#finish({ reason: 'tunnel-lost', text: `the connection to the other sidecar was closed${last}` });
   }
 
   dataBegins(id: number, length: number): void {
+    this.#reads.spend(FRAME_UNITS);
     const stream = this.#known(id, 'DATA');
-    this.#receiveCredit -= length;
-    if (this.#receiveCredit < 0) throw new ProtocolError('more data than the connection has credit for');
-    if (length > 0) this.#moved(length);
-    else this.#spend();
+    if (!this.#received.receive(length))
+      throw new ProtocolError('more data than the connection has credit for');
     this.#reading = stream;
-    if (!stream) return this.#credit(length);
+    if (!stream) {
+      this.#spend(FRAME_COSTS.lateData + length * FRAME_COSTS.lostByte);
+      return this.#credit(length);
+    }
     if (stream.hasPeerEnded) throw new ProtocolError('DATA on a stream after its END');
     if (this.#role === 'dialer' && !stream.isAccepted)
       throw new ProtocolError('DATA on a stream before its ACCEPT');
     if (!stream.window.receive(length)) throw new ProtocolError('more data than the stream has credit for');
+    // What comes before the consent may be for nothing.
+    if (stream.isAccepted) this.#moved(length);
+    this.#spend(length > 0 ? FRAME_COSTS.data : FRAME_COSTS.frame);
+  }
+
+  unknownBegins(length: number): void {
+    this.#spend(length * FRAME_COSTS.lostByte);
   }
 
   dataPiece(piece: Buffer): void {
@@ -221,6 +227,12 @@ export class TunnelSession implements FrameHandler, WireEvents {
   }
 
   frame(type: number, id: number, payload: Buffer): void {
+    this.#reads.spend(type === FRAME.open ? OPEN_UNITS : FRAME_UNITS);
+    this.#handle(type, id, payload);
+    if (this.#outbox.backlog > MAX_BACKLOG_BYTES) throw new ProtocolError('the peer does not read');
+  }
+
+  #handle(type: number, id: number, payload: Buffer): void {
     if (!this.#greeted) {
       if (type !== FRAME.hello) throw new ProtocolError('the first frame is no HELLO');
       this.#greeted = true;
@@ -263,7 +275,7 @@ export class TunnelSession implements FrameHandler, WireEvents {
     this.#lastId = id;
     this.#spend();
     const stream = this.#add(id, header);
-    if (this.#goingAway) return stream.reset('draining', 'this pod is shutting down');
+    if (this.#leaving) return stream.reset('draining', this.#leaving.text);
     if (this.#streams.size > BASE_LIMITS.maxStreams) {
       return stream.reset('limit', `a tunnel takes ${BASE_LIMITS.maxStreams} streams`);
     }
@@ -305,9 +317,8 @@ export class TunnelSession implements FrameHandler, WireEvents {
   #leave(payload: Buffer): void {
     this.#spend();
     const { code, text } = decodeFarewell(payload);
-    this.#peerGoingAway = true;
-    this.#lastWords = text;
-    this.#events.onGoAway?.({ reason: reasonOf(code), text });
+    this.#peerLeaving = { reason: reasonOf(code), text };
+    this.#events.onGoAway?.(this.#peerLeaving);
     this.#closeWhenDone();
   }
 
@@ -319,12 +330,12 @@ export class TunnelSession implements FrameHandler, WireEvents {
   }
 
   #moved(bytes: number): void {
-    this.#patience.work(bytes);
+    this.#frames.earn(bytes);
     this.#bulk.moved(bytes);
   }
 
-  #spend(): void {
-    if (!this.#patience.spend()) throw new ProtocolError('far more control frames than work');
+  #spend(units: number = FRAME_COSTS.frame): void {
+    if (!this.#frames.spend(units)) throw new ProtocolError('far more frames without work than work');
   }
 
   #add(id: number, header: StreamHeader): TunnelStream {
@@ -334,15 +345,20 @@ export class TunnelSession implements FrameHandler, WireEvents {
       sender: this.#outbox,
       window: new ReceiveWindow(BASE_LIMITS.streamWindow, this.#share),
       credit: this.#peer.streamWindow,
-      onAccepted: () => this.#patience.opened(),
+      onAccepted: (accepted) => {
+        this.#asking.delete(accepted);
+        this.#frames.accepted();
+      },
       onClosed: (closed) => this.#remove(closed),
     });
     this.#streams.set(id, stream);
+    this.#asking.add(stream);
     return stream;
   }
 
   #remove(stream: TunnelStream): void {
     this.#streams.delete(stream.id);
+    this.#asking.delete(stream);
     this.#outbox.forget(stream);
     if (this.#streams.size > 0 || this.#end) return;
     this.#events.onIdle?.();
@@ -351,11 +367,8 @@ export class TunnelSession implements FrameHandler, WireEvents {
 
   /** Bytes that are held no longer: the peer may send as many more, of whatever stream. */
   #credit(bytes: number): void {
-    this.#released += bytes;
-    if (this.#released < CONNECTION_CREDIT_STEP || this.#end) return;
-    this.#receiveCredit += this.#released;
-    this.#outbox.credit(0, this.#released);
-    this.#released = 0;
+    const credit = this.#received.release(bytes);
+    if (credit > 0 && !this.#end) this.#outbox.credit(0, credit);
   }
 
   #sayFarewell(why: ResetReason, text: string): void {
@@ -364,14 +377,15 @@ export class TunnelSession implements FrameHandler, WireEvents {
 
   /** Who opens streams closes: only that side knows that none is on its way. The other one waits for it a while. */
   #closeWhenDone(): void {
-    if (!this.isLeaving || this.#streams.size > 0 || this.#end) return;
-    if (this.#role === 'acceptor' && !this.#peerGoingAway) {
-      this.#farewell ??= this.#clock.setTimeout(() => this.#lose(CLOSED), LEAVE_MS);
+    const why = this.#leaving ?? this.#peerLeaving;
+    if (!why || this.#streams.size > 0 || this.#end) return;
+    if (this.#role === 'acceptor' && !this.#peerLeaving) {
+      this.#farewell ??= this.#clock.setTimeout(() => this.#drop(why), LEAVE_MS);
       return;
     }
     this.#outbox.flush();
     this.#endWire();
-    this.#finish(CLOSED);
+    this.#finish(why);
   }
 
   #endWire(): void {
@@ -380,8 +394,7 @@ export class TunnelSession implements FrameHandler, WireEvents {
     this.#farewell = this.#clock.setTimeout(() => this.#wire.reset(), this.#lingerMs);
   }
 
-  #lose(why: SessionEnd): void {
-    if (this.#end) return;
+  #drop(why: SessionEnd): void {
     this.#wire.reset();
     this.#finish(why);
   }
@@ -390,6 +403,7 @@ export class TunnelSession implements FrameHandler, WireEvents {
     if (this.#end) return;
     this.#end = why;
     this.#reader.stop();
+    this.#reads.stop();
     this.#outbox.stop();
     this.#liveness.stop();
     for (const stream of [...this.#streams.values()]) stream.lost(lost(why));

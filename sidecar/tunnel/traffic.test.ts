@@ -114,6 +114,8 @@ test('many streams with bytes of all sizes, each its own, all at once', async ()
 
 test('a stream that is reset in the middle of much takes no other one with it', async () => {
   const steady = await mesh.connect();
+  // Its application has it before the next one does something else.
+  await steady.exchange('hello');
   for (let round = 0; round < 12; round++) {
     mesh.db.app.onConnection((socket) => {
       pour(socket, 16 * MIB, noise(65_536));

@@ -5,19 +5,20 @@ import type { TrustBundle } from '#pki/trust-bundle.ts';
 import type { DataPlaneSettings } from '../connection/settings.ts';
 import { resetSocket } from '../connection/reset.ts';
 import { resetReasonFor } from '../connection/reset-reason.ts';
+import type { MemoryBudget } from '../memory/memory-budget.ts';
 import type { DataPlaneMetrics } from '../seams/data-plane-metrics.ts';
 import { ALPN_TUNNEL, offeredAlpn } from '../transport/alpn.ts';
 import type { PeerConnection, PeerDialer } from '../transport/peer-dialer.ts';
 import { OpenError } from '../transport/transport.ts';
 import { ClientTunnel } from './client-tunnel.ts';
-import type { WindowBudget } from './window-budget.ts';
+import { RefusalPace } from './refusal-pace.ts';
 
 export interface TunnelPoolDeps {
   readonly dialer: PeerDialer;
   readonly clock: Clock;
   readonly metrics: DataPlaneMetrics;
   readonly settings: DataPlaneSettings;
-  readonly budget: WindowBudget;
+  readonly memory: MemoryBudget;
 }
 
 export interface Destination {
@@ -40,6 +41,7 @@ export class TunnelPool {
   readonly #deps: TunnelPoolDeps;
   readonly #destination: Destination;
   readonly #onEmpty: () => void;
+  readonly refusals: RefusalPace;
   readonly #tunnels = new Set<ClientTunnel>();
   #dialing: Promise<ClientTunnel | PeerConnection> | undefined;
   #gaveUp = new AbortController();
@@ -52,6 +54,7 @@ export class TunnelPool {
   constructor(destination: Destination, deps: TunnelPoolDeps, onEmpty: () => void) {
     this.#destination = destination;
     this.#deps = deps;
+    this.refusals = new RefusalPace(deps.clock);
     this.#onEmpty = onEmpty;
   }
 
@@ -136,11 +139,12 @@ export class TunnelPool {
   }
 
   #add(connection: PeerConnection): ClientTunnel {
-    const { clock, budget, metrics, settings } = this.#deps;
+    const { clock, memory, metrics, settings } = this.#deps;
     const tunnel: ClientTunnel = new ClientTunnel({
       connection,
       clock,
-      budget,
+      memory,
+      account: memory.account(connection.peer.id, this.#destination.address),
       idleMs: settings.tunnelIdleMs,
       lingerMs: settings.lingerMs,
       onVouch: (proof) => this.#vouched(tunnel, proof),

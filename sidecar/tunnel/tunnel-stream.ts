@@ -1,5 +1,6 @@
 import type { Leg, LegEvents } from '../connection/leg.ts';
-import { Packs } from '../connection/packs.ts';
+import { Packs, ownCopy } from '../connection/packs.ts';
+import { MEMORY_COSTS } from '../memory/costs.ts';
 import { StreamReset, codeOf } from '../connection/reset-reason.ts';
 import type { ResetReason } from '../connection/reset-reason.ts';
 import type { Farewell } from './payloads.ts';
@@ -36,7 +37,7 @@ export class TunnelStream implements Leg {
   readonly header: StreamHeader;
   readonly window: ReceiveWindow;
   readonly #sender: StreamSender;
-  readonly #onAccepted: () => void;
+  readonly #onAccepted: (stream: TunnelStream) => void;
   readonly #onClosed: (stream: TunnelStream) => void;
   #events: LegEvents | undefined;
   #onConsent: ((why?: StreamReset) => void) | undefined;
@@ -65,7 +66,7 @@ export class TunnelStream implements Leg {
     readonly header: StreamHeader;
     readonly sender: StreamSender;
     /** One side has consented to what the other one asked for. */
-    readonly onAccepted: () => void;
+    readonly onAccepted: (stream: TunnelStream) => void;
     /** Both directions are over, in peace or not. */
     readonly onClosed: (stream: TunnelStream) => void;
     readonly window: ReceiveWindow;
@@ -83,6 +84,15 @@ export class TunnelStream implements Leg {
   /** Bytes that were written and have not left the stream. */
   get pendingBytes(): number {
     return this.#queued;
+  }
+
+  get fixedBytes(): number {
+    return MEMORY_COSTS.stream;
+  }
+
+  get waitingBytes(): number {
+    // The part of a chunk that is gone is kept with the rest.
+    return this.#queued + this.#queueFrom + (this.#early?.memory ?? 0);
   }
 
   get isClosed(): boolean {
@@ -107,7 +117,7 @@ export class TunnelStream implements Leg {
   accept(): void {
     if (this.#closed || this.#accepted) return;
     this.#accepted = true;
-    this.#onAccepted();
+    this.#onAccepted(this);
     this.#sender.accept(this.id);
   }
 
@@ -127,7 +137,7 @@ export class TunnelStream implements Leg {
     if (this.#closed || this.#endWanted) return true;
     const sent = this.#queued === 0 ? this.#send(chunk, 0, chunk.length) : 0;
     if (sent < chunk.length) {
-      this.#queue.push(Buffer.from(chunk.subarray(sent)));
+      this.#queue.push(ownCopy(sent === 0 ? chunk : chunk.subarray(sent)));
       this.#queued += chunk.length - sent;
       if (this.#credit > 0) this.#sender.waitForRoom(this);
     } else if (!this.#sender.congested) return true;
@@ -198,7 +208,7 @@ export class TunnelStream implements Leg {
   /** The peer consents. */
   onAccept(): void {
     this.#accepted = true;
-    this.#onAccepted();
+    this.#onAccepted(this);
     this.#onConsent?.();
     this.#onConsent = undefined;
   }
@@ -279,6 +289,7 @@ export class TunnelStream implements Leg {
     this.#closed = true;
     this.#queue = [];
     this.#queued = 0;
+    this.#queueFrom = 0;
     if (this.#why) this.#early = undefined;
     this.window.close();
     this.#onClosed(this);

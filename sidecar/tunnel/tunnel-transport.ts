@@ -2,19 +2,20 @@ import type { Clock } from '#kube/clock.ts';
 
 import type { ResetReason } from '../connection/reset-reason.ts';
 import { StreamReset, codeOf } from '../connection/reset-reason.ts';
+import type { MemoryBudget } from '../memory/memory-budget.ts';
 import { PlainTransport } from '../plain/plain-transport.ts';
 import { PeerDialer } from '../transport/peer-dialer.ts';
-import type { PeerDialerDeps } from '../transport/peer-dialer.ts';
+import type { PeerConnection, PeerDialerDeps } from '../transport/peer-dialer.ts';
 import { refusedBy } from '../transport/refused-by.ts';
 import { OpenError } from '../transport/transport.ts';
 import type { OpenStream, StreamRequest, Transport } from '../transport/transport.ts';
 import { ClientTunnel } from './client-tunnel.ts';
+import type { TunnelSession } from './session.ts';
 import { TunnelPool } from './tunnel-pool.ts';
 import type { TunnelStream } from './tunnel-stream.ts';
-import type { WindowBudget } from './window-budget.ts';
 
 export interface TunnelTransportDeps extends PeerDialerDeps {
-  readonly budget: WindowBudget;
+  readonly memory: MemoryBudget;
 }
 
 /** What a peer says before it has passed anything on; after any other end nobody knows whether it did. */
@@ -28,6 +29,11 @@ const REFUSALS: ReadonlySet<ResetReason | undefined> = new Set([
   'untrusted-certificate',
   'expired-certificate',
 ]);
+
+/** Why a peer closes a tunnel that carries nothing: for its age, for what it refused there, to make room for another one. */
+const UNUSED: ReadonlySet<ResetReason | undefined> = new Set(['idle', 'denied', 'limit']);
+/** How often a stream is opened again because its tunnel was just being closed. */
+const MOST_REOPENED = 3;
 
 /** The end of a stream whose peer did not answer in time. */
 const TOO_LATE = new StreamReset({ code: codeOf('cancelled'), text: 'no answer in time' });
@@ -56,28 +62,39 @@ export class TunnelTransport implements Transport {
 
   async open(request: StreamRequest, signal: AbortSignal): Promise<OpenStream> {
     if (!this.#deps.settings.tunnel) return this.#plain.open(request, signal);
-    for (;;) {
+    for (let again = MOST_REOPENED; ;) {
       const pool = this.#pool(request);
       if (pool.speaksPlain) return this.#plain.open(request, signal);
+      const known = pool.refusals.answer(request.header.port);
+      if (known) throw known;
       const found = pool.ready() ?? (await pool.dial(signal));
-      if (found instanceof ClientTunnel) {
-        const { session } = found;
-        if (session.takesStreams) return this.#openIn(found, request, signal);
-        if (session.isClosed || session.isLeaving)
-          throw OpenError.elsewhere('draining', 'the sidecar there takes no new streams');
-        // Many waited for the same tunnel, and it is full already.
-        continue;
+      if (!(found instanceof ClientTunnel)) return this.#openAlone(found, request, signal);
+      const { session } = found;
+      if (session.isClosed || session.isLeaving)
+        throw OpenError.elsewhere('draining', 'the sidecar there takes no new streams');
+      // Where it takes none, many waited for the same tunnel, and it is full already.
+      if (!session.takesStreams) continue;
+      const opened = await this.#openIn(found, request, signal);
+      if (!(opened instanceof OpenError)) {
+        pool.refusals.accepted(request.header.port);
+        return opened;
       }
-      // One connection carries one stream, and others may have waited for the same.
-      if (found.taken) return this.#plain.open(request, signal);
-      found.taken = true;
-      return this.#plain.openOn(found, request, signal);
+      if (again-- > 0 && wasUnused(session, opened) && !signal.aborted) continue;
+      pool.refusals.refused(request.header.port, opened);
+      throw opened;
     }
   }
 
   close(): void {
     this.#unsubscribe();
     for (const pool of [...this.#pools.values()]) pool.close();
+  }
+
+  /** One connection carries one stream, and others may have waited for the same. */
+  #openAlone(connection: PeerConnection, request: StreamRequest, signal: AbortSignal): Promise<OpenStream> {
+    if (connection.taken) return this.#plain.open(request, signal);
+    connection.taken = true;
+    return this.#plain.openOn(connection, request, signal);
   }
 
   #pool({ address, peerPort, expect }: StreamRequest): TunnelPool {
@@ -95,11 +112,12 @@ export class TunnelTransport implements Transport {
     return made;
   }
 
+  /** @returns the peer's refusal, where it has refused */
   async #openIn(
     { session, peer }: ClientTunnel,
     { header, early }: StreamRequest,
     signal: AbortSignal,
-  ): Promise<OpenStream> {
+  ): Promise<OpenStream | OpenError> {
     const stream = session.open(header);
     early?.sendTo(stream);
     try {
@@ -110,7 +128,7 @@ export class TunnelTransport implements Transport {
       if (!(error instanceof StreamReset)) throw error;
       // A reason of a newer version is one of the peer: what is lost without it has a reason of ours.
       if (error.reason === undefined || REFUSALS.has(error.reason))
-        throw refusedBy(error.reason ?? '', error.message);
+        return refusedBy(error.reason ?? '', error.message);
       const nothingSaid = !early || (early.bytes === 0 && !early.ended);
       const next = { retry: nothingSaid, eject: true };
       if (error === TOO_LATE)
@@ -144,4 +162,9 @@ export class TunnelTransport implements Transport {
     if (!snapshot) return;
     for (const pool of [...this.#pools.values()]) pool.renew(snapshot.version, snapshot.bundle);
   }
+}
+
+/** Whether the peer closed a tunnel that carried nothing while a stream was on its way there: with the peer nothing is wrong. */
+function wasUnused({ peerLeaving }: TunnelSession, { reason }: OpenError): boolean {
+  return reason === 'draining' && UNUSED.has(peerLeaving?.reason);
 }

@@ -13,6 +13,7 @@ export class FakeWire implements Wire {
   /** Every byte that was ever written here, where `record` is set. */
   readonly written: Buffer[] = [];
   record = false;
+  paused = false;
   /** Changes what leaves, on its way. */
   bend: (piece: Buffer) => Buffer = (piece) => piece;
   #peer: FakeWire | undefined;
@@ -42,6 +43,14 @@ export class FakeWire implements Wire {
     this.#events = events;
   }
 
+  pause(): void {
+    this.paused = true;
+  }
+
+  resume(): void {
+    this.paused = false;
+  }
+
   write(memory: Buffer, onFlushed: (left: boolean) => void): void {
     if (this.#closed || this.#ending) return onFlushed(false);
     if (this.record) this.written.push(Buffer.from(memory));
@@ -59,10 +68,10 @@ export class FakeWire implements Wire {
     this.#finish();
   }
 
-  /** Lets up to so many bytes leave, as one piece. @returns how many did */
+  /** Lets up to so many bytes leave, as one piece, unless the other end takes none now. @returns how many did */
   deliver(most: number): number {
     const first = this.#queue[0];
-    if (!first || this.#closed) return 0;
+    if (!first || this.#closed || this.#peer!.paused) return 0;
     const piece = first.bytes.subarray(0, most);
     first.bytes = first.bytes.subarray(piece.length);
     this.#backlog -= piece.length;

@@ -16,6 +16,9 @@ export interface Wire {
   readonly backlog: number;
   /** Begins to hand over what arrives. Called once. */
   start(events: WireEvents): void;
+  /** Hands over nothing until `resume`, but for what is handed over already. */
+  pause(): void;
+  resume(): void;
   /** @param onFlushed called when it has left, or never will: then with false, and the memory may still be in use */
   write(bytes: Buffer, onFlushed: (left: boolean) => void): void;
   /** Says goodbye after what was written, and closes. */
@@ -24,17 +27,10 @@ export interface Wire {
   reset(): void;
 }
 
-/**
- * Bytes read in one turn of the event loop before everybody else has theirs. The kernel hands out megabytes at once where
- * a stream is fast, and requests of other streams would wait for all of them to be decrypted.
- */
-const BYTES_PER_TURN = 262_144;
-
 /** A TLS connection. */
 export class TlsWire implements Wire {
   readonly #raw: Socket;
   readonly #tls: TLSSocket;
-  #thisTurn = 0;
 
   /** @param raw the TCP socket below; only it can send a reset */
   constructor(raw: Socket, tls: TLSSocket) {
@@ -51,16 +47,19 @@ export class TlsWire implements Wire {
 
   start(events: WireEvents): void {
     const tls = this.#tls;
-    tls.on('data', (chunk: Buffer) => {
-      if (this.#thisTurn === 0) setImmediate(this.#nextTurn);
-      this.#thisTurn += chunk.length;
-      if (this.#thisTurn >= BYTES_PER_TURN) tls.pause();
-      events.onBytes(chunk);
-    });
+    tls.on('data', (chunk: Buffer) => events.onBytes(chunk));
     // The other side wants no more: there is nothing that one side of a tunnel could still say alone.
     tls.on('end', () => tls.end());
     tls.once('close', () => events.onClose());
     if (tls.closed) setImmediate(() => events.onClose());
+  }
+
+  pause(): void {
+    this.#tls.pause();
+  }
+
+  resume(): void {
+    this.#tls.resume();
   }
 
   write(bytes: Buffer, onFlushed: (left: boolean) => void): void {
@@ -75,11 +74,6 @@ export class TlsWire implements Wire {
   reset(): void {
     resetSocket(this.#raw);
   }
-
-  readonly #nextTurn = (): void => {
-    this.#thisTurn = 0;
-    if (this.#tls.isPaused()) this.#tls.resume();
-  };
 }
 
 function ignore(): void {

@@ -63,6 +63,20 @@ export class ControlPlane {
     return this.#operators.get(service)?.url ?? '';
   }
 
+  /** One more service, which web and db may call, with one endpoint. */
+  addService(name: string, endpoint: { readonly address: string; readonly port: number }): void {
+    const { address, port } = endpoint;
+    const ports = [{ port, targetPort: port }];
+    const services = [{ name, clusterIPs: [], headless: false, ports }];
+    this.api.put(CATALOG_ENTRIES, entry(name, { services }));
+    this.api.put(SLICES, {
+      metadata: { name: `${name}-1`, namespace: 'shop', labels: { 'kubernetes.io/service-name': name } },
+      addressType: 'IPv4',
+      ports: [{ name: '', port, protocol: 'TCP' }],
+      endpoints: [{ addresses: [address], conditions: { ready: true } }],
+    });
+  }
+
   async stop(): Promise<void> {
     await Promise.all([this.api.close(), ...[...this.#operators.values()].map((one) => one.stop())]);
   }

@@ -93,6 +93,33 @@ export class MemoryLimit {
 
 /** The most memory that a process ever had resident, bytes (`VmHWM`, proc(5)). */
 export function peakResident(pid: number): number {
-  const kib = /^VmHWM:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
+  return statusBytes(pid, 'VmHWM');
+}
+
+/** Lets the kernel count {@link peakResident} of a process from what it has now (`clear_refs`, proc(5)). */
+export function forgetPeakResident(pid: number): void {
+  writeFileSync(`/proc/${pid}/clear_refs`, '5');
+}
+
+/** Memory that a process has resident, bytes (`VmRSS`, proc(5)). */
+export function resident(pid: number): number {
+  return statusBytes(pid, 'VmRSS');
+}
+
+/** Ticks of a second in which the kernel counts processor time (`sysconf(_SC_CLK_TCK)`, 100 on every Linux for user space). */
+const TICKS_PER_SECOND = 100;
+
+/** Processor time that a process has used, its own and the kernel's for it, seconds (`utime` and `stime`, proc(5)). */
+export function processorSeconds(pid: number): number {
+  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+  // The name of the program, in parentheses, may hold blanks.
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
+}
+
+function statusBytes(pid: number, name: string): number {
+  const kib = new RegExp(`^${name}:\\s+(\\d+) kB$`, 'm').exec(
+    readFileSync(`/proc/${pid}/status`, 'utf8'),
+  )?.[1];
   return Number(kib) * 1024;
 }

@@ -105,6 +105,7 @@ test('the only label with values that peers choose is that of the peer', () => {
     'reason',
     'resource',
     'security',
+    'use',
     'what',
   ]);
 });

@@ -10,9 +10,9 @@ import { silentLog } from '#kube/log.ts';
 
 import { DEFAULT_SETTINGS } from '../../connection/settings.ts';
 import { kernelOriginalDestination } from '../../original-destination/kernel.ts';
+import { MemoryBudget } from '../../memory/memory-budget.ts';
 import { noMetrics } from '../../seams/data-plane-metrics.ts';
 import { FakeIdentity, FakeOwnService, FakePolicy } from '../../testing/sources.fake.ts';
-import { WindowBudget } from '../../tunnel/window-budget.ts';
 import { AppDialer, appAddresses } from '../app-dialer.ts';
 import { Inbound } from '../inbound.ts';
 
@@ -32,7 +32,7 @@ await new Inbound({
   own,
   originalDestination,
   identity: new FakeIdentity(),
-  budget: new WindowBudget(1_048_576),
+  memory: new MemoryBudget(60_000_000, systemClock),
   app: new AppDialer({ ...shared, addresses: appAddresses(podIPs.split(','), true) }),
 }).start();
 console.log('listening');
