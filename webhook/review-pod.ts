@@ -1,11 +1,14 @@
 import { ANNOTATIONS } from '#core/constants.ts';
+import { serviceNameOfPod } from '#core/service-name-of-pod.ts';
 import type { Logger } from '#kube/log.ts';
 import type { AdmissionRequest, Verdict } from './admission.ts';
-import type { ClusterView } from './cluster-view.ts';
+import type { ClusterQuestion, LookUp } from './cluster-view.ts';
 import type { InjectionContext } from './injection/context.ts';
 import type { Injection } from './injection/inject.ts';
 import { inject } from './injection/inject.ts';
 import { podLabel, podSchema } from './injection/pod.ts';
+import type { Pod } from './injection/pod.ts';
+import { sizeRefusals, withoutLists } from './injection/pod-size.ts';
 import type { WebhookMetrics } from './metrics.ts';
 
 /** What injection is told by the operator's settings and by what the API server can do. */
@@ -15,7 +18,7 @@ export type InjectionSettings = Pick<
 >;
 
 export interface PodReviewer {
-  readonly view: ClusterView;
+  readonly lookUp: LookUp;
   /** Asked for every pod: the style changes when the API server is upgraded. */
   readonly injection: () => InjectionSettings;
   readonly log: Logger;
@@ -28,16 +31,17 @@ export interface PodReviewer {
  * @param namespaceAsks whether the API server itself found that the pod's namespace asks for the mesh; it knows a label
  *   before our cache does
  */
-export function reviewPod(
+export async function reviewPod(
   request: AdmissionRequest,
-  { view, injection, log, metrics }: PodReviewer,
+  { lookUp, injection, log, metrics }: PodReviewer,
   namespaceAsks = false,
-): Verdict {
+): Promise<Verdict> {
   const { kind, operation, subResource, namespace } = request;
   if (kind.group !== '' || kind.kind !== 'Pod' || operation !== 'CREATE' || subResource)
     return { allowed: true };
   if (!namespace) return refusal(400, 'BadRequest', 'a pod has a namespace');
-  const parsed = podSchema.safeParse(request.object);
+  const oversize = sizeRefusals(request.object);
+  const parsed = podSchema.safeParse(oversize.length === 0 ? request.object : withoutLists(request.object));
   if (!parsed.success) {
     const [issue] = parsed.error.issues;
     metrics.injection('error', 'unreadable');
@@ -47,6 +51,8 @@ export function reviewPod(
       `no pod: ${(issue?.path ?? []).map(String).join('.')}: ${issue?.message ?? ''}`,
     );
   }
+  const pod = parsed.data;
+  const view = await lookUp(questionOf(pod, namespace));
   const settings = view.settings();
   if (!settings) {
     metrics.injection('error', 'not-ready');
@@ -56,8 +62,7 @@ export function reviewPod(
       'the mesh has not read its MeshConfig yet; the pod can be created in a moment',
     );
   }
-  const pod = parsed.data;
-  const outcome = inject(pod, {
+  const context = {
     ...injection(),
     namespace,
     namespaceLabels: {
@@ -66,8 +71,24 @@ export function reviewPod(
     },
     trustDomain: settings.trustDomain,
     nonce: request.uid,
-  });
+  };
+  const outcome = inject(pod, context, oversize);
   return report(outcome, { namespace, pod: podLabel(pod) }, { log, metrics });
+}
+
+/** Its namespace, and the services whose names or ServiceAccounts it has to do with. */
+function questionOf(pod: Pod, namespace: string): ClusterQuestion {
+  const { serviceAccountName } = pod.spec;
+  const named = serviceNameOfPod({
+    annotations: pod.metadata?.annotations ?? {},
+    labels: pod.metadata?.labels ?? {},
+    ...(serviceAccountName ? { serviceAccountName } : {}),
+  });
+  return {
+    namespace,
+    services: 'service' in named ? [named.service] : [],
+    serviceAccounts: [serviceAccountName || 'default'],
+  };
 }
 
 function report(

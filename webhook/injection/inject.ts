@@ -38,8 +38,10 @@ const KUBECTL_DEFAULTS = [
 /**
  * The patch that makes a pod part of the mesh. Pure: the same pod and context give the same patch, nothing is called and
  * nothing is created. A pod that was injected before comes back unchanged.
+ *
+ * @param oversize in what the pod was found too large, see {@link sizeRefusals}; `pod` is then without its lists
  */
-export function inject(pod: Pod, context: InjectionContext): Injection {
+export function inject(pod: Pod, context: InjectionContext, oversize: readonly Refusal[] = []): Injection {
   const wish = wishOf(pod, context);
   if (!('fault' in wish) && !wish.inject) return { unchanged: wish.unchanged, reason: wish.reason };
   const annotations = readPodAnnotations(pod.metadata?.annotations ?? {});
@@ -49,6 +51,7 @@ export function inject(pod: Pod, context: InjectionContext): Injection {
     ...(pod.spec.serviceAccountName ? { serviceAccountName: pod.spec.serviceAccountName } : {}),
   });
   const refusals: Refusal[] = [
+    ...oversize,
     ...('fault' in name
       ? [{ reason: 'no-service-name' as const, field: ANNOTATIONS.service, message: name.fault }]
       : []),
@@ -143,14 +146,14 @@ function setMetadata(
 }
 
 function changeProbes(patch: PatchBuilder, pod: Pod, { changes }: Rewrites): void {
+  const names = new Map(placedContainers(pod).map(({ path, container }) => [path.join('/'), container.name]));
   const tested = new Set<string>();
   for (const { path, value } of changes) {
     const place = path.slice(0, 3);
     const key = place.join('/');
     if (!tested.has(key)) {
       tested.add(key);
-      const owner = placedContainers(pod).find((one) => one.path.join('/') === key);
-      patch.test([...place, 'name'], owner?.container.name);
+      patch.test([...place, 'name'], names.get(key));
     }
     patch.set(path, value);
   }
