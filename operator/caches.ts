@@ -18,8 +18,8 @@ import {
 
 import { Cache } from './cache.ts';
 import type { CacheOptions } from './cache.ts';
+import { WEBHOOK_NAME } from './constants.ts';
 import { pruneUnlessAsking } from './controllers/missed-injection/decide.ts';
-import { WEBHOOK_NAME } from './controllers/webhook-registration/decide.ts';
 import type { OperatorMetrics } from './metrics.ts';
 import { pruneMeta, prunePod } from './resources/pod.ts';
 import { pruneService } from './resources/service.ts';

@@ -22,6 +22,7 @@ import type { Events } from '../events.ts';
 import type { OperatorMetrics } from '../metrics.ts';
 import type { Settings } from '../settings.ts';
 import { StatusWriter } from '../status-writer.ts';
+import type { AcceptedPaths } from '../webhooks/accepted-paths.ts';
 import { WebhookPatience } from '../webhook-patience.ts';
 import { AccessController } from './access/controller.ts';
 import { CaRotationController } from './ca-rotation/controller.ts';
@@ -50,6 +51,7 @@ export interface ControllersDeps {
   readonly settings: Settings;
   readonly authority: Authority;
   readonly slots: RootSlots;
+  readonly acceptedPaths: Pick<AcceptedPaths, 'lastPart'>;
   readonly authorityWatch: Pick<AuthorityWatch, 'fault' | 'onChange'>;
   readonly certificates: MeshConfigControllerParts['certificates'];
   readonly audit: MeshConfigControllerParts['audit'];
@@ -75,8 +77,10 @@ export function createControllers(deps: ControllersDeps): readonly Controller[] 
       audit: deps.audit,
     }),
     new WebhookRegistrationController({
-      ...{ api, meshNamespace, excludedNamespaces, owner },
+      ...{ api, clock, meshNamespace, excludedNamespaces, owner },
       log: log.child({ controller: 'webhook-registration' }),
+      meshConfigs: caches.meshConfigs,
+      acceptedPaths: deps.acceptedPaths,
       mutating: caches.mutatingWebhooks,
       validating: caches.validatingWebhooks,
       matchConditions: deps.capabilities.matchConditions,
