@@ -12,6 +12,7 @@ import type { OpenPorts } from './composition/ports.ts';
 import { EventRecorder } from './events.ts';
 import { OperationsPort } from './server/operations-port.ts';
 import { ServingCertificate } from './server/serving-certificate.ts';
+import { PodNetworks } from './signing/pod-networks.ts';
 import type { Elector } from './sole-leader.ts';
 import { AcceptedPaths } from './webhooks/accepted-paths.ts';
 
@@ -128,6 +129,7 @@ async function gather(
     ...watched,
     caches,
     acceptedPaths,
+    podNetworks: new PodNetworks(caches.pods),
     certificates: (rotation: MeshConfigStatus['rotation']) =>
       watchedCertificates(authority, certificate.pair, rotation),
     audit: startAuditFile({ config, clock, log, metrics }),

@@ -13,6 +13,7 @@ import type { EventRecorder } from '../events.ts';
 import type { OperatorMetrics } from '../metrics.ts';
 import type { OperationsPort } from '../server/operations-port.ts';
 import type { ServingPair } from '../server/serving-certificate.ts';
+import type { PodNetworks } from '../signing/pod-networks.ts';
 import type { AcceptedPaths } from '../webhooks/accepted-paths.ts';
 import type { WebhookPath } from '../webhooks/registered-paths.ts';
 import type { WatchedAuthority } from './authority.ts';
@@ -57,6 +58,7 @@ export type Parts = Started &
     readonly metrics: OperatorMetrics;
     readonly caches: Caches;
     readonly acceptedPaths: AcceptedPaths;
+    readonly podNetworks: PodNetworks;
     readonly certificates: (rotation: MeshConfigStatus['rotation']) => readonly WatchedCertificate[];
     readonly audit: AuditFile | undefined;
     readonly events: EventRecorder;

@@ -74,6 +74,7 @@ async function openSigning(
   const listener = new HttpsListener(app, pair, {
     limits: CONNECTIONS.signing,
     metrics: listenerMetrics(metrics, 'signing'),
+    isKnown: (network) => parts.podNetworks.has(network),
     isBarred: (network) => service.isBarred(network),
   });
   certificate.onChange((renewed) => listener.useCertificate(renewed));
@@ -112,7 +113,10 @@ async function openOutside(parts: Parts, certificate: ServingCertificate): Promi
   const { config, log, metrics } = parts;
   if (config.outsidePort === undefined) return undefined;
   const signing = signingService(parts, 'outside', { door: 'outside', limits: OUTSIDE_LIMITS });
-  const listener = outsidePort({ log, metrics, certificate, signing });
+  const listener = outsidePort({
+    ...{ log, metrics, certificate, signing },
+    isKnown: (network) => parts.podNetworks.has(network),
+  });
   const port = await listener.listen(config.outsidePort, config.listenHost);
   return { port, close: (deadlineMs) => listener.close(deadlineMs) };
 }

@@ -16,7 +16,7 @@ const turns = async (count = 4): Promise<void> => {
   for (let index = 0; index < count; index++) await turn();
 };
 const add = (network: string, name = network): Connection | undefined =>
-  table.add(network, (limit) => closed.push(`${name} (${limit})`));
+  table.add({ network, isKnown: network.startsWith('known') }, (limit) => closed.push(`${name} (${limit})`));
 const sure = (connection: Connection | undefined): Connection => {
   if (!connection) throw new Error('there was no room');
   return connection;
@@ -68,6 +68,27 @@ test('what has proven itself stays while there is any that has not, however old 
   }
   expect(closed).not.toContain('kept (total)');
   expect(closed).toHaveLength(45);
+});
+
+test('a known network keeps its connections while there are others, also the one that has not proven itself yet', async () => {
+  sure(add('known', 'known1')).prove();
+  sure(add('known', 'known2')).prove();
+  add('known', 'known3');
+  await turns();
+  for (let index = 0; index < 50; index++) {
+    add(`stranger${index}`);
+    await turns(2);
+  }
+  expect(closed.filter((name) => name.startsWith('known'))).toEqual([]);
+});
+
+test('what a network has proven does not make its newest connection the one that is closed', async () => {
+  for (let index = 0; index < 3; index++) sure(add('server', `kept${index}`)).prove();
+  for (let index = 0; index < 3; index++) add(`stranger${index}`);
+  await turns();
+  add('server', 'new');
+  await turns();
+  expect(closed).toEqual(['stranger0 (total)']);
 });
 
 test('where all have proven themselves, the one that is idle for longest is closed', async () => {

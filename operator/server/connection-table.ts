@@ -8,9 +8,17 @@ export interface ConnectionLimits {
 /** Which limit a connection fell to. */
 export type ConnectionLimit = 'network' | 'total';
 
-/** What the table knows of one connection. */
-export class Connection {
+/** Where a connection comes from. */
+export interface Origin {
   readonly network: string;
+  /** Whether the port is for that network, as far as can be said before its first word. Others are evicted first. */
+  readonly isKnown: boolean;
+}
+
+/** What the table knows of one connection. */
+export class Connection implements Origin {
+  readonly network: string;
+  readonly isKnown: boolean;
   /** The turn of the event loop in which it came. */
   readonly turn: number;
   readonly evict: (limit: ConnectionLimit) => void;
@@ -23,11 +31,12 @@ export class Connection {
 
   constructor(
     table: Pick<ConnectionTable, 'used' | 'release'>,
-    origin: { readonly network: string; readonly turn: number },
+    origin: Origin & { readonly turn: number },
     evict: (limit: ConnectionLimit) => void,
   ) {
     this.#table = table;
     this.network = origin.network;
+    this.isKnown = origin.isKnown;
     this.turn = origin.turn;
     this.evict = evict;
   }
@@ -66,8 +75,8 @@ const BURST = 2;
 
 /**
  * The connections of one port. There is always room for one more: where there are too many, the oldest is closed that has not
- * proven itself, of the network that has most; only where all have proven themselves, the one that was idle for longest. So a
- * stranger who holds many connections loses its own, and whoever is quick is never in the way.
+ * proven itself, of the unknown network that has most such; only where all have proven themselves, the one that was idle for
+ * longest. So a stranger who holds many connections loses its own, and whoever is quick is never in the way.
  */
 export class ConnectionTable {
   readonly #limits: ConnectionLimits;
@@ -86,26 +95,20 @@ export class ConnectionTable {
     return this.#size;
   }
 
-  /** Connections of a network that have not proven themselves. */
-  unproven(network: string): number {
-    let found = 0;
-    for (const { isProven } of this.#networks.get(network) ?? []) if (!isProven) found += 1;
-    return found;
-  }
-
   /**
    * Takes a connection in.
    *
    * @param evict closes it, to make room for another; never called before this returns
    * @returns undefined where every place is taken by a request that is being answered
    */
-  add(network: string, evict: (limit: ConnectionLimit) => void): Connection | undefined {
+  add(origin: Origin, evict: (limit: ConnectionLimit) => void): Connection | undefined {
     if (this.#size >= BURST * this.#limits.total) {
       const victim = this.#victim(always);
       if (!victim) return undefined;
       this.#evict(victim, 'total');
     }
-    const connection = new Connection(this, { network, turn: this.#turn }, evict);
+    const { network, isKnown } = origin;
+    const connection = new Connection(this, { network, isKnown, turn: this.#turn }, evict);
     connection.order = this.#orders += 1;
     const peers = this.#networks.get(network) ?? new Set();
     this.#networks.set(network, peers.add(connection));
@@ -174,8 +177,8 @@ export class ConnectionTable {
     let found: { readonly oldest: Connection; readonly count: number } | undefined;
     for (const peers of this.#networks.values()) {
       const oldest = oldestOf(peers, may);
-      if (!oldest || (found && !comesFirst(oldest, peers.size, found))) continue;
-      found = { oldest, count: peers.size };
+      if (!oldest || (found && !comesFirst(oldest, unprovenOf(peers), found))) continue;
+      found = { oldest, count: unprovenOf(peers) };
     }
     return found?.oldest;
   }
@@ -188,7 +191,14 @@ function comesFirst(
   found: { readonly oldest: Connection; readonly count: number },
 ): boolean {
   if (oldest.isProven !== found.oldest.isProven) return !oldest.isProven;
+  if (oldest.isKnown !== found.oldest.isKnown) return !oldest.isKnown;
   return count === found.count ? oldest.order < found.oldest.order : count > found.count;
+}
+
+function unprovenOf(peers: Iterable<Connection>): number {
+  let found = 0;
+  for (const { isProven } of peers) if (!isProven) found += 1;
+  return found;
 }
 
 /** The one of a network that is evicted first: not proven, else proven, the oldest of these; never one that is being answered. */

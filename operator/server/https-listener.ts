@@ -3,12 +3,14 @@ import { createServer } from 'node:https';
 import type { Server } from 'node:https';
 import type { Socket } from 'node:net';
 
+import { systemClock } from '#kube/clock.ts';
 import { secureContextOptions } from '#pki/tls-options.ts';
 
 import { readGreeting } from './client-hello.ts';
 import type { Connection } from './connection-table.ts';
 import { HandshakeTurns } from './handshake-turns.ts';
-import { Listener, REQUEST_LIMITS } from './listener.ts';
+import type { HandshakeEnd } from './handshake-turns.ts';
+import { Listener, REQUEST_LIMITS, peerOf } from './listener.ts';
 import type { ListenerOptions } from './listener.ts';
 import type { ServingPair } from './serving-certificate.ts';
 
@@ -21,7 +23,9 @@ const HANDSHAKE_TIMEOUT_MS = 10_000;
  */
 export class HttpsListener extends Listener {
   readonly #https: Server;
-  readonly #turns = new HandshakeTurns();
+  readonly #turns: HandshakeTurns;
+  /** Those under way, by both ends' addresses. */
+  readonly #handshakes = new Map<string, HandshakeEnd>();
   readonly #greeting = new Set<Socket>();
 
   constructor(app: RequestListener, pair: ServingPair, options: ListenerOptions) {
@@ -36,6 +40,11 @@ export class HttpsListener extends Listener {
     );
     super(server, options);
     this.#https = server;
+    this.#turns = new HandshakeTurns(options.clock ?? systemClock);
+    server.on('secureConnection', (socket) => {
+      const peer = peerOf(socket);
+      this.#finished(peer, this.#handshakes.get(peer));
+    });
     server.on('tlsClientError', (_error, socket) => socket.destroy());
   }
 
@@ -60,14 +69,22 @@ export class HttpsListener extends Listener {
         return;
       }
       this.#turns.add(
-        () => this.unprovenOf(connection),
-        () => {
-          if (socket.destroyed) return;
+        connection,
+        () => socket.destroyed,
+        (ended) => {
           done();
+          const peer = peerOf(socket);
+          this.#handshakes.set(peer, ended);
+          socket.once('close', () => this.#finished(peer, ended));
           accept();
         },
       );
     });
+  }
+
+  #finished(peer: string, ended: HandshakeEnd | undefined): void {
+    ended?.();
+    if (this.#handshakes.get(peer) === ended) this.#handshakes.delete(peer);
   }
 
   protected override greetingsEnd(): void {

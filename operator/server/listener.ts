@@ -3,7 +3,10 @@ import type { IncomingMessage, RequestListener, Server as HttpServer, ServerResp
 import type { Server as HttpsServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 
+import type { Clock } from '#kube/clock.ts';
+
 import { ConnectionTable } from './connection-table.ts';
+import { KnownNetworks } from './known-networks.ts';
 import type { Connection, ConnectionLimits } from './connection-table.ts';
 import { networkOf } from './network-of.ts';
 
@@ -44,16 +47,19 @@ export interface ListenerMetrics {
 export interface ListenerOptions {
   readonly limits: ConnectionLimits;
   readonly metrics: ListenerMetrics;
+  /** Whether the port is for a network, as far as can be said before its first word; those that have proven themselves are known too. Default: no other is. */
+  readonly isKnown?: (network: string) => boolean;
   /** Whether connections of a network are closed before anything is done for them. Default: none are. */
   readonly isBarred?: (network: string) => boolean;
+  readonly clock?: Clock;
 }
 
-/** The connection that a request came on, for whoever finds out that its peer is one of those whom the port is for. */
-const connections = new WeakMap<Socket, Connection>();
+/** What is to be done when the peer of a request's connection turns out to be one of those whom the port is for. */
+const proofs = new WeakMap<Socket, () => void>();
 
 /** See {@link Connection.prove}. */
 export function proveConnection({ socket }: Pick<IncomingMessage, 'socket'>): void {
-  connections.get(socket)?.prove();
+  proofs.get(socket)?.();
 }
 
 /**
@@ -65,14 +71,20 @@ export class Listener {
   readonly #table: ConnectionTable;
   readonly #metrics: ListenerMetrics;
   readonly #isBarred: (network: string) => boolean;
+  readonly #isKnown: (network: string) => boolean;
+  readonly #known = new KnownNetworks();
   /** By both ends' addresses: the socket of a request over TLS is another object than the one that was accepted. */
   readonly #byPeer = new Map<string, Connection>();
 
-  protected constructor(server: HttpServer | HttpsServer, { limits, metrics, isBarred }: ListenerOptions) {
+  protected constructor(
+    server: HttpServer | HttpsServer,
+    { limits, metrics, isBarred, isKnown }: ListenerOptions,
+  ) {
     this.#server = server;
     this.#table = new ConnectionTable(limits);
     this.#metrics = metrics;
     this.#isBarred = isBarred ?? (() => false);
+    this.#isKnown = (network) => this.#known.has(network) || isKnown?.(network) === true;
     const [accept, ...more] = server.listeners('connection') as ((socket: Socket) => void)[];
     if (!accept || more.length > 0) throw new Error('this version of Node takes connections in another way');
     server.removeAllListeners('connection');
@@ -122,10 +134,6 @@ export class Listener {
     // Plain HTTP begins with the request.
   }
 
-  protected unprovenOf(connection: Connection): number {
-    return this.#table.unproven(connection.network);
-  }
-
   /** @param socket as it was accepted */
   protected cut(socket: Socket, reason: ClosedReason): void {
     if (socket.destroyed) return;
@@ -140,7 +148,8 @@ export class Listener {
       this.cut(socket, 'barred');
       return;
     }
-    const connection = this.#table.add(network, (limit) => this.cut(socket, `${limit}-limit`));
+    const origin = { network, isKnown: this.#isKnown(network) };
+    const connection = this.#table.add(origin, (limit) => this.cut(socket, `${limit}-limit`));
     if (!connection) {
       this.cut(socket, 'busy');
       return;
@@ -166,7 +175,10 @@ export class Listener {
       socket.destroy();
       return false;
     }
-    connections.set(socket, connection);
+    proofs.set(socket, () => {
+      connection.prove();
+      this.#known.add(connection.network);
+    });
     const begin = (): void => {
       if (!response.writableEnded) connection.begin();
     };
@@ -189,6 +201,7 @@ function hasBody({ headers }: IncomingMessage): boolean {
   return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
 }
 
-function peerOf({ remoteAddress, remotePort, localAddress }: Socket): string {
+/** Both ends of a connection, as text. */
+export function peerOf({ remoteAddress, remotePort, localAddress }: Socket): string {
   return `${remoteAddress ?? ''} ${remotePort ?? 0} ${localAddress ?? ''}`;
 }

@@ -20,7 +20,13 @@ test('the port for machines outside signs, says how it sees them, and answers no
   const certificate = new ServingCertificate({ clock, log, metrics, issue, random: () => 0 });
   await certificate.start();
   const sign = () => Promise.resolve({ status: 200, headers: {}, body: { certificate: 'signed' } });
-  const listener = outsidePort({ log, metrics, certificate, signing: { sign, isBarred: () => false } });
+  const listener = outsidePort({
+    log,
+    metrics,
+    certificate,
+    isKnown: () => false,
+    signing: { sign, isBarred: () => false },
+  });
   const port = await listener.listen(0, '127.0.0.1');
   const ask = (method: string, path: string): Promise<[number | undefined, string]> =>
     new Promise((resolve, reject) => {

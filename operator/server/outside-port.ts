@@ -40,13 +40,15 @@ export interface OutsidePortDeps {
   readonly certificate: ServingCertificate;
   /** Signs for processes outside of pods and nobody else. */
   readonly signing: Pick<SigningService, 'sign' | 'isBarred'>;
+  /** Whether a machine is registered in that network. */
+  readonly isKnown: (network: string) => boolean;
 }
 
 /**
  * Where processes outside of pods have their certificates signed: a port of its own, so that it can be opened without the
  * port for webhooks, whose answers tell of the cluster's rules.
  */
-export function outsidePort({ log, metrics, certificate, signing }: OutsidePortDeps): HttpsListener {
+export function outsidePort({ log, metrics, certificate, signing, isKnown }: OutsidePortDeps): HttpsListener {
   if (!certificate.pair) throw new Error('the operator was stopped before it had a serving certificate');
   const bodies = {
     budget: new BodyBudget(SIGNING_BODIES),
@@ -59,6 +61,7 @@ export function outsidePort({ log, metrics, certificate, signing }: OutsidePortD
   const listener = new HttpsListener(app, certificate.pair, {
     limits: CONNECTIONS.outside,
     metrics: listenerMetrics(metrics, 'outside'),
+    isKnown,
     isBarred: (network) => signing.isBarred(network),
   });
   certificate.onChange((pair) => listener.useCertificate(pair));
