@@ -86,6 +86,30 @@ test('the other authority is away: the status says so, the old one signs, and go
   expect([world.status.rotation, active(), world.secrets]).toEqual([undefined, before, ['mesh-ca']]);
 });
 
+test.each([
+  ['refuses', 'this role may not sign'],
+  ['deceives', 'vault signs what must not be handed out'],
+])(
+  'an authority that %s to sign is not published: the status says why, the one before signs, and going back ends it',
+  async (name, why) => {
+    const replica = await world.replica();
+    const before = active();
+    await world.patch({ spec: elsewhereAt(name) });
+    await world.settle(() => [replica], everybodyBelieves).catch(() => undefined);
+    expect(world.status.rotation).toMatchObject({
+      phase: 'Preparing',
+      message: expect.stringContaining(why),
+    });
+    expect(world.status.roots).toHaveLength(1);
+    expect(world.status.authority).toEqual({ provider: 'builtin' });
+    expect(active()).toBe(before);
+    await everybodyBelieves([replica]);
+    await world.patch({ spec: builtin });
+    await world.settle(() => [replica]);
+    expect([world.status.rotation, active()]).toEqual([undefined, before]);
+  },
+);
+
 test('another way to the same authority changes no root', async () => {
   const replica = await world.replica();
   await world.patch({ spec: elsewhereAt('signs') });
