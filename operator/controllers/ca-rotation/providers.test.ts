@@ -87,11 +87,11 @@ test('the other authority is away: the status says so, the old one signs, and go
 });
 
 test.each([
-  ['refuses', 'this role may not sign'],
-  ['deceives', 'vault signs what must not be handed out'],
+  ['refuses to sign', 'refuses', 'this role may not sign'],
+  ['signs with another root than it shows', 'deceives', 'signs what must not be handed out'],
 ])(
-  'an authority that %s to sign is not published: the status says why, the one before signs, and going back ends it',
-  async (name, why) => {
+  'an authority that %s is not published: the status says why, the one before signs, and going back ends it',
+  async (_what, name, why) => {
     const replica = await world.replica();
     const before = active();
     await world.patch({ spec: elsewhereAt(name) });
