@@ -270,9 +270,10 @@ describeHere(`the chart${reason}`, () => {
     const { httpsPort, webhookPort } = readConfig(operatorEnvironment(defaults));
     const { containers } = find(defaults, 'Deployment', 'mesh-operator').spec.template.spec;
     const { ports } = find(defaults, 'Service', 'mesh-operator').spec;
-    const target = (port: number): unknown => {
-      const name = ports.find((one: { port: number }) => one.port === port).targetPort as string;
-      return containers[0].ports.find((one: { name: string }) => one.name === name).containerPort;
+    const [{ ports: open }] = containers as [{ ports: { name: string; containerPort: number }[] }];
+    const target = (port: number): number | undefined => {
+      const found = (ports as { port: number; targetPort: string }[]).find((one) => one.port === port);
+      return open.find(({ name }) => name === found?.targetPort)?.containerPort;
     };
     expect([target(443), target(8443)]).toEqual([webhookPort, httpsPort]);
   });
@@ -305,10 +306,9 @@ describeHere(`the chart${reason}`, () => {
       { ports: port('outside'), from: [{ ipBlock: { cidr: '198.51.100.0/24' } }] },
     ]);
     const { containers } = find(changed, 'Deployment', 'mesh-operator').spec.template.spec;
-    const names = containers[0].ports.map(({ name }: { name: string }) => name) as string[];
-    expect(all.map(({ ports }: { ports: { port: string }[] }) => ports[0]?.port).sort()).toEqual(
-      names.sort(),
-    );
+    const [{ ports: open }] = containers as [{ ports: { name: string }[] }];
+    const named = (all as { ports: { port: string }[] }[]).map(({ ports }) => ports[0]?.port);
+    expect(named.sort()).toEqual(open.map(({ name }) => name).sort());
   });
 
   test('limits meshed pods to the ports of their sidecars in the namespaces that are named, and in no other', () => {

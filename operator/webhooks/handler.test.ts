@@ -47,8 +47,12 @@ async function post(
   method = 'POST',
 ): Promise<{ status: number; headers: IncomingMessage['headers']; body: string }> {
   return new Promise((resolve, reject) => {
-    const sent = { 'content-type': 'application/json', 'content-length': String(body.length), ...headers };
-    if (sent['transfer-encoding']) delete (sent as Record<string, string>)['content-length'];
+    const isChunked = headers['transfer-encoding'] !== undefined;
+    const sent: Record<string, string> = {
+      'content-type': 'application/json',
+      ...(isChunked ? {} : { 'content-length': String(body.length) }),
+      ...headers,
+    };
     const request = httpRequest({ port, path, method, agent: false, headers: sent }, (response) => {
       text(response).then(
         (said) => resolve({ status: response.statusCode ?? 0, headers: response.headers, body: said }),
@@ -57,7 +61,7 @@ async function post(
     });
     request.on('error', reject);
     request.write(body);
-    if (Number(sent['content-length']) === body.length) request.end();
+    if (isChunked || Number(sent['content-length']) === body.length) request.end();
   });
 }
 
