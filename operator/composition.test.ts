@@ -172,6 +172,7 @@ describe('the operator, whole, against an API server', () => {
     expect(config.status?.conditions).toMatchObject([
       { type: 'Accepted', status: 'True' },
       { type: 'AuthorityReady', status: 'True' },
+      { type: 'NextAuthorityReady', status: 'True' },
       { type: 'CertificatesFresh', status: 'True' },
     ]);
 
