@@ -25,6 +25,7 @@ import {
   rootIdOf,
   withAuthorityOf,
 } from './builtin-state.ts';
+import { checkNow } from './check-now.ts';
 import { CaStateError } from './provider.ts';
 import type { CaRoot } from './provider.ts';
 import { settingsOf } from './root-slots.ts';
@@ -81,8 +82,10 @@ export class RootSuccession {
     settingsOf(choice);
     const { slots, scope, namespace, clock } = this.#parts;
     const provider = slots.next(choice, true);
-    const limit = AbortSignal.timeout(READY_MS);
     try {
+      // A builtin one is made where there is none.
+      if (choice.provider !== 'builtin') await checkNow(provider);
+      const limit = AbortSignal.timeout(READY_MS);
       await provider.start(limit);
       const found = (await provider.roots()).find(({ active }) => active);
       if (!found) throw new Error('the next root has no certificate');
