@@ -15,6 +15,7 @@ export type LogLevel = (typeof LOG_LEVELS)[number];
 export const MIN_SIDECAR_MEMORY = 64 * MEBIBYTE;
 const MAX_DRAIN_SECONDS = 86_400;
 const PREFIX = 'mesh/';
+const MAX_UNKNOWN = 16;
 
 /** What the annotations of a pod ask for; what is not written is absent or empty. The service: `service-name-of-pod.ts`. */
 export interface PodAnnotations {
@@ -206,8 +207,11 @@ class Reader {
 
   unknownKeys(): void {
     const known: readonly string[] = Object.values(ANNOTATIONS);
-    for (const key of Object.keys(this.#annotations).sort()) {
-      if (!key.startsWith(PREFIX) || known.includes(key)) continue;
+    const unknown = Object.keys(this.#annotations).filter(
+      (key) => key.startsWith(PREFIX) && !known.includes(key),
+    );
+    // Looking for what was meant takes time, and nobody mistypes more.
+    for (const key of unknown.sort().slice(0, MAX_UNKNOWN)) {
       const meant = closest(key, known);
       this.#fault(
         key,

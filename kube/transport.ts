@@ -1,3 +1,4 @@
+import { bodyChunks } from './body-chunks.ts';
 import type { Clock } from './clock.ts';
 import type { ClusterConfig } from './cluster-config.ts';
 import { H1Connection } from './connection-h1.ts';
@@ -225,7 +226,7 @@ async function readText(response: WireResponse, maxBytes: number, signal: AbortS
 
 async function* chunksOf({ body, truncated }: WireResponse, signal: AbortSignal): AsyncGenerator<Buffer> {
   try {
-    for await (const chunk of body) yield chunk as Buffer;
+    yield* bodyChunks(body);
   } catch (error) {
     throw signal.aborted ? signal.reason : asConnectionError(error);
   }

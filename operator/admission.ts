@@ -1,12 +1,12 @@
 import { OPERATOR_SERVICE } from '#core/constants.ts';
-import type { MeshSettings } from '#core/model/mesh-settings.ts';
+import { allowedServiceAccounts } from '#core/model/mesh-service.ts';
 import type { MeshService } from '#core/model/mesh-service.ts';
+import type { MeshSettings } from '#core/model/mesh-settings.ts';
 import type { RawIntention } from '#core/policy/rule.ts';
 import type { Capabilities } from '#kube/capabilities.ts';
 import type { Clock } from '#kube/clock.ts';
 import type { Logger } from '#kube/log.ts';
 
-import type { RootSlots } from './ca/root-slots.ts';
 import type { Caches } from './caches.ts';
 import type { OperatorConfig, SidecarDefaults } from './config.ts';
 import type { OperatorMetrics } from './metrics.ts';
@@ -18,30 +18,91 @@ export interface AdmissionParts {
   readonly capabilities: Capabilities;
   readonly caches: Pick<Caches, 'namespaces' | 'intentions' | 'meshServices'>;
   readonly settings: Settings;
-  readonly slots: RootSlots;
   readonly metrics: OperatorMetrics;
   readonly clock: Clock;
   readonly log: Logger;
 }
 
-export interface ClusterView {
-  namespaceLabels(namespace: string): Readonly<Record<string, string>> | undefined;
-  intentions(namespace: string): readonly RawIntention[];
-  meshServices(namespace: string): readonly MeshService[];
-  settings(): MeshSettings;
+/** What a review asks about the cluster (webhook/cluster-view.ts says what each part is for). */
+export interface ClusterQuestion {
+  readonly namespace: string;
+  readonly services?: readonly string[];
+  readonly serviceAccounts?: readonly string[];
+  readonly intention?: unknown;
 }
 
-/** Answers the webhook's questions about the cluster at once, from caches. */
-export function clusterView({ caches, settings }: Pick<AdmissionParts, 'caches' | 'settings'>): ClusterView {
+export interface ClusterFacts {
+  readonly namespace: string;
+  readonly labels: Readonly<Record<string, string>> | undefined;
+  readonly intentions: readonly RawIntention[];
+  readonly meshServices: readonly MeshService[];
+  readonly settings: MeshSettings | undefined;
+}
+
+/** Objects of a namespace that are looked at for one question, and those that an answer holds: whatever a namespace holds, an answer is quick and small. */
+const MAX_LOOKED_AT = 1_000;
+const MAX_FOUND = 32;
+
+/** Answers a review's question at once, from caches. */
+export function clusterFacts(
+  question: ClusterQuestion,
+  { caches, settings }: Pick<AdmissionParts, 'caches' | 'settings'>,
+): ClusterFacts {
+  const { namespace } = question;
+  const found = caches.namespaces.get(namespace);
   return {
-    namespaceLabels: (namespace) => {
-      const found = caches.namespaces.get(namespace);
-      return found && (found.metadata.labels ?? {});
-    },
-    intentions: (namespace) => caches.intentions.inNamespace(namespace),
-    meshServices: (namespace) => caches.meshServices.inNamespace(namespace),
-    settings: () => settings.current,
+    namespace,
+    labels: found && (found.metadata.labels ?? {}),
+    intentions: intentionsFor(question, caches),
+    meshServices: servicesFor(question, caches),
+    settings: settings.current,
   };
+}
+
+function intentionsFor(
+  { namespace, intention }: ClusterQuestion,
+  { intentions }: AdmissionParts['caches'],
+): readonly RawIntention[] {
+  if (intention === undefined) return [];
+  const edge = edgeText(intention, namespace);
+  return intentions
+    .inNamespace(namespace)
+    .slice(0, MAX_LOOKED_AT)
+    .filter(({ spec }) => edgeText(spec, namespace) === edge)
+    .slice(0, MAX_FOUND)
+    .map(({ metadata: { name, deletionTimestamp }, spec }) => ({
+      metadata: { name, namespace, ...(deletionTimestamp === undefined ? {} : { deletionTimestamp }) },
+      spec,
+    }));
+}
+
+/** Equal for intentions of one namespace with the same source and destination. Nothing about the spec is known. */
+function edgeText(spec: unknown, home: string): string {
+  const end = (value: unknown): string => {
+    const { service, namespace = home, spiffeId } = (value ?? {}) as Readonly<Record<string, unknown>>;
+    return JSON.stringify([service, namespace, spiffeId]);
+  };
+  const { source, destination } = (spec ?? {}) as Readonly<Record<string, unknown>>;
+  return `${end(source)} ${end(destination)}`;
+}
+
+function servicesFor(
+  { namespace, services = [], serviceAccounts = [] }: ClusterQuestion,
+  { meshServices }: AdmissionParts['caches'],
+): readonly MeshService[] {
+  const byName = services.flatMap((name) => meshServices.get(`${namespace}/${name}`) ?? []);
+  const accounts = new Set(serviceAccounts);
+  const byAccount =
+    accounts.size === 0
+      ? []
+      : meshServices
+          .inNamespace(namespace)
+          .slice(0, MAX_LOOKED_AT)
+          .filter((service) => allowedServiceAccounts(service).some((account) => accounts.has(account)));
+  return [...new Set([...byName, ...byAccount])].slice(0, MAX_FOUND).map(({ metadata, spec }) => ({
+    metadata: { name: metadata.name, namespace },
+    spec: spec?.serviceAccounts === undefined ? {} : { serviceAccounts: spec.serviceAccounts },
+  }));
 }
 
 export interface InjectionSettings {
@@ -79,7 +140,7 @@ export interface AdmissionMetrics {
   duration(endpoint: string, seconds: number): void;
 }
 
-/** The webhook's counters in the operator's registry. */
+/** The webhook's counters in the operator's registry, where it runs in the operator's own thread. */
 export function webhookMetrics(
   metrics: Pick<OperatorMetrics, 'injections' | 'validations' | 'admissionSeconds'>,
 ): AdmissionMetrics {

@@ -19,10 +19,10 @@ import {
 
 import { Cache } from './cache.ts';
 import type { CacheOptions } from './cache.ts';
+import { WEBHOOK_NAME } from './constants.ts';
 import { ACCESS_NAME } from './controllers/access/decide.ts';
 import { pruneUnlessAsking } from './controllers/missed-injection/decide.ts';
 import { pruneLeftOut } from './controllers/missed-injection/left-out.ts';
-import { WEBHOOK_NAME } from './controllers/webhook-registration/decide.ts';
 import type { OperatorMetrics } from './metrics.ts';
 import { pruneIntention, pruneMeshService } from './resources/mesh.ts';
 import { pruneMeta } from './resources/pod.ts';

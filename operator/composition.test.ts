@@ -2,7 +2,7 @@ import { request as httpsRequest } from 'node:https';
 
 import { systemClock } from '#kube/clock.ts';
 import type { Clock } from '#kube/clock.ts';
-import { FakeApiServer } from '#kube/fake-api.fake.ts';
+import { FakeApiServer, Refused } from '#kube/fake-api.fake.ts';
 import { FakeLog } from '#kube/log.fake.ts';
 import {
   CLUSTER_ROLES,
@@ -25,7 +25,33 @@ import { startOperator } from './composition.ts';
 import type { RunningOperator } from './composition.ts';
 import { readConfig } from './config.ts';
 import { memberSpec, registrationSpec } from './resources/member.fake.ts';
-import type { Mount } from './server/app.ts';
+import type { Webhooks } from './composition/parts.ts';
+import type { WebhookPath } from './webhooks/registered-paths.ts';
+
+/** Webhooks that only remember what they are told. */
+class FakeWebhooks implements Webhooks {
+  paths: readonly WebhookPath[] = [];
+  pairs = 0;
+  problem: string | undefined;
+  isClosed = false;
+  readonly port = 9443;
+  start(): void {
+    this.pairs += 1;
+  }
+  useCertificate(): void {
+    this.pairs += 1;
+  }
+  usePaths(paths: readonly WebhookPath[]): void {
+    this.paths = paths;
+  }
+  fault(): string | undefined {
+    return this.problem;
+  }
+  close(): Promise<void> {
+    this.isClosed = true;
+    return Promise.resolve();
+  }
+}
 
 /** Waits until `look` finds something; fails after ten seconds. */
 async function eventually<T>(look: () => T | undefined | false): Promise<T> {
@@ -34,6 +60,15 @@ async function eventually<T>(look: () => T | undefined | false): Promise<T> {
     const found = look();
     if (found) return found;
     if (Date.now() > deadline) throw new Error(`not within ten seconds: ${String(look)}`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
+/** Waits until a replica would get requests. */
+async function untilReady(httpPort: number): Promise<void> {
+  const deadline = Date.now() + 10_000;
+  while ((await fetch(`http://127.0.0.1:${httpPort}/readyz`)).status !== 200) {
+    if (Date.now() > deadline) throw new Error('not ready within ten seconds');
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
 }
@@ -54,6 +89,7 @@ describe('the operator, whole, against an API server', () => {
   let log: FakeLog;
   let clock: Clock;
   const running: RunningOperator[] = [];
+  const webhooks: FakeWebhooks[] = [];
 
   async function start(
     env: Record<string, string> = {},
@@ -70,8 +106,10 @@ describe('the operator, whole, against an API server', () => {
     });
     const deps = {
       ...{ config, api: fake.api, clock, log, replicas: { onLostLease } },
-      admission: (): Mount => (app) =>
-        app.post('/inject', (_request, response) => void response.json({ mounted: true })),
+      webhooks: () => {
+        webhooks.push(new FakeWebhooks());
+        return webhooks.at(-1);
+      },
       processMetrics: false,
       lingerMs: 0,
     };
@@ -88,6 +126,7 @@ describe('the operator, whole, against an API server', () => {
 
   afterEach(async () => {
     for (const operator of running.splice(0)) await operator.stop();
+    webhooks.length = 0;
     await fake.close();
   });
 
@@ -162,6 +201,7 @@ describe('the operator, whole, against an API server', () => {
     expect(config.status?.conditions).toMatchObject([
       { type: 'Accepted', status: 'True' },
       { type: 'AuthorityReady', status: 'True' },
+      { type: 'NextAuthorityReady', status: 'True' },
       { type: 'CertificatesFresh', status: 'True' },
     ]);
 
@@ -193,7 +233,7 @@ describe('the operator, whole, against an API server', () => {
     expect(one.rootsPem()).toBe(two.rootsPem());
     await eventually(() => one.isLeader() !== two.isLeader());
     for (const operator of [one, two])
-      expect(await post(operator, '/inject')).toEqual({ status: 200, body: { mounted: true } });
+      expect(await post(operator, '/v1/sign')).toMatchObject({ status: 401 });
     const [leader, other] = one.isLeader() ? [one, two] : [two, one];
     await leader.stop();
     await eventually(() => other.isLeader());
@@ -207,7 +247,7 @@ describe('the operator, whole, against an API server', () => {
     const ready = await get('/readyz');
     expect([ready.status, await ready.text()]).toEqual([
       200,
-      'ok      start\nok      caches\nok      serving certificate\n',
+      'ok      start\nok      caches\nok      serving certificate\nok      webhooks\n',
     ]);
     const metrics = await (await get('/metrics')).text();
     expect(metrics).toContain('mesh_operator_leader 1');
@@ -215,6 +255,56 @@ describe('the operator, whole, against an API server', () => {
     expect(metrics).toContain('mesh_operator_cache_objects{kind="MeshConfig"} 1');
     expect((await get('/v1/sign')).status).toBe(404);
     expect((await get('/')).headers.get('x-powered-by')).toBeNull();
+  });
+
+  test('the webhooks get their paths and every new certificate; the replica is ready only with them, and closes them at its end', async () => {
+    const operator = await start();
+    const [own] = webhooks;
+    const ready = () => fetch(`http://127.0.0.1:${operator.httpPort}/readyz`).then((answer) => answer.text());
+    await eventually(() => own?.paths.length === 3);
+    const registered = [MUTATING_WEBHOOKS, VALIDATING_WEBHOOKS].flatMap((type) =>
+      (fake.find(type, { name: 'mesh' })?.webhooks ?? []).map(
+        ({ clientConfig }) => clientConfig.service?.path,
+      ),
+    );
+    expect(own?.paths.map(({ path }) => path).sort()).toEqual([...new Set(registered)].sort());
+    for (const path of registered) expect(path).toMatch(/^\/[A-Za-z0-9_-]{43}\//);
+    expect(operator.webhookPort()).toBe(9443);
+    await eventually(() => log.lines.some(({ message }) => message === 'registered with the API server'));
+    expect(await ready()).toContain('ok      webhooks');
+    own!.problem = 'it does not listen';
+    expect(await ready()).toContain('not ok  webhooks: it does not listen');
+    await operator.stop();
+    expect(own?.isClosed).toBe(true);
+  });
+
+  test('a replica that has not heard of the registration is not ready, so that no call meets paths it does not know', async () => {
+    fake.intercept = ({ method, path }) =>
+      method === 'POST' && path.endsWith('webhookconfigurations')
+        ? new Refused(403, 'Forbidden', 'not yet')
+        : undefined;
+    const operator = await start();
+    const ready = () => fetch(`http://127.0.0.1:${operator.httpPort}/readyz`);
+    await eventually(() => fake.find(MESH_CONFIGS, { name: 'mesh' })?.status?.roots);
+    expect(await (await ready()).text()).toContain('not ok  webhooks: the webhooks are not registered yet');
+    fake.intercept = undefined;
+    await untilReady(operator.httpPort);
+  });
+
+  test('paths are renewed on request, and nothing that the operator says has any of them', async () => {
+    const operator = await start();
+    await eventually(() => webhooks[0]?.paths.length === 3);
+    const before = webhooks[0]!.paths.map(({ path }) => path);
+    const metadata = { annotations: { 'mesh.dev/renew-webhook-paths': 'leaked' } };
+    await fake.api.mergePatch(MESH_CONFIGS, { name: 'mesh' }, { metadata });
+    await eventually(() => webhooks[0]?.paths.length === 6);
+    const { metrics } = {
+      metrics: await (await fetch(`http://127.0.0.1:${operator.httpPort}/metrics`)).text(),
+    };
+    const events = JSON.stringify(fake.objects(EVENTS));
+    const said = JSON.stringify(log.lines) + metrics + events + JSON.stringify(fake.objects(MESH_CONFIGS));
+    for (const { path } of webhooks[0]!.paths) expect(said).not.toContain(path.split('/')[1]);
+    expect(webhooks[0]!.paths.map(({ path }) => path)).toEqual(expect.arrayContaining(before));
   });
 
   test('not ready while a kind of object cannot be read, and says which', async () => {
@@ -236,8 +326,7 @@ describe('the operator, whole, against an API server', () => {
     expect([await status('/healthz'), await status('/readyz')]).toEqual([200, 503]);
     await fake.start();
     await started;
-    await eventually(() => fake.find(MESH_CONFIGS, { name: 'mesh' }));
-    expect(await status('/readyz')).toBe(200);
+    await untilReady(httpPort);
   });
 
   test('told to end while it waits for the API server, it ends', async () => {
@@ -296,9 +385,8 @@ describe('the operator, whole, against an API server', () => {
     });
     const operators = await Promise.all([start(), start({ POD_NAME: 'mesh-operator-b' })]);
     for (const operator of operators) {
-      expect(await post(operator, '/inject')).toEqual({ status: 200, body: { mounted: true } });
-      const { status } = await fetch(`http://127.0.0.1:${operator.httpPort}/readyz`);
-      expect(status).toBe(200);
+      expect(await post(operator, '/v1/sign')).toMatchObject({ status: 401 });
+      await untilReady(operator.httpPort);
     }
     const { status } = fake.find(MESH_CONFIGS, { name: 'mesh' })!;
     expect(status?.roots?.map(({ active }) => active)).toEqual([false, true]);
@@ -335,7 +423,7 @@ describe('the operator, whole, against an API server', () => {
     const request = { ca: { rotation: { request: 'anew' } } };
     await fake.api.mergePatch(MESH_CONFIGS, { name: 'mesh' }, { spec: request });
     const operator = await starting;
-    expect(await post(operator, '/inject')).toEqual({ status: 200, body: { mounted: true } });
+    expect(await post(operator, '/v1/sign')).toMatchObject({ status: 401 });
     const { status } = fake.find(MESH_CONFIGS, { name: 'mesh' })!;
     expect(status?.roots?.map(({ id, active }) => [id === lost.id, active])).toEqual([
       [true, false],

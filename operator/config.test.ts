@@ -29,6 +29,7 @@ describe('the operator’s settings', () => {
       excludedNamespaces: [],
       httpsPort: 8443,
       httpPort: 8080,
+      webhookPort: 9443,
     });
   });
 

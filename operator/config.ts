@@ -73,6 +73,8 @@ const environmentSchema = z.object({
   MESH_AUDIT_DIR: z.string().max(4096).startsWith('/', 'write an absolute path').optional(),
   MESH_HTTPS_PORT: port(8443),
   MESH_HTTP_PORT: port(8080),
+  /** Where the API server calls the webhooks. */
+  MESH_WEBHOOK_PORT: port(9443),
   /** Port of the SPIFFE bundle endpoint; without it there is none. */
   MESH_BUNDLE_PORT: port(undefined),
   /** Port at which machines outside the cluster have certificates signed; without it none can join. */
@@ -90,7 +92,10 @@ export interface OperatorConfig {
   readonly ownerClusterRole?: string;
   readonly excludedNamespaces: readonly string[];
   readonly auditDir?: string;
+  /** Where sidecars have their certificates signed. */
   readonly httpsPort: number;
+  /** Where the API server calls the webhooks. */
+  readonly webhookPort: number;
   readonly httpPort: number;
   readonly bundlePort?: number;
   /** Where processes outside of pods have certificates signed; none can join where it is absent. */
@@ -139,6 +144,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): O
     excludedNamespaces: data.MESH_WEBHOOK_EXCLUDED_NAMESPACES,
     ...(data.MESH_AUDIT_DIR ? { auditDir: data.MESH_AUDIT_DIR } : {}),
     httpsPort: data.MESH_HTTPS_PORT,
+    webhookPort: data.MESH_WEBHOOK_PORT,
     httpPort: data.MESH_HTTP_PORT,
     ...(data.MESH_BUNDLE_PORT === undefined ? {} : { bundlePort: data.MESH_BUNDLE_PORT }),
     ...(data.MESH_OUTSIDE_PORT === undefined ? {} : { outsidePort: data.MESH_OUTSIDE_PORT }),

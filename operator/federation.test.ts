@@ -43,7 +43,7 @@ async function mesh(spec: MeshConfigSpec, env: Record<string, string> = {}): Pro
   });
   const operator = await startOperator({
     ...{ config, api: fake.api, clock: systemClock, log: new FakeLog(), replicas: 'one' },
-    admission: () => () => undefined,
+    webhooks: () => undefined,
     processMetrics: false,
     lingerMs: 0,
   });

@@ -76,9 +76,9 @@ test('start, rotation and end of an operator show no key: not in log, Events, st
   const operator = await startOperator({
     ...{ config, api: fake.api, clock: systemClock, log, processMetrics: false, lingerMs: 0 },
     replicas: 'one',
-    admission: (given) => {
+    webhooks: (given) => {
       parts.push(given);
-      return () => undefined;
+      return undefined;
     },
   });
   const said: unknown[] = [];

@@ -58,7 +58,7 @@ describe('the operator’s process', () => {
     try {
       const { child, ended } = run([], {
         ...{ KUBECONFIG: kubeconfig, MESH_NAMESPACE: 'mesh', POD_NAME: 'op', MESH_SIDECAR_IMAGE: 'sidecar' },
-        ...{ MESH_HTTPS_PORT: '0', MESH_HTTP_PORT: '0' },
+        ...{ MESH_HTTPS_PORT: '0', MESH_HTTP_PORT: '0', MESH_WEBHOOK_PORT: '0' },
       });
       const deadline = Date.now() + 120_000;
       while (!fake.find(MUTATING_WEBHOOKS, { name: 'mesh' }) && Date.now() < deadline)

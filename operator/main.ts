@@ -7,19 +7,17 @@ import { ignoreInspectorSignal } from '#kube/inspector.ts';
 import { kubeconfig } from '#kube/kubeconfig.ts';
 import { jsonLog } from '#kube/log.ts';
 import type { Logger } from '#kube/log.ts';
-import { webhookRouter } from '#webhook/router.ts';
 
 import packageJson from '../package.json' with { type: 'json' };
-import { clusterView, injectionSettings, webhookMetrics } from './admission.ts';
+import { clusterFacts, injectionSettings } from './admission.ts';
 import type { AdmissionParts } from './admission.ts';
 import { runAudit } from './audit/command.ts';
-import { authorityFaults } from './ca/authority-check.ts';
 import { startOperator } from './composition.ts';
 import { ConfigError, readConfig } from './config.ts';
 import type { OperatorConfig } from './config.ts';
-import type { Mount } from './server/app.ts';
 import { runUninstall } from './uninstall/main.ts';
 import { runUpgrade } from './upgrade/main.ts';
+import { WebhookThread } from './webhooks/webhook-thread.ts';
 
 /** The control plane's process: `run` (or nothing) runs it, `version` says which one it is, `audit verify` looks at audit files, `uninstall` and `upgrade` are for the chart's hooks. */
 async function main(args: readonly string[]): Promise<number> {
@@ -70,7 +68,7 @@ async function run(config: OperatorConfig, log: Logger): Promise<number> {
       userAgent: `mesh-operator/${packageJson.version}`,
     });
     const operator = await startOperator(
-      { config, api, clock, log, admission, replicas: { onLostLease: () => process.exit(1) } },
+      { config, api, clock, log, webhooks, replicas: { onLostLease: () => process.exit(1) } },
       starting.signal,
     );
     const code = await ended;
@@ -90,19 +88,25 @@ function clusterConfig(): Promise<ClusterConfig> {
   return inClusterConfig({ MESH_KUBE_TOKEN_DIR: SERVICE_ACCOUNT_DIR, ...process.env });
 }
 
-/** The webhook, fed from the operator's caches. */
-function admission(parts: AdmissionParts): Mount {
-  const { config, clock, log } = parts;
-  const router = webhookRouter({
-    view: clusterView(parts),
-    authorityFaults: (spec, before) => authorityFaults(spec, before, parts.slots),
-    injection: () => injectionSettings(parts),
-    meshNamespace: config.meshNamespace,
-    now: () => clock.now(),
-    log,
-    metrics: webhookMetrics(parts.metrics),
-  });
-  return (app) => app.use(router);
+/** The thread's program: a file beside this one in the image, its source where this is a source. */
+const WEBHOOKS_PROGRAM = import.meta.url.endsWith('.ts') ? './webhooks/from-source.mjs' : './webhooks.js';
+
+/** The webhooks, in a thread of their own, fed from the operator's caches. */
+function webhooks(parts: AdmissionParts): WebhookThread {
+  const { config, clock, log, metrics } = parts;
+  return new WebhookThread(
+    {
+      port: config.webhookPort,
+      ...(config.listenHost === undefined ? {} : { host: config.listenHost }),
+      injection: injectionSettings(parts),
+      logLevel: config.logLevel,
+    },
+    {
+      entry: new URL(WEBHOOKS_PROGRAM, import.meta.url),
+      facts: (question) => clusterFacts(question, parts),
+      ...{ clock, log, metrics },
+    },
+  );
 }
 
 main(process.argv.slice(2)).then(

@@ -35,8 +35,44 @@ export const METRICS = {
   httpRequests: {
     kind: 'counter',
     name: 'mesh_operator_http_requests_total',
-    help: 'HTTP requests answered, by server (https, http, bundle), path (known ones, else "other") and status code.',
+    help: 'HTTP requests answered, by server (signing, webhooks, http, bundle, outside), path (known ones, else "other"; for webhooks what is asked there) and status code.',
     labels: ['server', 'path', 'code'],
+  },
+  connections: {
+    kind: 'gauge',
+    name: 'mesh_operator_connections',
+    help: 'Connections that are open, by server (signing, webhooks, http, bundle, outside).',
+    labels: ['server'],
+  },
+  connectionsClosed: {
+    kind: 'counter',
+    name: 'mesh_operator_connections_closed_total',
+    help: 'Connections that the operator closed for their own or for the sake of others, by server and reason (network-limit, total-limit, busy, barred, not-tls, no-client-hello, pipelined).',
+    labels: ['server', 'reason'],
+  },
+  bodiesRefused: {
+    kind: 'counter',
+    name: 'mesh_operator_bodies_refused_total',
+    help: 'Bodies of requests that were not read, or not to their end, by server and reason (length-required, too-large, no-room, evicted, incomplete).',
+    labels: ['server', 'reason'],
+  },
+  logLinesLeftOut: {
+    kind: 'counter',
+    name: 'mesh_operator_log_lines_left_out_total',
+    help: 'Log lines about requests of strangers that were left out because there were too many, by server.',
+    labels: ['server'],
+  },
+  webhookThreadRestarts: {
+    kind: 'counter',
+    name: 'mesh_operator_webhook_thread_restarts_total',
+    help: 'How often the thread that answers the webhooks ended and was started again, by reason (exit, hung).',
+    labels: ['reason'],
+  },
+  tokenReviews: {
+    kind: 'counter',
+    name: 'mesh_signing_token_reviews_total',
+    help: 'TokenReviews that the operator asked the API server for, by whether the caller was expected there (expected, unexpected).',
+    labels: ['caller'],
   },
   reconciles: {
     kind: 'counter',

@@ -4,8 +4,7 @@ import { CREDENTIALS_SECRET } from '#core/model/ca-providers.ts';
 import { ANCHORS_CONFIG_MAP } from './audit/anchor.ts';
 import { CA_SECRET_NAME, NEXT_CA_SECRET_NAME } from './ca/builtin-state.ts';
 import { ACCESS_NAME, CATALOG_ROLE, POLICY_ROLE } from './controllers/access/decide.ts';
-import { LEASE_NAME } from './constants.ts';
-import { WEBHOOK_NAME } from './controllers/webhook-registration/decide.ts';
+import { LEASE_NAME, WEBHOOK_NAME } from './constants.ts';
 
 /** One thing the operator may do, and why it must. */
 export interface Permission {

@@ -1,16 +1,25 @@
 #!/usr/bin/env node
-// Bundles the two processes into one file each: `npm run build`, or `npm run build -- sidecar`.
+// Bundles the two processes: `npm run build`, or `npm run build -- sidecar`. The operator's has files besides, for its thread and for
+// what it seldom needs.
 //   --sourcemap   writes a source map beside each bundle (images have none)
 //   --out DIR     writes there instead of dist/
 //   --entry FILE  bundles this file instead, in the same way (for what is measured as it ships)
-import { existsSync, mkdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { build } from 'esbuild';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
-const PROCESSES = ['operator', 'sidecar'];
+/**
+ * The programs of each process. Of several, each loads its own part and what they share: a thread or process reads and keeps every
+ * file that it loads, and most of the operator is the client library, which no pod needs.
+ */
+const BUNDLES = {
+  operator: { operator: 'operator/main.ts', webhooks: 'operator/webhooks/main.ts' },
+  sidecar: { sidecar: 'sidecar/main.ts' },
+};
+const PROCESSES = Object.keys(BUNDLES);
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -25,8 +34,8 @@ const wanted = positionals.length > 0 ? positionals : PROCESSES;
 for (const name of wanted) {
   if (!PROCESSES.includes(name))
     fail(`unknown process ${JSON.stringify(name)}: write one of ${PROCESSES.join(', ')}.`);
-  if (!existsSync(join(root, name, 'main.ts')))
-    fail(`${name}/main.ts does not exist, so there is nothing to bundle.`);
+  for (const entry of Object.values(BUNDLES[name]))
+    if (!existsSync(join(root, entry))) fail(`${entry} does not exist, so there is nothing to bundle.`);
 }
 
 /**
@@ -65,17 +74,22 @@ function exportsOf(path) {
 mkdirSync(values.out, { recursive: true });
 // Node decides by the nearest package.json whether a .js file is an ES module.
 writeFileSync(join(values.out, 'package.json'), '{ "type": "module" }\n');
-if (values.entry !== undefined) await bundle(basename(values.entry, '.ts'), values.entry);
-else for (const name of wanted) await bundle(name, `${name}/main.ts`);
+if (values.entry !== undefined) {
+  const name = basename(values.entry, '.ts');
+  await bundle(name, { [name]: values.entry });
+} else for (const name of wanted) await bundle(name, BUNDLES[name]);
 
-async function bundle(name, entry) {
+async function bundle(name, entryPoints) {
   const started = performance.now();
-  const outfile = join(values.out, `${name}.js`);
-  rmSync(`${outfile}.map`, { force: true });
+  // Parts of an earlier build have other names.
+  for (const file of readdirSync(values.out))
+    if (file.startsWith(`${name}-`) || file.startsWith(`${name}.js`)) rmSync(join(values.out, file));
   await build({
     absWorkingDir: root,
-    entryPoints: [entry],
-    outfile,
+    entryPoints,
+    outdir: values.out,
+    splitting: Object.keys(entryPoints).length > 1,
+    chunkNames: `${name}-[hash]`,
     bundle: true,
     platform: 'node',
     format: 'esm',
@@ -96,7 +110,7 @@ async function bundle(name, entry) {
     legalComments: 'external',
     logLevel: 'warning',
   });
-  const kib = Math.round(statSync(outfile).size / 1024);
+  const kib = Math.round(statSync(join(values.out, `${name}.js`)).size / 1024);
   console.log(`${name}.js: ${kib} KiB in ${Math.round(performance.now() - started)} ms`);
 }
 

@@ -10,6 +10,8 @@ function absent(what, code) {
   return Object.assign(new Error(`${code}: ${what}`), { code });
 }
 
+/** What is looked for, and done without where it is missing. */
+const isOptional = (path) => /^\/proc\/\d+\/stat$/.test(String(path));
 const isOfLinux = (path) => /^\/(proc|sys)(\/|$)/.test(String(path));
 for (const home of [fs, fs.promises]) {
   for (const name of [
@@ -25,6 +27,7 @@ for (const home of [fs, fs.promises]) {
     const real = home[name];
     if (!real) continue;
     home[name] = function (path, ...rest) {
+      if (isOptional(path)) throw Object.assign(new Error(`ENOENT: ${path}`), { code: 'ENOENT' });
       if (isOfLinux(path)) throw absent(`${name} ${path}`, 'ENOENT');
       return real.call(this, path, ...rest);
     };

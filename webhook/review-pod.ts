@@ -1,11 +1,14 @@
 import { ANNOTATIONS } from '#core/constants.ts';
 import type { Logger } from '#kube/log.ts';
 import type { AdmissionRequest, Verdict } from './admission.ts';
-import type { ClusterView } from './cluster-view.ts';
+import type { ClusterQuestion, LookUp } from './cluster-view.ts';
 import type { InjectionContext } from './injection/context.ts';
 import type { Injection } from './injection/inject.ts';
 import { inject } from './injection/inject.ts';
 import { podLabel, podSchema } from './injection/pod.ts';
+import type { Pod } from './injection/pod.ts';
+import { serviceNameOf } from './injection/service-name.ts';
+import { sizeRefusals, withoutLists } from './injection/pod-size.ts';
 import type { WebhookMetrics } from './metrics.ts';
 
 /** What injection is told by the operator's settings and by what the API server can do. */
@@ -18,7 +21,7 @@ export type InjectionSettings = Pick<
 };
 
 export interface PodReviewer {
-  readonly view: ClusterView;
+  readonly lookUp: LookUp;
   /** Unix time, milliseconds. */
   readonly now: () => number;
   /** Asked for every pod: the style changes when the API server is upgraded. */
@@ -33,16 +36,17 @@ export interface PodReviewer {
  * @param namespaceAsks whether the API server itself found that the pod's namespace asks for the mesh; it knows a label
  *   before our cache does
  */
-export function reviewPod(
+export async function reviewPod(
   request: AdmissionRequest,
-  { view, injection, now, log, metrics }: PodReviewer,
+  { lookUp, injection, now, log, metrics }: PodReviewer,
   namespaceAsks = false,
-): Verdict {
+): Promise<Verdict> {
   const { kind, operation, subResource, namespace } = request;
   if (kind.group !== '' || kind.kind !== 'Pod' || operation !== 'CREATE' || subResource)
     return { allowed: true };
   if (!namespace) return refusal(400, 'BadRequest', 'a pod has a namespace');
-  const parsed = podSchema.safeParse(request.object);
+  const oversize = sizeRefusals(request.object);
+  const parsed = podSchema.safeParse(oversize.length === 0 ? request.object : withoutLists(request.object));
   if (!parsed.success) {
     const [issue] = parsed.error.issues;
     metrics.injection('error', 'unreadable');
@@ -52,6 +56,8 @@ export function reviewPod(
       `no pod: ${(issue?.path ?? []).map(String).join('.')}: ${issue?.message ?? ''}`,
     );
   }
+  const pod = parsed.data;
+  const view = await lookUp(questionOf(pod, namespace, now()));
   const settings = view.settings();
   if (!settings) {
     metrics.injection('error', 'not-ready');
@@ -61,8 +67,7 @@ export function reviewPod(
       'the mesh has not read its MeshConfig yet; the pod can be created in a moment',
     );
   }
-  const pod = parsed.data;
-  const outcome = inject(pod, {
+  const context = {
     ...injection(),
     namespace,
     namespaceLabels: {
@@ -73,8 +78,19 @@ export function reviewPod(
     now: now(),
     trustDomain: settings.trustDomain,
     nonce: request.uid,
-  });
+  };
+  const outcome = inject(pod, context, oversize);
   return report(outcome, { namespace, pod: podLabel(pod) }, { log, metrics });
+}
+
+/** Its namespace, and the services whose names or ServiceAccounts it has to do with. */
+function questionOf(pod: Pod, namespace: string, now: number): ClusterQuestion {
+  const named = serviceNameOf(pod, now);
+  return {
+    namespace,
+    services: 'service' in named ? [named.service] : [],
+    serviceAccounts: [pod.spec.serviceAccountName || 'default'],
+  };
 }
 
 function report(

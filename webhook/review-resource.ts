@@ -1,26 +1,19 @@
-import type { Fault } from '#core/fault.ts';
-import { faultsText } from '#core/fault.ts';
 import type { AdmissionRequest, Verdict } from './admission.ts';
-import type { ClusterView } from './cluster-view.ts';
+import type { ClusterQuestion, LookUp } from './cluster-view.ts';
 import type { PodWriteReviewer } from './review-pod-write.ts';
 import { isPodWrite, reviewPodWrite } from './review-pod-write.ts';
 import { readObject } from './validation/object.ts';
+import type { UncheckedObject } from './validation/object.ts';
 import { isValidated, validate } from './validation/validate.ts';
-import type { Validation } from './validation/validate.ts';
 
 export interface ResourceReviewer extends PodWriteReviewer {
-  readonly view: ClusterView;
+  readonly lookUp: LookUp;
   readonly meshNamespace: string;
-  /**
-   * What the certificate authority that a MeshConfig names says against it. Asked only when the MeshConfig is right in itself
-   * and its spec has changed; answers in less time than the API server waits.
-   */
-  authorityFaults(spec: unknown, before: unknown): Promise<readonly Fault[]>;
 }
 
 /**
- * Answers the admission of an Intention, MeshService or MeshConfig, or of a pod as it will be stored: stored, or refused with everything
- * that is wrong.
+ * Answers the admission of an Intention, MeshService or MeshConfig, or of a pod as it will be stored: stored, or refused with everything that is wrong. Nothing
+ * that the object names is contacted: whoever posts a review is not authenticated (docs/decisions/0022-entry-points.md).
  */
 export async function reviewResource(
   request: AdmissionRequest,
@@ -43,11 +36,9 @@ export async function reviewResource(
       message: 'the request holds no object with a name',
     };
   }
-  const { view, meshNamespace } = reviewer;
-  const context = { view, meshNamespace, now: reviewer.now() };
-  const outcome = await andAuthority(validate(resource.resource, object, old, context), () =>
-    old && resource.resource === 'meshconfigs' ? reviewer.authorityFaults(object.spec, old.spec) : undefined,
-  );
+  const view = await reviewer.lookUp(questionOf(resource.resource, object));
+  const { meshNamespace } = reviewer;
+  const outcome = validate(resource.resource, object, old, { view, meshNamespace, now: reviewer.now() });
   if (outcome.allowed) {
     reviewer.metrics.validation(resource.resource, 'allowed');
     return { allowed: true, warnings: outcome.warnings };
@@ -60,12 +51,29 @@ export async function reviewResource(
   return { allowed: false, code: 422, reason: 'Invalid', message: outcome.refused };
 }
 
-/** The last word on a MeshConfig that is right in itself is the authority's. */
-async function andAuthority(
-  outcome: Validation,
-  ask: () => Promise<readonly Fault[]> | undefined,
-): Promise<Validation> {
-  const faults = outcome.allowed ? ((await ask()) ?? []) : [];
-  if (faults.length === 0) return outcome;
-  return { allowed: false, refused: faultsText('MeshConfig mesh is refused', faults) };
+/** What its checks look at besides the object itself. Nothing about `spec` is known yet. */
+function questionOf(resource: string, { metadata, spec }: UncheckedObject): ClusterQuestion {
+  const namespace = metadata.namespace ?? '';
+  const { source, destination, serviceAccounts } = (spec ?? {}) as Readonly<Record<string, unknown>>;
+  if (resource === 'intentions') {
+    return { namespace, intention: spec, services: texts([nameIn(source), nameIn(destination)]) };
+  }
+  if (resource === 'meshservices') {
+    const accounts = Array.isArray(serviceAccounts) ? texts(serviceAccounts) : [metadata.name];
+    return { namespace, services: [metadata.name], serviceAccounts: accounts };
+  }
+  return { namespace };
+}
+
+function nameIn(end: unknown): unknown {
+  return typeof end === 'object' && end !== null && 'service' in end ? end.service : undefined;
+}
+
+const MAX_NAMES = 64;
+const MAX_NAME_LENGTH = 253;
+
+function texts(values: readonly unknown[]): string[] {
+  return values
+    .slice(0, MAX_NAMES)
+    .filter((value): value is string => typeof value === 'string' && value.length <= MAX_NAME_LENGTH);
 }

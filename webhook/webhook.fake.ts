@@ -1,14 +1,15 @@
-import type { Fault } from '#core/fault.ts';
 import { meshSettings } from '#core/model/mesh-settings.ts';
 import type { MeshService } from '#core/model/mesh-service.ts';
 import type { RawIntention } from '#core/policy/rule.ts';
 import { FakeLog } from '#kube/log.fake.ts';
 import { injectionContext } from './injection/context.fake.ts';
-import type { WebhookDependencies } from './router.ts';
+import type { WebhookDeps } from './answer-review.ts';
+import type { ClusterView } from './cluster-view.ts';
 
 export const NOW = Date.UTC(2026, 5, 1);
 
-export interface FakeWebhook extends WebhookDependencies {
+export interface FakeWebhook extends WebhookDeps {
+  readonly view: ClusterView;
   readonly log: FakeLog;
   /** Every count, as `injection refused host-network`. */
   readonly counts: string[];
@@ -21,8 +22,6 @@ export function fakeWebhook(
     meshServices?: readonly MeshService[];
     namespaceLabels?: Record<string, string>;
     ready?: boolean;
-    /** What the certificate authority says, and what it was asked. */
-    authority?: (spec: unknown, before: unknown) => readonly Fault[];
   } = {},
 ): FakeWebhook {
   const counts: string[] = [];
@@ -30,19 +29,19 @@ export function fakeWebhook(
     list: readonly T[] = [],
     namespace: string,
   ) => list.filter(({ metadata }) => metadata.namespace === namespace);
+  const view: ClusterView = {
+    namespaceLabels: () => cluster.namespaceLabels,
+    intentions: (namespace) => inNamespace(cluster.intentions, namespace),
+    meshServices: (namespace) => inNamespace(cluster.meshServices, namespace),
+    settings: () => (cluster.ready === false ? undefined : meshSettings({})),
+  };
   return {
-    counts,
+    ...{ counts, view },
+    lookUp: () => Promise.resolve(view),
     log: new FakeLog(),
     meshNamespace: 'mesh',
     now: () => NOW,
     injection: () => ({ ...injectionContext(), outside: true }),
-    authorityFaults: (spec, before) => Promise.resolve(cluster.authority?.(spec, before) ?? []),
-    view: {
-      namespaceLabels: () => cluster.namespaceLabels,
-      intentions: (namespace) => inNamespace(cluster.intentions, namespace),
-      meshServices: (namespace) => inNamespace(cluster.meshServices, namespace),
-      settings: () => (cluster.ready === false ? undefined : meshSettings({})),
-    },
     metrics: {
       injection: (...labels) => counts.push(`injection ${labels.join(' ')}`),
       validation: (...labels) => counts.push(`validation ${labels.join(' ')}`),

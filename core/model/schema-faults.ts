@@ -3,6 +3,9 @@ import type * as z from 'zod';
 import type { Fault } from '../fault.ts';
 import { oneOf, quoted } from '../fault.ts';
 
+/** More than anybody reads at once. */
+const MAX_FAULTS = 64;
+
 /**
  * What a schema finds wrong with a value, in words for people.
  *
@@ -11,7 +14,10 @@ import { oneOf, quoted } from '../fault.ts';
 export function schemaFaults(schema: z.ZodType, value: unknown, base: string): readonly Fault[] {
   const parsed = schema.safeParse(value);
   if (parsed.success) return [];
-  return parsed.error.issues.flatMap((issue) => issueFaults(issue, value, base));
+  return parsed.error.issues
+    .slice(0, MAX_FAULTS)
+    .flatMap((issue) => issueFaults(issue, value, base))
+    .slice(0, MAX_FAULTS);
 }
 
 /** Where a value stands: `spec.ports[0].port`. */

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { jest } from '@jest/globals';
 import { parse } from 'yaml';
 
-import { OPERATOR_ADDRESS_CONFIG_MAP } from '#core/constants.ts';
+import { LABELS, OPERATOR_ADDRESS_CONFIG_MAP, PORTS } from '#core/constants.ts';
 import { readConfig } from '#operator/config.ts';
 import {
   CLUSTER_PERMISSIONS,
@@ -78,7 +78,9 @@ describeHere(`the chart${reason}`, () => {
 
   test('makes no two objects of one kind and name', () => {
     for (const manifests of [defaults, changed]) {
-      const names = manifests.map(({ kind, metadata }) => `${kind} ${metadata.name}`);
+      const names = manifests.map(
+        ({ kind, metadata: { name, namespace } }) => `${kind} ${namespace} ${name}`,
+      );
       expect(new Set(names).size).toBe(names.length);
     }
   });
@@ -130,9 +132,12 @@ describeHere(`the chart${reason}`, () => {
     const read = ['get', 'list', 'watch'];
     expect(find(defaults, 'ClusterRole', 'mesh-sidecar-policy').rules).toEqual([
       { apiGroups: ['mesh.dev'], resources: ['intentions'], verbs: read },
+      { apiGroups: ['mesh.dev'], resources: ['meshservices'], verbs: read },
+      { apiGroups: ['mesh.dev'], resources: ['catalogentries'], verbs: read },
     ]);
     expect(find(defaults, 'ClusterRole', 'mesh-sidecar-catalog').rules).toEqual([
-      { apiGroups: ['mesh.dev'], resources: ['meshservices', 'meshconfigs'], verbs: read },
+      { apiGroups: ['mesh.dev'], resources: ['meshconfigs'], verbs: read },
+      { apiGroups: ['mesh.dev'], resources: ['meshservices'], verbs: read },
       { apiGroups: ['discovery.k8s.io'], resources: ['endpointslices'], verbs: read },
     ]);
   });
@@ -232,8 +237,10 @@ describeHere(`the chart${reason}`, () => {
   test('gives the operator a place for its audit file only where one is wanted: a claim, or a folder that goes with the pod', async () => {
     const place = (manifests: readonly Manifest[]): unknown => {
       const { spec } = find(manifests, 'Deployment', 'mesh-operator').spec.template;
-      const [{ volumeMounts }] = spec.containers as [{ volumeMounts: { name: string; mountPath: string }[] }];
-      const volumes = spec.volumes as { name: string }[];
+      const [{ volumeMounts = [] }] = spec.containers as [
+        { volumeMounts?: { name: string; mountPath: string }[] },
+      ];
+      const { volumes = [] } = spec as { volumes?: { name: string }[] };
       const mount = volumeMounts.find(({ name }) => name === 'audit');
       return [mount?.mountPath, volumes.find(({ name }) => name === 'audit')];
     };
@@ -251,13 +258,95 @@ describeHere(`the chart${reason}`, () => {
     expect(() => find(defaults, 'ConfigMap', 'mesh-audit')).toThrow();
   });
 
+  test('mounts a token for Vault only where Vault is the authority, or where it is asked for', async () => {
+    const mounts = (manifests: readonly Manifest[]): boolean[] => {
+      const { spec } = find(manifests, 'Deployment', 'mesh-operator').spec.template;
+      return [spec.containers[0].volumeMounts, spec.volumes].map((list: { name: string }[] | undefined) =>
+        (list ?? []).some(({ name }) => name === 'vault-token'),
+      );
+    };
+    expect(mounts(defaults)).toEqual([false, false]);
+    const stepCa = { mesh: { ca: CHANGED_VALUES.mesh.ca }, operator: { audit: { enabled: true } } };
+    expect(mounts(await render(helm, { values: stepCa }))).toEqual([false, false]);
+    const vault = { mesh: { ca: { provider: 'vault', config: { address: 'https://vault.example:8200' } } } };
+    expect(mounts(await render(helm, { values: vault }))).toEqual([true, true]);
+    expect(mounts(changed)).toEqual([true, true]);
+  });
+
+  test('sends the API server to the port for webhooks, and sidecars to the one for certificates', () => {
+    const { httpsPort, webhookPort } = readConfig(operatorEnvironment(defaults));
+    const { containers } = find(defaults, 'Deployment', 'mesh-operator').spec.template.spec;
+    const { ports } = find(defaults, 'Service', 'mesh-operator').spec;
+    const [{ ports: open }] = containers as [{ ports: { name: string; containerPort: number }[] }];
+    const target = (port: number): number | undefined => {
+      const found = (ports as { port: number; targetPort: string }[]).find((one) => one.port === port);
+      return open.find(({ name }) => name === found?.targetPort)?.containerPort;
+    };
+    expect([target(443), target(8443)]).toEqual([webhookPort, httpsPort]);
+  });
+
+  test('lets to each port of the operator those whom it is for, and to no other port anybody', async () => {
+    const meshed = {
+      namespaceSelector: {},
+      podSelector: { matchExpressions: [{ key: 'mesh.dev/injected', operator: 'Exists' }] },
+    };
+    const operatorLabels = find(defaults, 'Deployment', 'mesh-operator').spec.selector;
+    const spec = find(defaults, 'NetworkPolicy', 'mesh-operator').spec;
+    expect(spec).toMatchObject({ podSelector: operatorLabels, policyTypes: ['Ingress'] });
+    const port = (name: string) => [{ port: name, protocol: 'TCP' }];
+    expect(spec.ingress).toEqual([
+      { ports: port('https'), from: [meshed] },
+      { ports: port('webhooks') },
+      { ports: port('http') },
+    ]);
+    const { networkPolicy } = CHANGED_VALUES;
+    const values = {
+      ...CHANGED_VALUES,
+      networkPolicy: { ...networkPolicy, operator: { ...networkPolicy.operator, enabled: true } },
+    };
+    const all = find(await render(helm, { values }), 'NetworkPolicy', 'mesh-operator').spec.ingress;
+    expect(all).toEqual([
+      { ports: port('https'), from: [meshed, ...networkPolicy.operator.bundleFrom] },
+      { ports: port('webhooks'), from: [{ ipBlock: { cidr: '192.0.2.10/32' } }] },
+      { ports: port('http'), from: [{ podSelector: {} }, ...networkPolicy.metricsFrom] },
+      { ports: port('bundle') },
+      { ports: port('outside'), from: [{ ipBlock: { cidr: '198.51.100.0/24' } }] },
+    ]);
+    const { containers } = find(changed, 'Deployment', 'mesh-operator').spec.template.spec;
+    const [{ ports: open }] = containers as [{ ports: { name: string }[] }];
+    const named = (all as { ports: { port: string }[] }[]).map(({ ports }) => ports[0]?.port);
+    expect(named.sort()).toEqual(open.map(({ name }) => name).sort());
+  });
+
+  test('limits meshed pods to the ports of their sidecars in the namespaces that are named, and in no other', () => {
+    const policies = (manifests: readonly Manifest[]): Manifest[] =>
+      manifests.filter(
+        ({ kind, metadata }) => kind === 'NetworkPolicy' && metadata.name === 'mesh-workloads',
+      );
+    expect(policies(defaults)).toEqual([]);
+    expect(policies(changed).map(({ metadata }) => metadata.namespace)).toEqual(['shop', 'billing']);
+    for (const { spec } of policies(changed)) {
+      expect(spec).toMatchObject({
+        podSelector: { matchExpressions: [{ key: LABELS.injected, operator: 'Exists' }] },
+        policyTypes: ['Ingress'],
+      });
+      expect(spec.ingress).toEqual([
+        { ports: [{ port: PORTS.inbound, protocol: 'TCP' }] },
+        { ports: [{ port: PORTS.admin, protocol: 'TCP' }], from: CHANGED_VALUES.networkPolicy.metricsFrom },
+      ]);
+    }
+    expect(
+      changed.some(({ kind, metadata }) => kind === 'NetworkPolicy' && metadata.name === 'mesh-operator'),
+    ).toBe(false);
+  });
+
   test('keeps the resource definitions on uninstall only when told so', () => {
     const keeps = (manifests: readonly Manifest[]): unknown[] =>
       manifests
         .filter(({ kind }) => kind === 'CustomResourceDefinition')
         .map(({ metadata }) => metadata.annotations?.['helm.sh/resource-policy']);
-    expect(keeps(defaults)).toEqual([undefined, undefined, undefined]);
-    expect(keeps(changed)).toEqual(['keep', 'keep', 'keep']);
+    expect(keeps(defaults)).toEqual([undefined, undefined, undefined, undefined]);
+    expect(keeps(changed)).toEqual(['keep', 'keep', 'keep', 'keep']);
   });
 
   test('carries the resource definitions of crds/ unchanged', () => {
@@ -308,6 +397,7 @@ describeHere(`the chart${reason}`, () => {
       'apiextensions.k8s.io/v1',
       'apps/v1',
       'batch/v1',
+      'networking.k8s.io/v1',
       policy,
       'rbac.authorization.k8s.io/v1',
       'v1',

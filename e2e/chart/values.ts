@@ -44,6 +44,7 @@ export const CHANGED_VALUES = {
     replicas: 3,
     logLevel: 'debug',
     audit: { enabled: true, existingClaim: 'mesh-audit' },
+    vaultToken: true,
     resources: { requests: { cpu: '100m', memory: '100Mi' }, limits: { cpu: '2', memory: '300Mi' } },
     priorityClassName: 'system-cluster-critical',
     nodeSelector: { disk: 'fast' },
@@ -63,6 +64,15 @@ export const CHANGED_VALUES = {
     resources: { requests: { cpu: '20m', memory: '70Mi' }, limits: { cpu: '1', memory: '140Mi' } },
   },
   webhook: { excludedNamespaces: ['legacy', 'vendor'] },
+  networkPolicy: {
+    operator: {
+      enabled: false,
+      apiServerAddresses: ['192.0.2.10/32'],
+      bundleFrom: [{ namespaceSelector: { matchLabels: { team: 'spire' } } }],
+    },
+    metricsFrom: [{ namespaceSelector: { matchLabels: { team: 'monitoring' } } }],
+    workloads: { namespaces: ['shop', 'billing'] },
+  },
   crds: { keep: true },
   rbac: { aggregate: false },
 } as const;

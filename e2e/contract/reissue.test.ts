@@ -133,7 +133,7 @@ class Crowd {
     try {
       const answer = await this.#service.sign({
         sourceAddress: ip,
-        authorization: `Bearer ${token}`,
+        authorization: `Bearer ${this.world.tokenOf(token)}`,
         body: () => Promise.resolve(Buffer.from(body)),
       });
       if (answer.status === 200) return answer.body as { certificate: string };

@@ -17,6 +17,8 @@ const [servers, reason] = typeof found === 'string' ? [undefined, ` (skipped: ${
 const describeHere = servers ? describe : describe.skip;
 const REQUEST = 'GET / HTTP/1.1\r\nHost: db\r\nConnection: close\r\n\r\n';
 
+const PROBE = `app/readiness-${'5'.repeat(32)}`;
+
 describeHere(`a PROXY protocol header${reason}`, () => {
   let mesh: FakeMesh;
   let port: number;
@@ -89,8 +91,8 @@ describeHere(`a PROXY protocol header${reason}`, () => {
     });
 
     test('of a probe, which has the command LOCAL', async () => {
-      const text = JSON.stringify({ 'app/readiness': { httpGet: { port, path: '/' }, timeoutSeconds: 5 } });
-      const probe = parseProbes(text).get('app/readiness')!;
+      const text = JSON.stringify({ [PROBE]: { httpGet: { port, path: '/' }, timeoutSeconds: 5 } });
+      const probe = parseProbes(text).get(PROBE)!;
       const at = [{ address: mesh.db.address }];
       expect(await runProbe(probe, at, new Set([port]))).toMatchObject({ ok: true });
       expect(await runProbe(probe, at)).toMatchObject({ ok: false });
@@ -115,8 +117,8 @@ describeHere(`a PROXY protocol header${reason}`, () => {
     });
 
     test('of a probe, which has the command LOCAL', async () => {
-      const text = JSON.stringify({ 'app/readiness': { httpGet: { port, path: '/' }, timeoutSeconds: 5 } });
-      const probe = parseProbes(text).get('app/readiness')!;
+      const text = JSON.stringify({ [PROBE]: { httpGet: { port, path: '/' }, timeoutSeconds: 5 } });
+      const probe = parseProbes(text).get(PROBE)!;
       const at = [{ address: mesh.db.address }];
       expect(await runProbe(probe, at, new Set([port]))).toMatchObject({ ok: true });
       expect(await runProbe(probe, at)).toMatchObject({ ok: false });

@@ -25,10 +25,12 @@ import {
   rootIdOf,
   withAuthorityOf,
 } from './builtin-state.ts';
+import { checkNow } from './check-now.ts';
 import { CaStateError } from './provider.ts';
 import type { CaRoot } from './provider.ts';
 import { settingsOf } from './root-slots.ts';
 import type { RootSlots } from './root-slots.ts';
+import { tryToSign } from './trial-signature.ts';
 
 export interface SuccessionParts {
   readonly api: KubeApi;
@@ -66,21 +68,25 @@ export class RootSuccession {
   }
 
   /**
-   * Makes the next root, or finds the one that is there, and has the old one sign it.
+   * Makes the next root, or finds the one that is there, and has its authority sign a certificate to see that it does.
    *
    * @param choice whose root it is
    * @param wanted.repair the old root has ended, so a next one that has ended too is made anew
    * @throws CaStateError when the one that is there has ended or is of another kind than wanted: it would be replaced again at once.
-   *   Error when its authority cannot be reached
+   *   Error when its authority cannot be reached or does not sign
    */
   async prepare(
     choice: AuthorityChoice,
     wanted: Pick<CaSettings, 'keyType'> & { readonly repair?: boolean },
   ): Promise<CaRoot> {
     settingsOf(choice);
-    const provider = this.#parts.slots.next(choice, true);
+    const { slots, scope, namespace, clock } = this.#parts;
+    const provider = slots.next(choice, true);
     try {
-      await provider.start(AbortSignal.timeout(READY_MS));
+      // A builtin one is made where there is none.
+      if (choice.provider !== 'builtin') await checkNow(provider);
+      const limit = AbortSignal.timeout(READY_MS);
+      await provider.start(limit);
       const found = (await provider.roots()).find(({ active }) => active);
       if (!found) throw new Error('the next root has no certificate');
       if (this.#hasEnded(found)) {
@@ -90,6 +96,7 @@ export class RootSuccession {
         return await this.prepare(choice, wanted);
       }
       this.#checkKind(found, wanted);
+      await tryToSign(provider, found, { scope, namespace, now: clock.now() }, limit);
       return found;
     } finally {
       await provider.stop();

@@ -25,6 +25,7 @@ import type { OperatorMetrics } from '../metrics.ts';
 import { memberRules } from '../resources/member.ts';
 import type { Settings } from '../settings.ts';
 import { StatusWriter } from '../status-writer.ts';
+import type { AcceptedPaths } from '../webhooks/accepted-paths.ts';
 import { WebhookPatience } from '../webhook-patience.ts';
 import { AccessController } from './access/controller.ts';
 import { CaRotationController } from './ca-rotation/controller.ts';
@@ -58,6 +59,7 @@ export interface ControllersDeps {
   readonly settings: Settings;
   readonly authority: Authority;
   readonly slots: RootSlots;
+  readonly acceptedPaths: Pick<AcceptedPaths, 'lastPart'>;
   readonly authorityWatch: Pick<AuthorityWatch, 'fault' | 'onChange'>;
   readonly certificates: MeshConfigControllerParts['certificates'];
   readonly audit: MeshConfigControllerParts['audit'];
@@ -86,8 +88,10 @@ export function createControllers(deps: ControllersDeps): readonly Controller[] 
       audit: deps.audit,
     }),
     new WebhookRegistrationController({
-      ...{ api, meshNamespace, excludedNamespaces, owner },
+      ...{ api, clock, meshNamespace, excludedNamespaces, owner },
       log: log.child({ controller: 'webhook-registration' }),
+      meshConfigs: caches.meshConfigs,
+      acceptedPaths: deps.acceptedPaths,
       mutating: caches.mutatingWebhooks,
       validating: caches.validatingWebhooks,
       matchConditions: deps.capabilities.matchConditions,

@@ -1,25 +1,34 @@
+import type { RequestListener } from 'node:http';
+
 import express from 'express';
 import type { ErrorRequestHandler, Express, RequestHandler } from 'express';
 
+import { systemClock } from '#kube/clock.ts';
 import type { Logger } from '#kube/log.ts';
 
+import { LimitedLog } from '../limited-log.ts';
 import type { OperatorMetrics } from '../metrics.ts';
+import type { Server } from './limits.ts';
 
 /** Adds routes to an application. */
 export type Mount = (app: Express) => void;
 
 export interface AppDeps {
   readonly log: Logger;
-  readonly metrics: Pick<OperatorMetrics, 'httpRequests'>;
+  readonly metrics: Pick<OperatorMetrics, 'httpRequests' | 'logLinesLeftOut'>;
   /** Name of the server in metrics. */
-  readonly server: 'https' | 'http' | 'bundle' | 'outside';
+  readonly server: Server;
   /** Paths that metrics tell apart. */
   readonly paths: readonly string[];
   readonly mounts: readonly Mount[];
 }
 
+/** Lines about requests that strangers send. */
+const LOG_LIMITS = { burst: 50, perSecond: 5 };
+const MAX_PATH_IN_LOG = 200;
+
 /** An Express application that gives nothing away: no banner, opaque errors, a count of every answer. */
-export function createApp({ log, metrics, server, paths, mounts }: AppDeps): Express {
+export function createApp({ log, metrics, server, paths, mounts }: AppDeps): RequestListener {
   const app = express();
   app.disable('x-powered-by');
   app.disable('etag');
@@ -29,8 +38,19 @@ export function createApp({ log, metrics, server, paths, mounts }: AppDeps): Exp
   app.use((_request, response) => {
     response.status(404).json({ error: { code: 'not-found', message: 'there is nothing here' } });
   });
-  app.use(onError(log));
+  app.use(onError(strangersLog(log, metrics, server)));
+  // Express is itself a request listener; its type only knows its own, richer request.
   return app;
+}
+
+/** A log for what strangers cause at a port. */
+export function strangersLog(
+  log: Logger,
+  metrics: Pick<OperatorMetrics, 'logLinesLeftOut'>,
+  server: Server,
+): Logger {
+  const onLeftOut = (): void => metrics.logLinesLeftOut.inc({ server });
+  return new LimitedLog({ log, clock: systemClock, limits: LOG_LIMITS, onLeftOut });
 }
 
 function count(metrics: AppDeps['metrics'], server: string, paths: ReadonlySet<string>): RequestHandler {
@@ -46,10 +66,11 @@ function count(metrics: AppDeps['metrics'], server: string, paths: ReadonlySet<s
 function onError(log: Logger): ErrorRequestHandler {
   return (error: unknown, request, response, next) => {
     const status = statusOf(error);
-    if (status >= 500) log.error({ err: error, path: request.path }, 'a request failed');
+    const path = request.path.slice(0, MAX_PATH_IN_LOG);
+    if (status >= 500) log.error({ err: error, path }, 'a request failed');
     else
       log.info(
-        { status, path: request.path, reason: error instanceof Error ? error.message : String(error) },
+        { status, path, reason: error instanceof Error ? error.message : String(error) },
         'a request was refused',
       );
     if (response.headersSent) {

@@ -9,7 +9,8 @@ import { ownBundle } from '../controllers/federation/plan.ts';
 import type { OperatorMetrics } from '../metrics.ts';
 import { createApp } from './app.ts';
 import type { Mount } from './app.ts';
-import { HttpsListener } from './listener.ts';
+import { HttpsListener } from './https-listener.ts';
+import { CONNECTIONS, listenerMetrics } from './limits.ts';
 import { ServingCertificate } from './serving-certificate.ts';
 
 export const BUNDLE_PATH = '/bundle';
@@ -30,11 +31,14 @@ export function ownBundleText(status: MeshConfigStatus | undefined): string | un
   return writeSpiffeBundle(certificates, { sequence, refreshHint: REFRESH_HINT });
 }
 
-/** `GET /bundle`: public keys, for everybody who can connect. */
+/** `GET /bundle`: public keys, for everybody who can connect. The text is made once for each status, not once for each who asks. */
 export function bundleRoute(status: () => MeshConfigStatus | undefined): Mount {
+  let made: { readonly of: MeshConfigStatus | undefined; readonly text: string | undefined } | undefined;
   return (app) => {
     app.get(BUNDLE_PATH, (_request, response) => {
-      const text = ownBundleText(status());
+      const now = status();
+      if (!made || made.of !== now) made = { of: now, text: ownBundleText(now) };
+      const { text } = made;
       if (text === undefined)
         response
           .status(503)
@@ -49,7 +53,10 @@ export interface BundleEndpointDeps {
   readonly port: number;
   readonly clock: Clock;
   readonly log: Logger;
-  readonly metrics: Pick<OperatorMetrics, 'httpRequests' | 'bundleCertificateExpiry'>;
+  readonly metrics: Pick<
+    OperatorMetrics,
+    'httpRequests' | 'logLinesLeftOut' | 'connections' | 'connectionsClosed' | 'bundleCertificateExpiry'
+  >;
   /** Makes this operator's own identity anew. */
   readonly issue: () => Promise<Svid>;
   /** Calls when other roots are believed, or another one signs. */
@@ -99,7 +106,10 @@ export class BundleEndpoint {
       ...{ log, metrics, server: 'bundle', paths: [BUNDLE_PATH] },
       mounts: [bundleRoute(deps.status)],
     });
-    const listener = new HttpsListener(app, certificate.pair);
+    const listener = new HttpsListener(app, certificate.pair, {
+      limits: CONNECTIONS.bundle,
+      metrics: listenerMetrics(metrics, 'bundle'),
+    });
     certificate.onChange((pair) => listener.useCertificate(pair));
     const port = await listener.listen(deps.port);
     return new BundleEndpoint(

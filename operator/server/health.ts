@@ -3,7 +3,7 @@ export type Check = () => string | undefined;
 
 export interface HealthAnswer {
   readonly ok: boolean;
-  /** One line per check, for people. */
+  /** One line per check, for people who run the mesh. */
   readonly text: string;
 }
 

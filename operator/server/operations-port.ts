@@ -3,19 +3,19 @@ import type { Logger } from '#kube/log.ts';
 import { createMetrics } from '../metrics.ts';
 import type { OperatorMetrics } from '../metrics.ts';
 import { createApp } from './app.ts';
-import type { Mount } from './app.ts';
 import { Health } from './health.ts';
-import { httpListener } from './listener.ts';
-import type { Listener } from './listener.ts';
+import { CONNECTIONS, listenerMetrics } from './limits.ts';
+import { HttpListener } from './listener.ts';
 import { healthRoutes, metricsRoute } from './operations.ts';
 
 export interface OperationsPortOptions {
   readonly log: Logger;
   /** Whether memory, CPU and event loop lag of the process are measured. */
   readonly processMetrics: boolean;
-  /** Paths that metrics tell apart. */
-  readonly paths: readonly string[];
 }
+
+/** Paths that metrics tell apart. */
+const PATHS = ['/healthz', '/readyz', '/metrics'];
 
 /**
  * Health, readiness and metrics in plain HTTP. It is the first to open and the last to close: a process that waits for its API server is
@@ -25,22 +25,21 @@ export class OperationsPort {
   readonly metrics: OperatorMetrics;
   /** What must hold for this replica to get requests. */
   readonly ready = new Health();
-  /** `/healthz` and `/readyz`, for other ports to offer too. */
-  readonly health: Mount;
-  readonly #listener: Listener;
+  readonly #listener: HttpListener;
   readonly #measures: (() => void)[] = [];
 
-  constructor({ log, processMetrics, paths }: OperationsPortOptions) {
+  constructor({ log, processMetrics }: OperationsPortOptions) {
     const { metrics, registry } = createMetrics(processMetrics);
     this.metrics = metrics;
     // Liveness asks only whether this process still answers: nothing that a restart would not mend.
     const live = new Health();
     live.add('process', () => undefined);
-    this.health = healthRoutes(live, this.ready);
     const scrape = metricsRoute(registry, () => this.#measures.forEach((measure) => measure()));
-    this.#listener = httpListener(
-      createApp({ log, metrics, server: 'http', paths, mounts: [this.health, scrape] }),
-    );
+    const mounts = [healthRoutes(live, this.ready), scrape];
+    this.#listener = new HttpListener(createApp({ log, metrics, server: 'http', paths: PATHS, mounts }), {
+      limits: CONNECTIONS.http,
+      metrics: listenerMetrics(metrics, 'http'),
+    });
   }
 
   /** Sets gauges just before each scrape. */

@@ -6,7 +6,10 @@ import { signingRouter } from '../signing/router.ts';
 import type { SigningLimits, SigningService } from '../signing/signing-service.ts';
 import { createApp } from './app.ts';
 import type { Mount } from './app.ts';
-import { HttpsListener } from './listener.ts';
+import { BodyBudget } from './body-budget.ts';
+import { HttpsListener } from './https-listener.ts';
+import { CONNECTIONS, SIGNING_BODIES, listenerMetrics } from './limits.ts';
+import type { BodyRefusal } from './read-body.ts';
 import type { ServingCertificate } from './serving-certificate.ts';
 
 export const ADDRESS_PATH = '/v1/address';
@@ -17,9 +20,6 @@ export const OUTSIDE_LIMITS: Partial<SigningLimits> = {
   addressBurst: 30,
   addressPerSecond: 2,
 };
-
-/** A joining machine holds one for a moment; each costs memory, of which the operator has little. */
-const MAX_CONNECTIONS = 256;
 
 /** `GET /v1/address`: under which address the asker is seen here. A machine outside must be registered under that one. */
 const addressRoute: Mount = (app) => {
@@ -32,24 +32,38 @@ const addressRoute: Mount = (app) => {
 
 export interface OutsidePortDeps {
   readonly log: Logger;
-  readonly metrics: Pick<OperatorMetrics, 'httpRequests'>;
+  readonly metrics: Pick<
+    OperatorMetrics,
+    'httpRequests' | 'logLinesLeftOut' | 'connections' | 'connectionsClosed' | 'bodiesRefused'
+  >;
   /** The certificate of the port for pods: who answers here is the same. */
   readonly certificate: ServingCertificate;
   /** Signs for processes outside of pods and nobody else. */
-  readonly signing: Pick<SigningService, 'sign'>;
+  readonly signing: Pick<SigningService, 'sign' | 'isBarred'>;
+  /** Whether a machine is registered in that network. */
+  readonly isKnown: (network: string) => boolean;
 }
 
 /**
  * Where processes outside of pods have their certificates signed: a port of its own, so that it can be opened without the
  * port for webhooks, whose answers tell of the cluster's rules.
  */
-export function outsidePort({ log, metrics, certificate, signing }: OutsidePortDeps): HttpsListener {
+export function outsidePort({ log, metrics, certificate, signing, isKnown }: OutsidePortDeps): HttpsListener {
   if (!certificate.pair) throw new Error('the operator was stopped before it had a serving certificate');
+  const bodies = {
+    budget: new BodyBudget(SIGNING_BODIES),
+    refused: (reason: BodyRefusal) => metrics.bodiesRefused.inc({ server: 'outside', reason }),
+  };
   const app = createApp({
     ...{ log, metrics, server: 'outside', paths: ['/v1/sign', ADDRESS_PATH] },
-    mounts: [(express) => express.use(signingRouter(signing)), addressRoute],
+    mounts: [(express) => express.use(signingRouter(signing, bodies)), addressRoute],
   });
-  const listener = new HttpsListener(app, certificate.pair, MAX_CONNECTIONS);
+  const listener = new HttpsListener(app, certificate.pair, {
+    limits: CONNECTIONS.outside,
+    metrics: listenerMetrics(metrics, 'outside'),
+    isKnown,
+    isBarred: (network) => signing.isBarred(network),
+  });
   certificate.onChange((pair) => listener.useCertificate(pair));
   return listener;
 }

@@ -1,6 +1,8 @@
-import { request as httpsRequest } from 'node:https';
+import { request as httpRequest } from 'node:http';
 import type { IncomingMessage } from 'node:http';
+import { request as httpsRequest } from 'node:https';
 import { connect } from 'node:net';
+import { text } from 'node:stream/consumers';
 import { connect as connectTls } from 'node:tls';
 
 import express from 'express';
@@ -13,8 +15,9 @@ import { createMetrics } from '../metrics.ts';
 import { createApp } from './app.ts';
 import type { Mount } from './app.ts';
 import { Health } from './health.ts';
-import { HttpsListener, httpListener } from './listener.ts';
-import type { Listener } from './listener.ts';
+import { HttpsListener } from './https-listener.ts';
+import { HttpListener } from './listener.ts';
+import type { Listener, ListenerOptions } from './listener.ts';
 import { healthRoutes } from './operations.ts';
 import { ServingCertificate } from './serving-certificate.ts';
 import type { ServingPair } from './serving-certificate.ts';
@@ -22,6 +25,10 @@ import type { ServingPair } from './serving-certificate.ts';
 const { metrics } = createMetrics();
 let log: FakeLog;
 const open: Listener[] = [];
+const OPTIONS: ListenerOptions = {
+  limits: { total: 100, perNetwork: 100 },
+  metrics: { closed: () => undefined, open: () => undefined },
+};
 
 beforeEach(() => {
   log = new FakeLog();
@@ -32,7 +39,7 @@ afterEach(async () => {
 });
 
 function app(...mounts: Mount[]) {
-  return createApp({ log, metrics, server: 'https', paths: ['/echo'], mounts });
+  return createApp({ log, metrics, server: 'signing', paths: ['/echo'], mounts });
 }
 
 const echo: Mount = (to) => {
@@ -43,7 +50,7 @@ const echo: Mount = (to) => {
 };
 
 async function http(...mounts: Mount[]): Promise<string> {
-  const listener = httpListener(app(...mounts));
+  const listener = new HttpListener(app(...mounts), OPTIONS);
   open.push(listener);
   return `http://127.0.0.1:${await listener.listen(0, '127.0.0.1')}`;
 }
@@ -92,6 +99,18 @@ describe('the operator’s servers', () => {
     ]);
   });
 
+  test('readiness says to others than loopback only whether, and not what is wrong', async () => {
+    const ready = new Health();
+    ready.add('caches', () => 'not read yet: Pod');
+    const { port } = new URL(await http(healthRoutes(new Health(), ready)));
+    const answer = await new Promise<string>((resolve, reject) => {
+      const request = httpRequest({ port, host: '127.0.0.1', localAddress: '127.0.0.9', path: '/readyz' });
+      request.once('response', (response) => void text(response).then(resolve, reject));
+      request.once('error', reject).end();
+    });
+    expect(answer).toBe('not ok\n');
+  });
+
   test('rubbish on the port does not end the process', async () => {
     const base = new URL(await http());
     const socket = connect(Number(base.port), '127.0.0.1');
@@ -128,7 +147,7 @@ describe('HTTPS', () => {
       await pki.serving(['mesh-operator.mesh.svc']),
       await pki.serving(['mesh-operator.mesh.svc']),
     ];
-    const listener = new HttpsListener(app(echo), first as ServingPair);
+    const listener = new HttpsListener(app(echo), first as ServingPair, OPTIONS);
     open.push(listener);
     const port = await listener.listen(0, '127.0.0.1');
     const tls12 = (): Promise<string> =>

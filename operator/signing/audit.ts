@@ -14,7 +14,9 @@ import type { Caller } from './token-checks.ts';
 export interface AuditParts {
   readonly log: Logger;
   readonly events: Events;
-  readonly metrics: Pick<OperatorMetrics, 'signingRequests' | 'signingSeconds'>;
+  readonly metrics: Pick<OperatorMetrics, 'signingRequests' | 'signingSeconds' | 'tokenReviews'>;
+  /** For lines about callers of whom nothing is known: there may be any number of them. Default `log`. */
+  readonly strangersLog?: Logger;
   /** Keeps the same once more, where that is wanted. */
   readonly file?: Pick<AuditFile, 'record'> | undefined;
 }
@@ -63,7 +65,7 @@ export class SigningAudit {
   }
 
   refused(trace: RequestTrace, refusal: Refusal, seconds: number, error?: unknown): void {
-    const { log, events, metrics, file } = this.#parts;
+    const { log, strangersLog = log, events, metrics, file } = this.#parts;
     const code = REASONS[refusal.reason];
     const result = code === 'failed' || refusal.reason === 'api-unavailable' ? 'failed' : 'refused';
     metrics.signingRequests.inc({ result, reason: refusal.reason });
@@ -82,7 +84,7 @@ export class SigningAudit {
     // Whoever asks too often must not be able to fill the log as well.
     if (code === 'too-many') log.debug(line, 'certificate refused');
     else if (result === 'failed') log.error(line, 'certificate could not be issued');
-    else log.warn(line, 'certificate refused');
+    else (trace.caller ? log : strangersLog).warn(line, 'certificate refused');
     if (trace.pod && (code === 'forbidden' || code === 'malformed')) {
       events.emit({
         about: trace.pod,

@@ -20,6 +20,7 @@ export type AnswerCode = keyof typeof ANSWERS;
 export const REASONS = {
   'body-too-large': 'too-large',
   'body-incomplete': 'malformed',
+  'body-length-missing': 'malformed',
   'body-malformed': 'malformed',
   'csr-unreadable': 'malformed',
   'csr-trailing-bytes': 'malformed',
@@ -31,6 +32,8 @@ export const REASONS = {
   'csr-name': 'malformed',
   'csr-other-identity': 'forbidden',
   'token-missing': 'unauthenticated',
+  'token-malformed': 'unauthenticated',
+  'token-expired': 'unauthenticated',
   'token-rejected': 'unauthenticated',
   'token-audience': 'unauthenticated',
   'token-not-service-account': 'forbidden',
@@ -53,6 +56,8 @@ export const REASONS = {
   'api-unavailable': 'not-ready',
   'rate-address': 'too-many',
   'rate-pod': 'too-many',
+  'rate-failures': 'too-many',
+  'rate-unexpected': 'too-many',
   busy: 'too-many',
   'signing-failed': 'failed',
 } as const satisfies Record<string, AnswerCode>;

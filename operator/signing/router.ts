@@ -1,25 +1,42 @@
-import type { IncomingMessage } from 'node:http';
-
 import { Router } from 'express';
 
+import type { BodyBudget } from '../server/body-budget.ts';
+import { proveConnection } from '../server/listener.ts';
+import { readBody } from '../server/read-body.ts';
+import type { Body, BodyRefusal } from '../server/read-body.ts';
 import type { Refusal } from './refusal.ts';
 import { MAX_BODY_BYTES } from './request.ts';
 import type { SigningService } from './signing-service.ts';
 
-/** A body that is too long is still taken in up to here, unread, so that its sender hears why it is refused. */
-const MAX_DISCARDED_BYTES = 4 * 1024 * 1024;
+export interface SigningRouterDeps {
+  /** Memory for bodies that are being read. */
+  readonly budget: BodyBudget;
+  /** Counts bodies that were refused. */
+  readonly refused: (reason: BodyRefusal) => void;
+}
 
 /** `POST /v1/sign`. The server it is mounted on sets the time a request may take. */
-export function signingRouter(service: Pick<SigningService, 'sign'>): Router {
+export function signingRouter(
+  service: Pick<SigningService, 'sign'>,
+  { budget, refused }: SigningRouterDeps,
+): Router {
   const router = Router();
   router.post('/v1/sign', async (request, response) => {
+    let taken: Body | undefined;
     const { status, headers, body } = await service.sign({
       sourceAddress: request.socket.remoteAddress ?? '',
       authorization: request.headers.authorization,
-      body: () => takeBody(request),
+      body: async () => {
+        const read = await readBody(request, { maxBytes: MAX_BODY_BYTES, budget });
+        if (typeof read !== 'string') return (taken = read).bytes;
+        refused(read);
+        return BODY_REFUSALS[read];
+      },
     });
-    // What was not read must not be taken for the next request.
-    if (!request.complete) response.set('Connection', 'close');
+    taken?.release();
+    if (status === 200) proveConnection(request);
+    // What was not read must not be taken for the next request, and whoever asks too often need not be kept.
+    if (!request.complete || status === 429) response.set('Connection', 'close');
     response
       .status(status)
       .set({ ...headers, 'Cache-Control': 'no-store' })
@@ -28,27 +45,13 @@ export function signingRouter(service: Pick<SigningService, 'sign'>): Router {
   return router;
 }
 
-/** The body, or why it is not taken. Never holds more than the limit. */
-function takeBody(request: IncomingMessage): Promise<Uint8Array | Refusal> {
-  return new Promise((resolve) => {
-    const chunks: Buffer[] = [];
-    let length = 0;
-    const tooLarge = (): void =>
-      resolve({ reason: 'body-too-large', message: `the body has more than ${MAX_BODY_BYTES} bytes` });
-    request.on('data', (chunk: Buffer) => {
-      length += chunk.length;
-      if (length <= MAX_BODY_BYTES) chunks.push(chunk);
-      else chunks.length = 0;
-      if (length > MAX_DISCARDED_BYTES) {
-        request.pause();
-        tooLarge();
-      }
-    });
-    request.once('end', () => (length > MAX_BODY_BYTES ? tooLarge() : resolve(Buffer.concat(chunks))));
-    // Resolving twice does nothing: this is for senders that go away in the middle.
-    const incomplete = (): void =>
-      resolve({ reason: 'body-incomplete', message: 'the sender went away before the body ended' });
-    request.once('error', incomplete);
-    request.once('close', incomplete);
-  });
-}
+const BODY_REFUSALS: Readonly<Record<BodyRefusal, Refusal>> = {
+  'length-required': {
+    reason: 'body-length-missing',
+    message: 'the request says not how long its body is (Content-Length)',
+  },
+  'too-large': { reason: 'body-too-large', message: `the body has more than ${MAX_BODY_BYTES} bytes` },
+  'no-room': { reason: 'busy', message: 'there is no room for the body now' },
+  evicted: { reason: 'busy', message: 'the body was not there when its place was needed' },
+  incomplete: { reason: 'body-incomplete', message: 'the sender went away before the body ended' },
+};

@@ -15,17 +15,25 @@ import { checkCsr } from '#pki/csr-check.ts';
 import type { Authority, IssuedLeaf } from '../ca/authority.ts';
 import { claimOf } from '../resources/member.ts';
 import type { MemberRules } from '../resources/member.ts';
+import { networkOf } from '../server/network-of.ts';
 import { SigningAudit } from './audit.ts';
 import type { AuditParts, RequestTrace } from './audit.ts';
 import { firstRefusal } from './checks.ts';
 import type { Door } from './pod-checks.ts';
 import { plainAddress, POD_CHECKS, sourceAddressFault, sourceAddressUnknown } from './pod-checks.ts';
-import { answer } from './refusal.ts';
+import { FailureDelays } from './failure-delays.ts';
+import type { FailureDelayLimits } from './failure-delays.ts';
+import { REASONS, answer } from './refusal.ts';
 import type { Refusal, RefusalAnswer } from './refusal.ts';
 import { readBearer, readBody } from './request.ts';
+import { ReviewGate } from './review-gate.ts';
+import type { ReviewGateDeps, ReviewGateLimits } from './review-gate.ts';
 import type { SigningBody } from './request.ts';
 import { claimedService, SERVICE_CHECKS } from './service-checks.ts';
 import { TokenBuckets } from './token-buckets.ts';
+import type { Caller } from './token-checks.ts';
+import { readClaims } from './token-claims.ts';
+import type { UncheckedClaims } from './token-claims.ts';
 import { TokenReviewer } from './token-reviewer.ts';
 
 export interface SigningParts extends AuditParts {
@@ -41,6 +49,8 @@ export interface SigningParts extends AuditParts {
   /** Whether a pod must have an address, see `MemberRules`. Default `required`. */
   readonly address?: MemberRules['address'];
   readonly limits?: Partial<SigningLimits>;
+  /** See {@link ReviewGateDeps.isExpected}. Default: every caller is expected. */
+  readonly isExpected?: ReviewGateDeps['isExpected'];
 }
 
 export interface SigningLimits {
@@ -54,6 +64,9 @@ export interface SigningLimits {
   readonly maxKeys: number;
   /** For each question to the API server. */
   readonly apiTimeoutMs: number;
+  /** For whoever shows tokens that are refused. */
+  readonly failures: Omit<FailureDelayLimits, 'maxKeys'>;
+  readonly reviews: ReviewGateLimits;
 }
 
 /** An address may be a whole node's, where the network hides pods behind it; a pod renews every few seconds at the very most. */
@@ -65,6 +78,9 @@ const LIMITS: SigningLimits = {
   podPerSecond: 1,
   maxKeys: 16_384,
   apiTimeoutMs: 5_000,
+  failures: { free: 5, firstMs: 1_000, longestMs: 60_000 },
+  // Pods that the operator has not heard of yet: those of the last moment.
+  reviews: { unexpectedAtOnce: 8, unexpectedBurst: 100, unexpectedPerSecond: 20 },
 };
 
 export interface SignRequest {
@@ -81,6 +97,13 @@ export interface SignResponse {
   readonly body: object;
 }
 
+/** A token that could be right, with what it says about itself. */
+interface ShownToken {
+  readonly token: string;
+  readonly audience: string;
+  readonly claims: UncheckedClaims;
+}
+
 /** Asks every question there is about a request for a certificate, and signs when every answer is right. */
 export class SigningService {
   readonly #parts: SigningParts;
@@ -89,16 +112,26 @@ export class SigningService {
   readonly #reviewer: TokenReviewer;
   readonly #addresses: TokenBuckets;
   readonly #pods: TokenBuckets;
+  readonly #failures: FailureDelays;
+  readonly #gate: ReviewGate;
   #busy = 0;
 
   constructor(parts: SigningParts) {
     this.#parts = parts;
     this.#limits = { ...LIMITS, ...parts.limits };
     const { addressBurst, addressPerSecond, podBurst, podPerSecond, maxKeys } = this.#limits;
+    const { failures, reviews } = this.#limits;
     this.#audit = new SigningAudit(parts);
     this.#reviewer = new TokenReviewer(parts);
     this.#addresses = new TokenBuckets({ burst: addressBurst, perSecond: addressPerSecond, maxKeys });
     this.#pods = new TokenBuckets({ burst: podBurst, perSecond: podPerSecond, maxKeys });
+    this.#failures = new FailureDelays({ ...failures, maxKeys });
+    this.#gate = new ReviewGate({ isExpected: () => true, ...parts, limits: reviews });
+  }
+
+  /** Whether a network has to wait because its tokens were refused: its connections need not even begin. */
+  isBarred(network: string): boolean {
+    return this.#failures.waitMs(network, this.#parts.clock.now()) > 0;
   }
 
   /** Never throws: what goes wrong is in the log, the asker gets an answer that gives nothing away. */
@@ -134,11 +167,16 @@ export class SigningService {
     };
   }
 
-  /** Cheap questions first; a place among the busy ones only once the body has arrived, so that slow senders hold none. */
+  /**
+   * Cheap questions first, and no byte of the body for whoever shows no token that could be right; a place among the busy ones only
+   * once the body has arrived, so that slow senders hold none.
+   */
   async #admit(request: SignRequest, trace: RequestTrace): Promise<IssuedLeaf | Refusal> {
     const wait = this.#addresses.take(trace.sourceAddress, this.#parts.clock.now());
     if (wait > 0)
       return { reason: 'rate-address', message: 'too many requests from this address', retryAfterMs: wait };
+    const token = this.#token(request, trace);
+    if ('reason' in token) return token;
     const bytes = await request.body();
     if ('reason' in bytes) return bytes;
     if (this.#busy >= this.#limits.concurrent)
@@ -146,20 +184,60 @@ export class SigningService {
     this.#busy += 1;
     try {
       const body = readBody(bytes);
-      return 'reason' in body ? body : await this.#decide(request, body, trace);
+      return 'reason' in body ? body : await this.#decide(token, body, trace);
     } finally {
       this.#busy -= 1;
     }
   }
 
-  async #decide(request: SignRequest, body: SigningBody, trace: RequestTrace): Promise<IssuedLeaf | Refusal> {
+  /** The token, as far as it can be looked at without asking anybody. */
+  #token({ authorization }: SignRequest, { sourceAddress }: RequestTrace): ShownToken | Refusal {
+    const now = this.#parts.clock.now();
+    const network = networkOf(sourceAddress);
+    const wait = this.#failures.waitMs(network, now);
+    if (wait > 0)
+      return {
+        reason: 'rate-failures',
+        message: 'too many tokens from this address were refused',
+        retryAfterMs: wait,
+      };
+    const bearer = readBearer(authorization);
+    const audience = `mesh-ca.${this.#parts.settings().trustDomain}`;
+    const claims = 'reason' in bearer ? bearer : readClaims(bearer.token, { audience, now });
+    if ('reason' in claims || 'reason' in bearer) {
+      this.#failures.failed(network, now);
+      return claims as Refusal;
+    }
+    return { token: bearer.token, audience, claims };
+  }
+
+  /** Whom the API server says the token belongs to. */
+  async #caller(
+    { token, audience, claims }: ShownToken,
+    { sourceAddress }: RequestTrace,
+  ): Promise<Caller | Refusal> {
+    const asked = await this.#gate.review(claims, sourceAddress, () =>
+      this.#reviewer.caller(token, audience, this.#deadline()),
+    );
+    if ('waitMs' in asked)
+      return {
+        reason: 'rate-unexpected',
+        message: 'too many tokens of pods that the operator does not know',
+        retryAfterMs: asked.waitMs,
+      };
+    const network = networkOf(sourceAddress);
+    if (!('reason' in asked.result)) this.#failures.succeeded(network);
+    else if (REASONS[asked.result.reason] === 'unauthenticated')
+      this.#failures.failed(network, this.#parts.clock.now());
+    return asked.result;
+  }
+
+  async #decide(token: ShownToken, body: SigningBody, trace: RequestTrace): Promise<IssuedLeaf | Refusal> {
     const { authority, clock, meshNamespace, settings } = this.#parts;
     if (authority.roots().length === 0)
       return { reason: 'authority-not-ready', message: 'the authority has no root yet' };
-    const bearer = readBearer(request.authorization);
-    if ('reason' in bearer) return bearer;
     const { trustDomain } = settings();
-    const caller = await this.#reviewer.caller(bearer.token, `mesh-ca.${trustDomain}`, this.#deadline());
+    const caller = await this.#caller(token, trace);
     if ('reason' in caller) return caller;
     trace.caller = caller;
     const wait = this.#pods.take(caller.podUid, clock.now());

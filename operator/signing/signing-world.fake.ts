@@ -136,9 +136,14 @@ export class SigningWorld {
     const body = attempt.body ?? json;
     return this.service.sign({
       sourceAddress: attempt.sourceAddress ?? WEB_ADDRESS,
-      authorization: attempt.authorization ?? `Bearer ${attempt.token ?? 'web-token'}`,
+      authorization: attempt.authorization ?? `Bearer ${this.tokenOf(attempt.token ?? 'web-token')}`,
       body: () => Promise.resolve(typeof body === 'string' ? Buffer.from(body) : body),
     });
+  }
+
+  /** A token whose unchecked claims are all right, whatever the API server knows about it. */
+  tokenOf(secret: string): string {
+    return tokenText(secret, this.clock.now());
   }
 
   /** The exact reason of the last refusal, as the log has it. */
@@ -153,7 +158,7 @@ export class SigningWorld {
 
   /** Like the API server: audiences are those the token and the question have in common. */
   #review(review: TokenReview): TokenReview {
-    const known = this.tokens.get(review.spec.token ?? '');
+    const known = this.tokens.get((review.spec.token ?? '').split('.').at(-1) ?? '');
     const asked = review.spec.audiences ?? [];
     const audiences = (known?.audiences ?? [AUDIENCE]).filter((audience) => asked.includes(audience));
     if (!known || audiences.length === 0) {
@@ -171,7 +176,29 @@ export class SigningWorld {
   }
 }
 
-/** A projected token of a pod in namespace shop. */
+/**
+ * A token in the form of a pod's, shop/web-1; nothing in these tests signs it.
+ *
+ * @param secret stands where the signature does
+ * @param claims instead of those of a right token
+ */
+export function tokenText(secret: string, now: number, claims: object = {}): string {
+  const part = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url');
+  const payload = {
+    aud: [AUDIENCE],
+    exp: Math.floor(now / 1000) + 3_600,
+    sub: 'system:serviceaccount:shop:web',
+    'kubernetes.io': {
+      namespace: 'shop',
+      pod: { name: 'web-1', uid: 'web-uid' },
+      serviceaccount: { name: 'web', uid: 'account-uid' },
+    },
+    ...claims,
+  };
+  return `${part({ alg: 'RS256', kid: 'k' })}.${part(payload)}.${secret}`;
+}
+
+/** What the API server knows of a projected token of a pod in namespace shop. */
 export function boundToken(serviceAccount: string, pod: string, uid: string): KnownToken {
   return {
     username: `system:serviceaccount:shop:${serviceAccount}`,

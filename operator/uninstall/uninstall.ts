@@ -6,8 +6,7 @@ import { isNotFound } from '#kube/errors.ts';
 import type { Logger } from '#kube/log.ts';
 import { DEPLOYMENTS, LEASES, MUTATING_WEBHOOKS, PODS, VALIDATING_WEBHOOKS } from '#kube/types.ts';
 
-import { LEASE_NAME } from '../constants.ts';
-import { WEBHOOK_NAME } from '../controllers/webhook-registration/decide.ts';
+import { LEASE_NAME, WEBHOOK_NAME } from '../constants.ts';
 
 export interface UninstallParts {
   readonly api: KubeApi;

@@ -58,20 +58,26 @@ function isThere(owner: string): boolean {
  * 22). Undefined when there is no such process.
  */
 export function processIdentity(pid: number): string | undefined {
+  return isRunning(pid) ? `${pid} ${startTime(pid)}`.trimEnd() : undefined;
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    // It is there, and somebody else's.
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}
+
+/** Empty where the system does not say it. */
+function startTime(pid: number): string {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
     // The name, in parentheses, may have anything in it.
-    const started = stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19];
-    return `${pid} ${started ?? ''}`;
-  } catch (error) {
-    if (process.platform === 'linux') return undefined;
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
-  }
-  try {
-    process.kill(pid, 0);
-    return String(pid);
-  } catch (error) {
-    // It is there, and somebody else's.
-    return (error as NodeJS.ErrnoException).code === 'EPERM' ? String(pid) : undefined;
+    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? '';
+  } catch {
+    return '';
   }
 }

@@ -2,15 +2,13 @@ import { KubeClient } from '#kube/client.ts';
 import type { Clock } from '#kube/clock.ts';
 import type { ClusterConfig } from '#kube/cluster-config.ts';
 import type { Logger } from '#kube/log.ts';
-import { clusterView, injectionSettings, webhookMetrics } from '#operator/admission.ts';
-import type { AdmissionParts } from '#operator/admission.ts';
-import { authorityFaults } from '#operator/ca/authority-check.ts';
+import { clusterFacts, injectionSettings, webhookMetrics } from '#operator/admission.ts';
+import type { AdmissionParts, ClusterQuestion } from '#operator/admission.ts';
 import { startOperator } from '#operator/composition.ts';
 import type { RunningOperator } from '#operator/composition.ts';
 import type { OperatorConfig } from '#operator/config.ts';
-import type { Mount } from '#operator/server/app.ts';
 import { MESH_CONFIG_NAME, OPERATOR_SERVICE } from '#core/constants.ts';
-import { webhookRouter } from '#webhook/router.ts';
+import { viewOf } from '#webhook/cluster-view.ts';
 
 import { MESH_NAMESPACE } from '../names.ts';
 import { isJson } from '../store/object.ts';
@@ -63,7 +61,7 @@ export async function startDevMesh(options: DevMeshOptions): Promise<DevMesh> {
       api: client,
       clock,
       log: log.child({ part: 'operator' }),
-      admission: (parts) => admission(parts, api),
+      webhooks: (parts) => admitInProcess(parts, api),
       // The file of the store is locked, so no other works on it.
       replicas: 'one',
       processMetrics: false,
@@ -116,18 +114,18 @@ function operatorConfig(host: string): OperatorConfig {
     logLevel: 'info',
     excludedNamespaces: [],
     httpsPort: 0,
+    webhookPort: 0,
     httpPort: 0,
     outsidePort: 0,
     listenHost: host,
   };
 }
 
-/** The webhooks, on the operator's port as on a cluster and in the API server's way of a write. */
-function admission(parts: AdmissionParts, api: EmbeddedApi): Mount {
+/** The webhooks in the API server's own way of a write: it is in this process, and calls nobody over HTTPS. */
+function admitInProcess(parts: AdmissionParts, api: EmbeddedApi): undefined {
   const { config, clock, log } = parts;
   const reviewers = {
-    view: clusterView(parts),
-    authorityFaults: (spec: unknown, before: unknown) => authorityFaults(spec, before, parts.slots),
+    lookUp: (question: ClusterQuestion) => Promise.resolve(viewOf(clusterFacts(question, parts))),
     injection: () => injectionSettings(parts),
     meshNamespace: config.meshNamespace,
     now: () => clock.now(),
@@ -135,6 +133,4 @@ function admission(parts: AdmissionParts, api: EmbeddedApi): Mount {
     metrics: webhookMetrics(parts.metrics),
   };
   for (const one of meshAdmissions(reviewers)) api.admit(one);
-  const router = webhookRouter(reviewers);
-  return (app) => app.use(router);
 }

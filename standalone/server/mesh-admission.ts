@@ -18,8 +18,7 @@ export function meshAdmissions(reviewers: PodReviewer & ResourceReviewer): reado
     {
       name: 'pods.inject.mesh.dev',
       changes: true,
-      // eslint-disable-next-line @typescript-eslint/require-await -- what it throws shall be a rejection, as of the other
-      review: async (question) => answer(question, reviewPod(requestOf(question), reviewers)),
+      review: async (question) => answer(question, await reviewPod(requestOf(question), reviewers)),
     },
     {
       name: 'pods.validate.mesh.dev',

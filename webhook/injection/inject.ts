@@ -42,18 +42,21 @@ const KUBECTL_DEFAULTS = [
  * The patch that makes a pod part of the mesh. Pure: the same pod and context give the same patch, nothing is called and
  * nothing is created. A pod that carries our parts already is looked at as if it did not, and they are made again from what else is in
  * it, so that no marker has to be trusted; one that is as we make it comes back unchanged.
+ *
+ * @param oversize in what the pod was found too large, see {@link sizeRefusals}; `pod` is then without its lists
  */
-export function inject(pod: Pod, context: InjectionContext): Injection {
+export function inject(pod: Pod, context: InjectionContext, oversize: readonly Refusal[] = []): Injection {
   const wish = wishOf(pod, context);
   if (!('fault' in wish) && !wish.inject) return { unchanged: wish.unchanged, reason: wish.reason };
   const prior = priorInjection(pod);
   const bare = prior?.pod ?? pod;
   const { name, annotations, refusals } = obstaclesOf(bare, wish, context.now);
   // A pod that carries our parts is not left out with them.
-  if ('fault' in name || refusals.length > 0)
+  const obstacles = [...oversize, ...refusals];
+  if ('fault' in name || obstacles.length > 0)
     return wish.explicit || prior
-      ? refused(pod, context, refusals)
-      : leftOut(pod, refusals, !('fault' in wish));
+      ? refused(pod, context, obstacles)
+      : leftOut(pod, obstacles, !('fault' in wish));
   const seed = prior?.seed ?? probeSeed(context.nonce);
   const probes = rewriteProbes(placedContainers(bare), seed);
   const first = patchOf(bare, { service: name.service, annotations, probes, seed }, context);
@@ -159,14 +162,14 @@ function setMetadata(
 }
 
 function changeProbes(patch: PatchBuilder, pod: Pod, { changes }: Rewrites): void {
+  const names = new Map(placedContainers(pod).map(({ path, container }) => [path.join('/'), container.name]));
   const tested = new Set<string>();
   for (const { path, value } of changes) {
     const place = path.slice(0, 3);
     const key = place.join('/');
     if (!tested.has(key)) {
       tested.add(key);
-      const owner = placedContainers(pod).find((one) => one.path.join('/') === key);
-      patch.test([...place, 'name'], owner?.container.name);
+      patch.test([...place, 'name'], names.get(key));
     }
     patch.set(path, value);
   }

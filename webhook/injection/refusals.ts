@@ -16,7 +16,8 @@ export interface Refusal extends Fault {
     | 'uid-clash'
     | 'name-clash'
     | 'volume-clash'
-    | 'port-clash';
+    | 'port-clash'
+    | 'too-large';
 }
 
 /** Ports on which the sidecar listens from the first second; an application cannot have them. */
@@ -145,21 +146,29 @@ function ports(placed: PlacedContainer): Refusal[] {
 }
 
 function upstreamPorts(placed: readonly PlacedContainer[], { upstreams }: PodAnnotations): Refusal[] {
+  if (upstreams.length === 0) return [];
+  const owners = listeningContainers(placed);
   return upstreams.flatMap(({ service, localPort }): Refusal[] => {
-    const owner = placed.find(
-      (one) =>
-        runsWithThePod(one) &&
-        one.container.ports?.some((port) => isTcp(port.protocol) && port.containerPort === localPort),
-    );
-    if (!owner) return [];
+    const owner = owners.get(localPort);
+    if (owner === undefined) return [];
     return [
       {
         reason: 'port-clash',
         field: ANNOTATIONS.upstreams,
-        message: `local port ${localPort} for "${service}" is a port that container ${owner.container.name} listens on; write another local port`,
+        message: `local port ${localPort} for "${service}" is a port that container ${owner} listens on; write another local port`,
       },
     ];
   });
+}
+
+/** The first container that listens on each TCP port. */
+function listeningContainers(placed: readonly PlacedContainer[]): ReadonlyMap<number, string> {
+  const owners = new Map<number, string>();
+  for (const { container } of placed.filter(runsWithThePod)) {
+    for (const { protocol, containerPort } of container.ports ?? [])
+      if (isTcp(protocol) && !owners.has(containerPort)) owners.set(containerPort, container.name);
+  }
+  return owners;
 }
 
 export function isTcp(protocol: string | null | undefined): boolean {

@@ -9,6 +9,7 @@ import type { InjectionContext } from '../injection/context.ts';
 import { containerSchema, podSchema } from '../injection/pod.ts';
 import type { Pod } from '../injection/pod.ts';
 import { obstaclesOf } from '../injection/obstacles.ts';
+import { sizeRefusals } from '../injection/pod-size.ts';
 import { intrusions } from '../injection/refusals.ts';
 import { serviceNameOf } from '../injection/service-name.ts';
 import type { Wish } from '../injection/should-inject.ts';
@@ -41,6 +42,8 @@ const debugSchema = z.looseObject({
   spec: z.looseObject({ ephemeralContainers: z.array(containerSchema).nullish() }),
 });
 
+/** More than what injection adds to any list of a pod. */
+const OWN_PARTS = 16;
 /** More than this is not reported at once. */
 const MAX_FAULTS = 16;
 
@@ -89,6 +92,8 @@ function byField(keys: readonly ReservedKey[]): ReadonlyMap<string, string> {
 function createFaults(write: PodWrite, rules: PodWriteRules): readonly Fault[] {
   const keys = reservedKeys(write.object);
   if (keys.length === 0) return [];
+  const oversize = sizeRefusals(write.object, { own: OWN_PARTS });
+  if (oversize.length > 0) return oversize.map(({ field, message }) => ({ field, message }));
   const { data: pod } = podSchema.safeParse(write.object);
   if (!pod) return keys.map((one) => byHand(one, 'the pod cannot be read'));
   const value = (key: string): string | undefined =>

@@ -44,6 +44,17 @@ export class Shipped {
     return join(this.dir, `${name}.js`);
   }
 
+  /**
+   * Bundles a process of the product, all of its files.
+   *
+   * @returns path of the program
+   */
+  async process(name: 'operator' | 'sidecar'): Promise<string> {
+    const args = ['scripts/build.mjs', name, '--out', this.dir];
+    await promisify(execFile)(process.execPath, args, { cwd: ROOT });
+    return join(this.dir, `${name}.js`);
+  }
+
   /** Writes a file of its own and returns its path. */
   file(name: string, text: string): string {
     const path = join(this.dir, `${(this.#files += 1)}-${name}`);

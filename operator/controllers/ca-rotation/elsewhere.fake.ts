@@ -8,7 +8,10 @@ import type { RootSlots } from '../../ca/root-slots.ts';
 import { SCOPE } from '../controllers.fake.ts';
 import { RotationWorld } from './rotation-world.fake.ts';
 
-/** Authorities elsewhere, by their address; those whose address begins with `https://signs` can cross-sign. */
+/**
+ * Authorities elsewhere, by their address; those whose address begins with `https://signs` can cross-sign, those with `https://refuses`
+ * are there and sign nothing, those with `https://deceives` sign with another root than they show.
+ */
 export class Elsewhere {
   readonly holders = new Map<string, MemoryKeyHolder>();
   readonly #now: () => number;
@@ -22,11 +25,23 @@ export class Elsewhere {
     const holder = this.holders.get(name) ?? new MemoryKeyHolder(this.#now);
     this.holders.set(name, holder);
     const provider = new ExampleProvider(holder, SCOPE.trustDomain, this.#now);
+    if (name.startsWith('refuses'))
+      return Object.assign(provider, { sign: () => Promise.reject(new Error('this role may not sign')) });
+    if (name.startsWith('deceives')) return Object.assign(provider, { sign: this.#strangerSigns() });
     if (!name.startsWith('signs')) return provider;
     return Object.assign(provider, {
       crossSign: async (rootPem: string) =>
         issueCrossSigned(await holder.signer(SCOPE.trustDomain), rootPem, this.#now()),
     });
+  }
+
+  #strangerSigns(): CaProvider['sign'] {
+    const now = this.#now;
+    const stranger = new ExampleProvider(new MemoryKeyHolder(now), SCOPE.trustDomain, now);
+    return async (request) => {
+      await stranger.start();
+      return stranger.sign(request);
+    };
   }
 
   /** These, and the builtin one. */

@@ -86,6 +86,34 @@ test('the other authority is away: the status says so, the old one signs, and go
   expect([world.status.rotation, active(), world.secrets]).toEqual([undefined, before, ['mesh-ca']]);
 });
 
+test.each([
+  ['refuses to sign', 'refuses', 'this role may not sign'],
+  ['signs with another root than it shows', 'deceives', 'signs what must not be handed out'],
+])(
+  'an authority that %s is not published: the status says why, the one before signs, and going back ends it',
+  async (_what, name, why) => {
+    const replica = await world.replica();
+    const before = active();
+    await world.patch({ spec: elsewhereAt(name) });
+    let looks = 0;
+    const seen = world.settle(
+      () => [replica],
+      () => {
+        if (world.status.rotation?.message.includes(why) && (looks += 1) === 3) throw new Error('seen');
+      },
+    );
+    await expect(seen).rejects.toThrow('seen');
+    expect(world.status.rotation?.phase).toBe('Preparing');
+    expect(world.status.roots).toHaveLength(1);
+    expect(world.status.authority).toEqual({ provider: 'builtin' });
+    expect(active()).toBe(before);
+    await everybodyBelieves([replica]);
+    await world.patch({ spec: builtin });
+    await world.settle(() => [replica]);
+    expect([world.status.rotation, active()]).toEqual([undefined, before]);
+  },
+);
+
 test('another way to the same authority changes no root', async () => {
   const replica = await world.replica();
   await world.patch({ spec: elsewhereAt('signs') });

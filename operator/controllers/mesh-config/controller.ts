@@ -93,7 +93,7 @@ export class MeshConfigController implements ControllerDuty {
     const conditions = mergeConditions(
       current?.conditions,
       [
-        ...meshConfigConditions(faults, authorityWatch.fault),
+        ...meshConfigConditions(faults, authorityWatch.fault, current?.rotation),
         ...certificateConditions(ending, this.#parts.audit),
       ],
       generation,

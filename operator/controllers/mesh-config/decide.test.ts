@@ -1,5 +1,7 @@
 import { trustDomain } from '#core/spiffe-id.ts';
 
+import type { MeshConfigStatus } from '#core/model/mesh-config.ts';
+
 import { meshConfigConditions, scopeFaults, settingsToApply } from './decide.ts';
 
 const SCOPE = { trustDomain: trustDomain('corp.example'), datacenter: 'eu' };
@@ -34,8 +36,21 @@ describe('a MeshConfig as it stands', () => {
 
   test('conditions', () => {
     const seen = (faults: string[], authority?: string) =>
-      meshConfigConditions(faults, authority).map(({ type, status }) => `${type} ${status}`);
-    expect(seen([])).toEqual(['Accepted True', 'AuthorityReady True']);
-    expect(seen(['x'], 'Secret gone')).toEqual(['Accepted False', 'AuthorityReady False']);
+      meshConfigConditions(faults, authority, undefined).map(({ type, status }) => `${type} ${status}`);
+    expect(seen([])).toEqual(['Accepted True', 'AuthorityReady True', 'NextAuthorityReady True']);
+    expect(seen(['x'], 'Secret gone')).toEqual([
+      'Accepted False',
+      'AuthorityReady False',
+      'NextAuthorityReady True',
+    ]);
+  });
+
+  test('an authority that has not signed yet is a condition that says why, and who signs meanwhile', () => {
+    const message = 'the new root cannot be made: vault is away';
+    const rotation = { phase: 'Preparing', message } as MeshConfigStatus['rotation'];
+    expect(meshConfigConditions([], undefined, rotation).at(-1)).toMatchObject({
+      ...{ type: 'NextAuthorityReady', status: 'False', reason: 'HasNotSigned' },
+      message: `${message}; until the next authority has signed, the one before it goes on signing`,
+    });
   });
 });

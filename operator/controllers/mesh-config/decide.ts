@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 
 import { MESH_CONFIG_NAME } from '#core/constants.ts';
-import type { MeshConfig, MeshConfigSpec } from '#core/model/mesh-config.ts';
+import type { MeshConfig, MeshConfigSpec, MeshConfigStatus } from '#core/model/mesh-config.ts';
 import { MESH_DEFAULTS } from '#core/model/mesh-settings.ts';
 import type { IdentityScope } from '#core/spiffe-id.ts';
 import type { OwnerReference } from '#core/resource.ts';
@@ -74,15 +74,20 @@ export function meshConfigToApply(
   };
 }
 
+/** The condition's type: whether the authority that `spec.ca` asks for has shown that it signs. */
+export const NEXT_AUTHORITY_READY = 'NextAuthorityReady';
+
 /**
  * The conditions of the MeshConfig. Pure.
  *
  * @param faults what is wrong with its spec, or with what the chart wants in it
  * @param authorityFault why certificates cannot be signed
+ * @param rotation that is under way
  */
 export function meshConfigConditions(
   faults: readonly string[],
   authorityFault: string | undefined,
+  rotation: MeshConfigStatus['rotation'],
 ): readonly ConditionState[] {
   return [
     faults.length > 0
@@ -91,6 +96,14 @@ export function meshConfigConditions(
     authorityFault === undefined
       ? isTrue('AuthorityReady', 'Signs', 'certificates are signed')
       : isFalse('AuthorityReady', 'Broken', authorityFault),
+    // Written after the change is stored: admission contacts no authority (docs/decisions/0022-entry-points.md).
+    rotation?.phase === 'Preparing'
+      ? isFalse(
+          NEXT_AUTHORITY_READY,
+          'HasNotSigned',
+          `${rotation.message}; until the next authority has signed, the one before it goes on signing`,
+        )
+      : isTrue(NEXT_AUTHORITY_READY, 'HasSigned', 'every authority that was asked for has signed'),
   ];
 }
 

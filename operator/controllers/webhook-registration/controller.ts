@@ -1,5 +1,8 @@
 import type { KubeObject, OwnerReference } from '#core/resource.ts';
+import type { MeshConfig } from '#core/model/mesh-config.ts';
+import { MESH_CONFIG_NAME } from '#core/constants.ts';
 import type { KubeApi, ResourceType } from '#kube/api.ts';
+import type { Clock } from '#kube/clock.ts';
 import { isAlreadyExists, isConflict, isNotFound } from '#kube/errors.ts';
 import type { Logger } from '#kube/log.ts';
 import { MUTATING_WEBHOOKS, VALIDATING_WEBHOOKS } from '#kube/types.ts';
@@ -10,7 +13,12 @@ import type { Authority } from '../../ca/authority.ts';
 import type { ObjectCache } from '../../cache.ts';
 import type { ControllerDuty } from '../../controller.ts';
 import { holds } from '../../matches.ts';
-import { WEBHOOK_NAME, mutatingWebhook, validatingWebhook } from './decide.ts';
+import { RENEW_PATHS_ANNOTATION, WEBHOOK_NAME } from '../../constants.ts';
+import type { AcceptedPaths } from '../../webhooks/accepted-paths.ts';
+import { newPathPart } from '../../webhooks/path-part.ts';
+import { PATH_ANNOTATIONS, mutatingWebhook, pathStateOf, validatingWebhook } from './decide.ts';
+import { nextPathState } from './path-renewal.ts';
+import type { PathState } from './path-renewal.ts';
 
 export interface WebhookRegistrationParts {
   readonly api: KubeApi;
@@ -23,12 +31,22 @@ export interface WebhookRegistrationParts {
   /** Whose roots vouch for the operator. */
   readonly authority: Pick<Authority, 'bundlePem' | 'onChange'>;
   readonly owner: OwnerReference | undefined;
+  /** Whose annotation asks for new paths. */
+  readonly meshConfigs: ObjectCache<MeshConfig>;
+  /** Remembers the paths of a configuration that was deleted. */
+  readonly acceptedPaths: Pick<AcceptedPaths, 'lastPart'>;
+  readonly clock: Clock;
 }
 
 const MUTATING = 'mutating';
 const VALIDATING = 'validating';
+/** The longest request for new paths that is looked at. */
+const MAX_REQUEST = 64;
 
-/** Registers injection and validation with the API server, and puts the registration right when somebody edits it. */
+/**
+ * Registers injection and validation with the API server under paths that nobody can guess, puts the registration right when
+ * somebody edits it, and renews the paths on request.
+ */
 export class WebhookRegistrationController implements ControllerDuty {
   readonly name = 'webhook-registration';
   readonly #parts: WebhookRegistrationParts;
@@ -38,13 +56,15 @@ export class WebhookRegistrationController implements ControllerDuty {
   }
 
   subscribe(add: (key: string) => void): readonly (() => void)[] {
-    const { mutating, validating, authority } = this.#parts;
+    const { mutating, validating, authority, meshConfigs } = this.#parts;
+    const all = (): void => {
+      for (const key of this.keys()) add(key);
+    };
     return [
       mutating.subscribe(() => add(MUTATING)),
       validating.subscribe(() => add(VALIDATING)),
-      authority.onChange(() => {
-        for (const key of this.keys()) add(key);
-      }),
+      meshConfigs.subscribe(all),
+      authority.onChange(all),
     ];
   }
 
@@ -53,16 +73,32 @@ export class WebhookRegistrationController implements ControllerDuty {
   }
 
   async reconcile(key: string): Promise<Requeue | void> {
-    const situation = { ...this.#parts, roots: this.#parts.authority.bundlePem };
-    if (key === MUTATING)
-      await this.#keep(MUTATING_WEBHOOKS, this.#parts.mutating, mutatingWebhook(situation));
-    else await this.#keep(VALIDATING_WEBHOOKS, this.#parts.validating, validatingWebhook(situation));
+    const { mutating, validating, authority, clock } = this.#parts;
+    const kind = key === MUTATING ? MUTATING : VALIDATING;
+    const found = kind === MUTATING ? mutating.get(WEBHOOK_NAME) : validating.get(WEBHOOK_NAME);
+    const { state: paths, until } = this.#paths(kind, pathStateOf(found));
+    const situation = { ...this.#parts, roots: authority.bundlePem, paths };
+    if (kind === MUTATING) await this.#keep(MUTATING_WEBHOOKS, mutating, mutatingWebhook(situation));
+    else await this.#keep(VALIDATING_WEBHOOKS, validating, validatingWebhook(situation));
+    if (until !== undefined) return { requeueAfterMs: Math.max(1, until - clock.now()) };
+  }
+
+  #paths(kind: typeof MUTATING | typeof VALIDATING, state: PathState | undefined) {
+    const { meshConfigs, acceptedPaths, clock } = this.#parts;
+    const annotations = meshConfigs.get(MESH_CONFIG_NAME)?.metadata.annotations;
+    return nextPathState({
+      now: clock.now(),
+      state,
+      lastPart: acceptedPaths.lastPart(kind),
+      request: annotations?.[RENEW_PATHS_ANNOTATION]?.slice(0, MAX_REQUEST),
+      make: newPathPart,
+    });
   }
 
   async #keep<T extends KubeObject>(type: ResourceType<T>, cache: ObjectCache<T>, wanted: T): Promise<void> {
     const { api, log } = this.#parts;
     const found = cache.get(WEBHOOK_NAME);
-    if (found && holds(found, wanted)) return;
+    if (found && holds(found, wanted) && samePaths(found, wanted)) return;
     try {
       if (!found) {
         await api.create(type, wanted);
@@ -80,4 +116,11 @@ export class WebhookRegistrationController implements ControllerDuty {
       if (!isAlreadyExists(error) && !isConflict(error) && !isNotFound(error)) throw error;
     }
   }
+}
+
+/** Also that none is there that is not wanted. */
+function samePaths(found: KubeObject, wanted: KubeObject): boolean {
+  return PATH_ANNOTATIONS.every(
+    (name) => found.metadata.annotations?.[name] === wanted.metadata.annotations?.[name],
+  );
 }

@@ -1,7 +1,12 @@
 import { API_GROUP, API_VERSION, LABELS, MANAGED_BY_VALUE, OPERATOR_SERVICE } from '#core/constants.ts';
 import type { OwnerReference } from '#core/resource.ts';
+import { rfc3339 } from '#kube/times.ts';
 import type { MutatingWebhook, ValidatingWebhook } from '#kube/types.ts';
 
+import { WEBHOOK_NAME } from '../../constants.ts';
+import { partOf, pathOf } from '../../webhooks/path-part.ts';
+import type { Endpoint } from '../../webhooks/path-part.ts';
+import { ALSO_ACCEPTED_ANNOTATION } from '../../webhooks/registered-paths.ts';
 import {
   DEBUG_CONTAINER_INTRUDES,
   INJECT_ANNOTATION_ASKS,
@@ -9,13 +14,7 @@ import {
   NOT_ASKED_BY_POD,
   RESERVED_KEYS_WRITTEN,
 } from './match-conditions.ts';
-
-/** The name of both webhook configurations. */
-export const WEBHOOK_NAME = 'mesh';
-export const INJECT_PATH = '/inject';
-/** Where pods come because of their namespace: the API server has seen its label, our cache of namespaces may not have it yet. */
-export const INJECT_BY_NAMESPACE_PATH = '/inject/by-namespace';
-export const VALIDATE_PATH = '/validate';
+import type { PathState } from './path-renewal.ts';
 
 const INJECT = 'mesh/inject';
 const INJECT_TIMEOUT_SECONDS = 5;
@@ -29,6 +28,8 @@ export interface WebhookSituation {
   /** Root certificates (PEM) that vouch for the operator. */
   readonly roots: string;
   readonly owner: OwnerReference | undefined;
+  /** The unguessable part of the paths, and where its renewal stands. */
+  readonly paths: PathState;
 }
 
 /**
@@ -38,7 +39,7 @@ export interface WebhookSituation {
 export function mutatingWebhook(situation: WebhookSituation): MutatingWebhook {
   const { matchConditions } = situation;
   const common = {
-    ...shared(situation, INJECT_PATH, INJECT_TIMEOUT_SECONDS),
+    ...shared(situation, 'inject', INJECT_TIMEOUT_SECONDS),
     failurePolicy: matchConditions ? 'Fail' : 'Ignore',
     reinvocationPolicy: 'IfNeeded',
     rules: [
@@ -74,7 +75,8 @@ export function mutatingWebhook(situation: WebhookSituation): MutatingWebhook {
       },
       {
         ...common,
-        ...shared(situation, INJECT_BY_NAMESPACE_PATH, INJECT_TIMEOUT_SECONDS),
+        // The API server has seen the namespace's label; our cache of namespaces may not have it yet.
+        ...shared(situation, 'inject-by-namespace', INJECT_TIMEOUT_SECONDS),
         name: 'namespaces.inject.mesh.dev',
         namespaceSelector: {
           matchExpressions: [notIn(situation), { key: INJECT, operator: 'In', values: ['true'] }],
@@ -99,7 +101,7 @@ export function validatingWebhook(situation: WebhookSituation): ValidatingWebhoo
     metadata: metadata(situation),
     webhooks: [
       {
-        ...shared(situation, VALIDATE_PATH, VALIDATE_TIMEOUT_SECONDS),
+        ...shared(situation, 'validate', VALIDATE_TIMEOUT_SECONDS),
         name: 'resources.validate.mesh.dev',
         // A deny must get through when the operator is down; nothing it refuses would open anything (docs/decisions/0004).
         failurePolicy: 'Ignore',
@@ -126,7 +128,7 @@ export function validatingWebhook(situation: WebhookSituation): ValidatingWebhoo
  */
 function podWebhooks(situation: WebhookSituation) {
   const common = {
-    ...shared(situation, VALIDATE_PATH, INJECT_TIMEOUT_SECONDS),
+    ...shared(situation, 'validate', INJECT_TIMEOUT_SECONDS),
     namespaceSelector: {},
     objectSelector: {},
   };
@@ -166,7 +168,13 @@ function podWebhooks(situation: WebhookSituation) {
   ];
 }
 
-function shared({ meshNamespace, roots }: WebhookSituation, path: string, timeoutSeconds: number) {
+function shared(
+  { meshNamespace, roots, paths }: WebhookSituation,
+  endpoint: Endpoint,
+  timeoutSeconds: number,
+) {
+  // Without a part only until the first one is announced: then it stays at the path that earlier versions know.
+  const path = paths.registered === undefined ? legacyPathOf(endpoint) : pathOf(paths.registered, endpoint);
   return {
     admissionReviewVersions: ['v1'],
     clientConfig: {
@@ -179,12 +187,60 @@ function shared({ meshNamespace, roots }: WebhookSituation, path: string, timeou
   };
 }
 
-function metadata({ owner }: WebhookSituation) {
+function metadata({ owner, paths }: WebhookSituation) {
   return {
     name: WEBHOOK_NAME,
     labels: { [LABELS.managedBy]: MANAGED_BY_VALUE },
+    annotations: pathAnnotations(paths),
     ...(owner ? { ownerReferences: [owner] } : {}),
   };
+}
+
+const PHASE_ANNOTATION = 'mesh.dev/webhook-path-phase';
+const SINCE_ANNOTATION = 'mesh.dev/webhook-path-since';
+const REQUEST_ANNOTATION = 'mesh.dev/webhook-path-request';
+
+/** Every annotation about paths. */
+export const PATH_ANNOTATIONS = [
+  ALSO_ACCEPTED_ANNOTATION,
+  PHASE_ANNOTATION,
+  SINCE_ANNOTATION,
+  REQUEST_ANNOTATION,
+] as const;
+
+function pathAnnotations({ also, phase, since, request }: PathState): Readonly<Record<string, string>> {
+  return {
+    ...(also === undefined ? {} : { [ALSO_ACCEPTED_ANNOTATION]: also }),
+    ...(phase === undefined ? {} : { [PHASE_ANNOTATION]: phase }),
+    ...(since === undefined ? {} : { [SINCE_ANNOTATION]: rfc3339(since) }),
+    ...(request === undefined ? {} : { [REQUEST_ANNOTATION]: request }),
+  };
+}
+
+/** Where the renewal of paths stands, by a configuration that is there; undefined for none. Pure. */
+export function pathStateOf(
+  configuration: MutatingWebhook | ValidatingWebhook | undefined,
+): PathState | undefined {
+  if (!configuration) return undefined;
+  const { annotations = {} } = configuration.metadata;
+  const also = annotations[ALSO_ACCEPTED_ANNOTATION];
+  const phase = annotations[PHASE_ANNOTATION];
+  const since = Date.parse(annotations[SINCE_ANNOTATION] ?? '');
+  const request = annotations[REQUEST_ANNOTATION];
+  return {
+    registered: partOf(configuration.webhooks?.[0]?.clientConfig.service?.path),
+    ...(also === undefined ? {} : { also }),
+    ...(phase === 'Announced' || phase === 'Replaced' ? { phase } : {}),
+    ...(Number.isNaN(since) ? {} : { since }),
+    ...(request === undefined ? {} : { request }),
+  };
+}
+
+/** The path as earlier versions registered it. */
+function legacyPathOf(endpoint: Endpoint): string {
+  return { inject: '/inject', 'inject-by-namespace': '/inject/by-namespace', validate: '/validate' }[
+    endpoint
+  ];
 }
 
 /** Never: the system's own namespace, the mesh's own (the operator could not start without itself), and those the user names. */

@@ -1,0 +1,29 @@
+import { randomBytes } from 'node:crypto';
+
+import { LeaseElector } from '#kube/lease-elector.ts';
+
+import { LEASE_NAME } from '../constants.ts';
+import { createControllers } from '../controllers/all.ts';
+import { Leadership } from '../leadership.ts';
+import { SoleLeader } from '../sole-leader.ts';
+import type { Elector } from '../sole-leader.ts';
+import type { Parts } from './parts.ts';
+
+/** Runs the controllers: from its start on, or while it holds the lease that replicas compete for. */
+export function electorOf(parts: Parts): Elector {
+  const { api, clock, log, metrics, caches, config, operations, replicas } = parts;
+  const leadership = new Leadership({
+    metrics,
+    synced: () => caches.synced(),
+    create: () => createControllers(parts),
+  });
+  operations.onScrape(() => leadership.measure());
+  const lead = (term: AbortSignal): Promise<void> => leadership.lead(term);
+  if (replicas === 'one') return new SoleLeader(lead);
+  return new LeaseElector({
+    ...{ api, clock, log, name: LEASE_NAME, namespace: config.meshNamespace },
+    identity: `${config.podName}_${randomBytes(4).toString('hex')}`,
+    onStarted: lead,
+    onLost: replicas.onLostLease,
+  });
+}

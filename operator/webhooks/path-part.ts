@@ -1,0 +1,40 @@
+import { randomBytes } from 'node:crypto';
+
+/** What the API server asks at a path. */
+export const ENDPOINTS = ['inject', 'inject-by-namespace', 'validate'] as const;
+export type Endpoint = (typeof ENDPOINTS)[number];
+
+/** How the paths end. */
+const SUFFIX: Readonly<Record<Endpoint, string>> = {
+  inject: '/inject',
+  'inject-by-namespace': '/inject/by-namespace',
+  validate: '/validate',
+};
+
+const PART_BYTES = 32;
+const PART = /^[A-Za-z0-9_-]{43}$/;
+
+/**
+ * The part of the webhooks' paths that nobody can guess: 256 random bits. Only who may read the webhook configurations knows it,
+ * and the API server, which says it when a call fails (docs/decisions/0022-entry-points.md): it keeps strangers away, and
+ * nothing depends on it alone.
+ */
+export function newPathPart(): string {
+  return randomBytes(PART_BYTES).toString('base64url');
+}
+
+/** Whether a text is of the form that {@link newPathPart} makes. */
+export function isPathPart(text: unknown): text is string {
+  return typeof text === 'string' && PART.test(text);
+}
+
+/** The path of an endpoint under a part. */
+export function pathOf(part: string, endpoint: Endpoint): string {
+  return `/${part}${SUFFIX[endpoint]}`;
+}
+
+/** The part of a registered path; undefined for one without any, as earlier versions registered it. */
+export function partOf(path: string | undefined): string | undefined {
+  const [, part] = /^\/([^/]*)\//.exec(path ?? '') ?? [];
+  return isPathPart(part) ? part : undefined;
+}
