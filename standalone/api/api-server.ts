@@ -12,10 +12,11 @@ import type { Authorizer } from './access/authorizer.ts';
 import type { User } from './access/user.ts';
 import type { Answer, ApiHandler } from './api-handler.ts';
 import { isWatch } from './api-handler.ts';
-import { bodyOf, readBody } from './body.ts';
+import { Bodies, readBody } from './body.ts';
 import { discovery } from './discovery/discovery.ts';
 import { OpenApi } from './discovery/openapi.ts';
 import type { Kinds } from './kinds.ts';
+import { MAX_WATCHES } from './limits.ts';
 import { EventTexts, Watch } from './read/watch.ts';
 import { Refusal, badRequest, noSuchPath } from './refusal.ts';
 import type { ResourceRequest } from './request.ts';
@@ -46,6 +47,7 @@ export class ApiServer {
   readonly #deps: ApiServerDeps;
   readonly #openApi: OpenApi;
   readonly #texts = new EventTexts();
+  readonly #bodies = new Bodies();
   readonly #server: Http2SecureServer;
   readonly #sockets = new Set<Socket>();
   readonly #watches = new Set<Watch>();
@@ -94,6 +96,8 @@ export class ApiServer {
     await closed;
   }
 
+  readonly #allPending = (): number => [...this.#watches].reduce((sum, { pending }) => sum + pending, 0);
+
   async #handle(request: Request, response: Response): Promise<void> {
     request.on('error', () => undefined);
     response.on('error', () => undefined);
@@ -133,7 +137,7 @@ export class ApiServer {
       userAgent: request.headers['user-agent'] ?? '',
     };
     this.#deps.handler.authorize(asked);
-    const full: ResourceRequest = { ...asked, body: readBody(await bodyOf(request), asked) };
+    const full: ResourceRequest = { ...asked, body: readBody(await this.#bodies.read(request), asked) };
     if (asked.method === 'GET' && isWatch(asked.query)) return this.#watch(full, response);
     send(response, await this.#deps.handler.answer(full));
   }
@@ -177,6 +181,10 @@ export class ApiServer {
 
   #watch(request: ResourceRequest, response: Response): void {
     const { store, clock } = this.#deps;
+    if (this.#watches.size >= MAX_WATCHES)
+      throw new Refusal(429, 'TooManyRequests', `${MAX_WATCHES} watches are open; try again`, {
+        retryAfterSeconds: 1,
+      });
     const sink = {
       write: (text: string) => void response.write(text),
       get pending() {
@@ -185,7 +193,11 @@ export class ApiServer {
       end: () => void response.end(),
       destroy: () => void response.destroy(),
     };
-    const watch = new Watch({ store, clock, texts: this.#texts }, request, sink);
+    const watch = new Watch(
+      { store, clock, texts: this.#texts, allPending: this.#allPending },
+      request,
+      sink,
+    );
     response.once('close', () => {
       watch.stop();
       this.#watches.delete(watch);

@@ -1,5 +1,6 @@
 import type { ResourceKind } from './kind.ts';
 import { resourceName } from './kind.ts';
+import { MAX_LISTED, MAX_LISTED_CHARACTERS } from './limits.ts';
 
 /** One thing that is wrong with an object, as `details.causes` of a Status has it. */
 export interface Cause {
@@ -92,9 +93,20 @@ export function methodNotAllowed(): Refusal {
   return new Refusal(405, 'MethodNotAllowed', message);
 }
 
-/** @param causes at least one */
-export function invalid(kind: ResourceKind, name: string, causes: readonly Cause[]): Refusal {
-  const texts = causes.map(({ field, message }) => `${field}: ${message}`);
+/** The first of many sentences, each cut where it is long, and how many more there are. */
+export function listed(texts: readonly string[]): readonly string[] {
+  const shown = texts.slice(0, MAX_LISTED).map((text) => text.slice(0, MAX_LISTED_CHARACTERS));
+  return texts.length > shown.length ? [...shown, `and ${texts.length - shown.length} more`] : shown;
+}
+
+/** @param all at least one; of many the first are told */
+export function invalid(kind: ResourceKind, name: string, all: readonly Cause[]): Refusal {
+  const causes = all.slice(0, MAX_LISTED).map(({ reason, message, field }) => ({
+    reason,
+    message: message.slice(0, MAX_LISTED_CHARACTERS),
+    field: field.slice(0, MAX_LISTED_CHARACTERS),
+  }));
+  const texts = listed(all.map(({ field, message }) => `${field}: ${message}`));
   const list = texts.length === 1 ? (texts[0] ?? '') : `[${texts.join(', ')}]`;
   const title = kind.group === '' ? kind.kind : `${kind.kind}.${kind.group}`;
   return new Refusal(422, 'Invalid', `${title} "${name}" is invalid: ${list}`, {

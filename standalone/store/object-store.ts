@@ -2,6 +2,7 @@ import { objectKey } from '#core/resource.ts';
 
 import type { Journal } from './journal.ts';
 import type { ApiObject } from './object.ts';
+import { weightOf } from './weight.ts';
 
 /** A change, as watches deliver it. */
 export interface Change {
@@ -15,8 +16,10 @@ export interface Change {
   readonly previous?: ApiObject;
 }
 
-/** How many changes are remembered for watches that come back, and pages that are read on. */
+/** How many changes are kept for watches that come back, and pages that are read on. */
 const HISTORY = 10_000;
+/** Of what the objects in them take of the heap. */
+const HISTORY_BYTES = 128 * 1024 * 1024;
 
 /**
  * Every object, in memory, with one resourceVersion for all of them as etcd has it; each change is in the journal before
@@ -25,18 +28,28 @@ const HISTORY = 10_000;
 export class ObjectStore {
   readonly #journal: Journal;
   readonly #historyLimit: number;
+  readonly #historyBytesLimit: number;
   readonly #objects = new Map<string, Map<string, ApiObject>>();
   readonly #listeners = new Set<(change: Change) => void>();
-  #history: Change[] = [];
+  /** Of each object, by resource and key. */
+  readonly #weights = new Map<string, number>();
+  #weight = 0;
+  #history: (Change & { readonly weight: number })[] = [];
+  #historyBytes = 0;
   #version: number;
   #oldest: number;
 
-  constructor(journal: Journal, historyLimit = HISTORY) {
+  constructor(journal: Journal, historyLimit = HISTORY, historyBytesLimit = HISTORY_BYTES) {
     this.#journal = journal;
     this.#historyLimit = historyLimit;
+    this.#historyBytesLimit = historyBytesLimit;
     const { version, entries } = journal.load();
-    for (const { resource, key, text } of entries)
-      if (text !== undefined) this.#of(resource).set(key, JSON.parse(text) as ApiObject);
+    for (const { resource, key, text } of entries) {
+      if (text === undefined) continue;
+      const object = JSON.parse(text) as ApiObject;
+      this.#of(resource).set(key, object);
+      this.#weighed(resource, key, weightOf(object));
+    }
     // Zero means "any version" to clients.
     this.#version = Math.max(1, version);
     this.#oldest = this.#version;
@@ -44,6 +57,11 @@ export class ObjectStore {
 
   get version(): number {
     return this.#version;
+  }
+
+  /** Estimates what all objects together take of the heap, in bytes. */
+  get weight(): number {
+    return this.#weight;
   }
 
   /** The oldest resourceVersion from which changes are known. */
@@ -88,13 +106,16 @@ export class ObjectStore {
     const key = objectKey(object);
     const previous = this.get(resource, key);
     const stored = this.#versioned(object);
+    const weight = weightOf(stored);
     this.#journal.write({ resource, key, text: JSON.stringify(stored) }, this.#version + 1);
     this.#of(resource).set(key, stored);
+    this.#weighed(resource, key, weight);
     this.#tell({
       resource,
       key,
       type: previous ? 'MODIFIED' : 'ADDED',
       object: stored,
+      weight,
       ...(previous && { previous }),
     });
     return stored;
@@ -107,13 +128,15 @@ export class ObjectStore {
     this.#journal.write({ resource, key, text: undefined }, this.#version + 1);
     const previous = this.get(resource, key) ?? last;
     this.#of(resource).delete(key);
-    this.#tell({ resource, key, type: 'DELETED', object, previous });
+    const weight = this.#weighed(resource, key, 0);
+    this.#tell({ resource, key, type: 'DELETED', object, previous, weight });
     return object;
   }
 
   /** Forgets what changed before now, as etcd's compaction does. */
   compact(): void {
     this.#history = [];
+    this.#historyBytes = 0;
     this.#oldest = this.#version;
   }
 
@@ -134,15 +157,38 @@ export class ObjectStore {
     return { ...object, metadata: { ...object.metadata, resourceVersion: String(this.#version + 1) } };
   }
 
-  #tell(change: Omit<Change, 'version'>): void {
+  /** @returns what it was before */
+  #weighed(resource: string, key: string, weight: number): number {
+    const id = `${resource} ${key}`;
+    const before = this.#weights.get(id) ?? 0;
+    this.#weight += weight - before;
+    if (weight > 0) this.#weights.set(id, weight);
+    else this.#weights.delete(id);
+    return before;
+  }
+
+  #tell(change: Omit<Change, 'version'> & { readonly weight: number }): void {
     this.#version += 1;
     const numbered = { ...change, version: this.#version };
     this.#history.push(numbered);
-    if (this.#history.length > 2 * this.#historyLimit) {
-      const forgotten = this.#history.splice(0, this.#history.length - this.#historyLimit);
-      this.#oldest = forgotten.at(-1)?.version ?? this.#oldest;
-    }
+    this.#historyBytes += change.weight;
+    // Seldom, and much at once: what is left has to be moved each time.
+    if (this.#history.length > 2 * this.#historyLimit || this.#historyBytes > 2 * this.#historyBytesLimit)
+      this.#drop();
     for (const listener of [...this.#listeners]) listener(numbered);
+  }
+
+  #drop(): void {
+    let count = 0;
+    while (
+      this.#history.length - count > this.#historyLimit ||
+      this.#historyBytes > this.#historyBytesLimit
+    ) {
+      this.#historyBytes -= this.#history[count]?.weight ?? 0;
+      count += 1;
+    }
+    const dropped = this.#history.splice(0, count);
+    this.#oldest = dropped.at(-1)?.version ?? this.#oldest;
   }
 
   #rewound(

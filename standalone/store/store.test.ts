@@ -90,3 +90,27 @@ test('a write that the journal refuses did not happen', () => {
   expect(store.get(SECRETS, 'shop/a')).toBeUndefined();
   expect([store.version, seen]).toEqual([1, []]);
 });
+
+test('changes are kept up to so many bytes, however few they are, and watches that are older list again', () => {
+  const store = new ObjectStore(noJournal, 1_000, 200_000);
+  for (let count = 0; count < 200; count += 1) store.put(SECRETS, secret('a', 'x'.repeat(10_000)));
+  expect(store.version - store.oldest).toBeLessThan(25);
+  expect(store.version - store.oldest).toBeGreaterThan(5);
+  expect(store.since(store.oldest).length).toBe(store.version - store.oldest);
+});
+
+test('what all objects weigh is known, after changes, deletions and a restart', () => {
+  const store = new ObjectStore(sqliteJournal(join(folder, 'data')));
+  const empty = store.weight;
+  store.put(SECRETS, secret('a', 'x'.repeat(1_000)));
+  const one = store.weight;
+  store.put(SECRETS, secret('a', 'x'.repeat(5_000)));
+  expect(store.weight - one).toBe(8_000);
+  store.put(SECRETS, secret('b'));
+  store.remove(SECRETS, store.get(SECRETS, 'shop/b')!);
+  const { weight } = store;
+  store.close();
+  const restarted = new ObjectStore(sqliteJournal(join(folder, 'data')));
+  expect([empty, restarted.weight]).toEqual([0, weight]);
+  restarted.close();
+});

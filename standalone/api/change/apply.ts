@@ -3,6 +3,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { ApiObject } from '../../store/object.ts';
 import { isJson } from '../../store/object.ts';
 import type { ResourceKind, Schema } from '../kind.ts';
+import { MAX_LISTED, MAX_LISTED_CHARACTERS } from '../limits.ts';
 import { Refusal } from '../refusal.ts';
 import { fieldName, fieldSchema, fieldsOf, pathText } from './field-set.ts';
 import { itemKey, listType } from './list-keys.ts';
@@ -60,7 +61,7 @@ function contestedFields(
 }
 
 function conflicts(kind: ResourceKind, contested: readonly Contested[]): Refusal {
-  const causes = contested.map(({ path, owner }) => ({
+  const causes = contested.slice(0, MAX_LISTED).map(({ path, owner }) => ({
     reason: 'FieldManagerConflict',
     message: `conflict with ${ownerText(owner)}`,
     field: pathText(path),
@@ -69,8 +70,8 @@ function conflicts(kind: ResourceKind, contested: readonly Contested[]): Refusal
   const list =
     causes.length === 1
       ? `${first?.message ?? ''}: ${first?.field ?? ''}`
-      : causes.map(({ message, field }) => `${message}: ${field}`).join('\n');
-  const message = `Apply failed with ${causes.length} conflict${causes.length === 1 ? '' : 's'}: ${list}`;
+      : causes.map(({ message, field }) => `${message}: ${field}`.slice(0, MAX_LISTED_CHARACTERS)).join('\n');
+  const message = `Apply failed with ${contested.length} conflict${contested.length === 1 ? '' : 's'}: ${list}`;
   return new Refusal(409, 'Conflict', message, { kind: kind.plural, causes });
 }
 
@@ -87,13 +88,19 @@ function droppedFields(
 ): ReadonlySet<string> {
   const before = owners.find(({ entry }) => isManager(entry, manager))?.fields ?? [];
   const held = owners.filter(({ entry }) => !isManager(entry, manager)).flatMap(({ fields }) => [...fields]);
-  const others = [...held, ...mine.keys()];
-  // An item stays while somebody owns anything in it: its path without the dot begins theirs.
-  const isHeld = (path: string): boolean => {
-    const within = path.endsWith(',"."]') ? path.slice(0, -4) : undefined;
-    return others.some((other) => other === path || (within !== undefined && other.startsWith(within)));
-  };
-  return new Set([...before].filter((path) => !isHeld(path)));
+  const others = new Set([...held, ...mine.keys()]);
+  // An item stays while somebody owns anything in it.
+  const items = new Set([...others].flatMap(itemsAround));
+  return new Set([...before].filter((path) => !others.has(path) && !items.has(path)));
+}
+
+/** Paths of the items of lists that a field is in, as the items themselves have them. */
+function itemsAround(path: string): readonly string[] {
+  if (!path.includes('"k:')) return [];
+  const elements = JSON.parse(path) as string[];
+  return elements.flatMap((element, index) =>
+    element.startsWith('k:') ? [JSON.stringify([...elements.slice(0, index + 1), '.'])] : [],
+  );
 }
 
 function withoutFields(

@@ -1,6 +1,8 @@
 import type { FieldsV1, Json } from '../../store/object.ts';
 import { isJson, without } from '../../store/object.ts';
 import type { Schema } from '../kind.ts';
+import { MAX_PATH_CHARACTERS } from '../limits.ts';
+import { Refusal } from '../refusal.ts';
 import { itemKey, listType } from './list-keys.ts';
 import { childSchema } from './structure.ts';
 
@@ -20,18 +22,32 @@ const UNOWNED = [
 export function fieldsOf(object: Json, schema: Schema | undefined): FieldSet {
   const { metadata, ...rest } = without(object as Record<string, unknown>, 'apiVersion', 'kind');
   const owned = isJson(metadata) ? without(metadata as Record<string, unknown>, ...UNOWNED) : {};
-  const found = new Map<string, unknown>();
+  const found = new Fields();
   collect({ ...rest, ...(Object.keys(owned).length > 0 ? { metadata: owned } : {}) }, schema, [], found);
-  return found;
+  return found.values;
 }
 
-function collect(
-  value: unknown,
-  schema: Schema | undefined,
-  path: readonly string[],
-  found: Map<string, unknown>,
-): void {
-  const leaf = (): void => void found.set(JSON.stringify(path), value);
+/** Fields that are many and nested deep have paths that are much longer than the object itself. */
+class Fields {
+  readonly values = new Map<string, unknown>();
+  #characters = 0;
+
+  /** @throws Refusal 413 */
+  add(path: readonly string[], value: unknown): void {
+    const text = JSON.stringify(path);
+    this.#characters += text.length;
+    if (this.#characters > MAX_PATH_CHARACTERS)
+      throw new Refusal(
+        413,
+        'RequestEntityTooLarge',
+        'the object has too many fields that are nested too deep to say who owns each',
+      );
+    this.values.set(text, value);
+  }
+}
+
+function collect(value: unknown, schema: Schema | undefined, path: readonly string[], found: Fields): void {
+  const leaf = (): void => found.add(path, value);
   if (Array.isArray(value)) return collectList(value, schema, path, found);
   if (!isJson(value) || schema?.['x-kubernetes-map-type'] === 'atomic') return leaf();
   const fields = Object.entries(value);
@@ -44,17 +60,17 @@ function collectList(
   items: readonly unknown[],
   schema: Schema | undefined,
   path: readonly string[],
-  found: Map<string, unknown>,
+  found: Fields,
 ): void {
   const type = listType(fieldName(path), items, schema);
-  if (type.type === 'atomic' || items.length === 0) return void found.set(JSON.stringify(path), items);
+  if (type.type === 'atomic' || items.length === 0) return found.add(path, items);
   for (const item of items) {
     if (type.type === 'set') {
-      found.set(JSON.stringify([...path, `v:${JSON.stringify(item)}`]), item);
+      found.add([...path, `v:${JSON.stringify(item)}`], item);
       continue;
     }
     const here = [...path, `k:${itemKey(item, type.keys)}`];
-    found.set(JSON.stringify([...here, '.']), undefined);
+    found.add([...here, '.'], undefined);
     collect(item, schema?.items, here, found);
   }
 }
@@ -84,14 +100,14 @@ export function toFieldsV1(paths: Iterable<string>): FieldsV1 {
 
 /** The paths that `fieldsV1` holds. What clients send is taken as it is: an element nobody knows owns nothing. */
 export function fromFieldsV1(fields: FieldsV1): ReadonlySet<string> {
-  const found = new Set<string>();
+  const found = new Fields();
   const walk = (node: unknown, path: readonly string[]): void => {
     const inner = isJson(node) ? Object.entries(node) : [];
-    if (inner.length === 0 && path.length > 0) found.add(JSON.stringify(path));
+    if (inner.length === 0 && path.length > 0) found.add(path, undefined);
     for (const [element, below] of path.length < 64 ? inner : []) walk(below, [...path, element]);
   };
   walk(fields, []);
-  return found;
+  return new Set(found.values.keys());
 }
 
 /** A path for people: `.status.conditions[type="Accepted"].status`. */

@@ -4,6 +4,7 @@ import type { ApiObject, ManagedFields } from '../../store/object.ts';
 import { without } from '../../store/object.ts';
 import type { ResourceKind } from '../kind.ts';
 import { apiVersion } from '../kind.ts';
+import { MAX_UPDATE_MANAGERS } from '../limits.ts';
 import { fieldsOf, fromFieldsV1, toFieldsV1 } from './field-set.ts';
 
 /** Who writes: one entry of `managedFields`. */
@@ -85,5 +86,19 @@ export function trackedUpdate(
     ),
   }));
   const mine = left.find(({ entry }) => isManager(entry, manager))?.fields ?? [];
-  return withOwners(after, ownedBy(left, kind, manager, new Set([...mine, ...changed])));
+  return withOwners(after, capped(ownedBy(left, kind, manager, new Set([...mine, ...changed]))));
+}
+
+/** Those who update an object may be many, each under a name of its own; the ones that came first become one, as in Kubernetes. */
+function capped(owners: Owners): Owners {
+  const updates = owners.filter(({ entry }) => entry.operation === 'Update');
+  const over = updates.length - MAX_UPDATE_MANAGERS;
+  if (over <= 0) return owners;
+  const byTime = [...updates].sort((a, b) => ((a.entry.time ?? '') < (b.entry.time ?? '') ? -1 : 1));
+  const [first, ...more] = byTime.slice(0, over + 1);
+  if (!first) return owners;
+  const fields = new Set([first, ...more].flatMap((owner) => [...owner.fields]));
+  const ancient = { entry: { ...first.entry, manager: 'ancient-changes' }, fields };
+  const merged = new Set([first, ...more]);
+  return [ancient, ...owners.filter((owner) => !merged.has(owner))];
 }

@@ -1,19 +1,17 @@
-import { applyPatch } from 'rfc6902';
-import type { Operation } from 'rfc6902';
-
 import { mergePatch } from '#kube/merge-patch.ts';
 
 import type { ApiObject, Json } from '../../store/object.ts';
 import { isJson } from '../../store/object.ts';
 import type { ResourceKind } from '../kind.ts';
 import { Refusal, badRequest } from '../refusal.ts';
+import { checkShape } from '../shape-check.ts';
+import { PatchFault, jsonPatch } from './json-patch.ts';
 import { strategicMerge } from './strategic-merge.ts';
 
 export const APPLY_PATCH = 'application/apply-patch+yaml';
 const MERGE_PATCH = 'application/merge-patch+json';
 const JSON_PATCH = 'application/json-patch+json';
 const STRATEGIC = 'application/strategic-merge-patch+json';
-const MAX_OPERATIONS = 10_000;
 
 /** The forms of patch a kind takes. */
 export function patchTypes(kind: ResourceKind): readonly string[] {
@@ -39,16 +37,16 @@ export function patched(kind: ResourceKind, live: ApiObject, contentType: string
 /** RFC 6902. */
 function jsonPatched(kind: ResourceKind, live: ApiObject, patch: unknown): Json {
   if (!Array.isArray(patch) || !patch.every(isJson)) throw badRequest('a JSON patch is a list of operations');
-  if (patch.length > MAX_OPERATIONS)
-    throw new Refusal(413, 'RequestEntityTooLarge', `a JSON patch has at most ${MAX_OPERATIONS} operations`);
-  const copy = structuredClone(live);
-  const failed = applyPatch(copy, patch as unknown as Operation[]).find((outcome) => outcome !== null);
-  if (!failed) return copy;
-  const name = live.metadata.name;
-  throw new Refusal(
-    422,
-    'Invalid',
-    `the server rejected our request due to an error in our request: ${failed.message}`,
-    { name, kind: kind.plural },
-  );
+  try {
+    const after = jsonPatch(live, patch);
+    // Operations can nest it deeper than they are nested themselves.
+    checkShape(after);
+    if (isJson(after)) return after;
+  } catch (error) {
+    if (!(error instanceof PatchFault)) throw error;
+    const { name } = live.metadata;
+    const message = `the server rejected our request due to an error in our request: ${error.message}`;
+    throw new Refusal(422, 'Invalid', message, { name, kind: kind.plural });
+  }
+  throw badRequest('what the patch leaves is no object');
 }

@@ -6,6 +6,9 @@ import type { Cause } from '../refusal.ts';
 
 const DATE_TIME = /^\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(\.\d+)?([Zz]|[+-]\d{2}:\d{2})$/;
 
+/** Far more than is told; of a list with a fault in each item nobody needs all. */
+const MAX_FAULTS = 1_000;
+
 /** Checks objects against structural schemas, and says what is wrong in the words of Kubernetes. */
 export class SchemaCheck {
   readonly #ajv = new Ajv({ allErrors: true, strict: false, verbose: true });
@@ -19,7 +22,7 @@ export class SchemaCheck {
   faults(value: unknown, schema: Schema): readonly Cause[] {
     const check = this.#compiled.get(schema) ?? this.#ajv.compile(schema);
     this.#compiled.set(schema, check);
-    return check(value) ? [] : (check.errors ?? []).map(causeOf);
+    return check(value) ? [] : (check.errors ?? []).slice(0, MAX_FAULTS).map(causeOf);
   }
 }
 

@@ -13,13 +13,15 @@ export function strategicMerge(live: unknown, patch: Json): Json {
   if (patch['$patch'] === 'replace') return withoutDirectives(patch);
   const base: Record<string, unknown> = isJson(live) ? { ...live } : {};
   const retained = patch['$retainKeys'];
-  if (Array.isArray(retained))
-    for (const key of Object.keys(base)) if (!retained.includes(key)) delete base[key];
+  if (Array.isArray(retained)) {
+    const kept = new Set<unknown>(retained);
+    for (const key of Object.keys(base)) if (!kept.has(key)) delete base[key];
+  }
   for (const [key, value] of Object.entries(patch)) {
     if (key.startsWith(DELETE_VALUES)) {
       const field = key.slice(DELETE_VALUES.length);
-      const doomed = Array.isArray(value) ? value : [];
-      if (Array.isArray(base[field])) base[field] = base[field].filter((item) => !doomed.includes(item));
+      const doomed = new Set<unknown>(Array.isArray(value) ? value : []);
+      if (Array.isArray(base[field])) base[field] = base[field].filter((item) => !doomed.has(item));
     } else if (key.startsWith('$') || key.startsWith(ORDER)) continue;
     else if (value === null || (isJson(value) && value['$patch'] === 'delete')) delete base[key];
     else base[key] = mergeValue(key, base[key], value);
@@ -35,7 +37,7 @@ function mergeValue(field: string, before: unknown, patch: unknown): unknown {
   if (items.length < patch.length || !live) return items.map(plain).filter((item) => item !== undefined);
   const type = listType(field, items, undefined);
   if (type.type === 'atomic') return items;
-  if (type.type === 'set') return [...live, ...items.filter((item) => !live.includes(item))];
+  if (type.type === 'set') return [...new Set([...live, ...items])];
   const merged = new Map(live.map((item) => [itemKey(item, type.keys), item]));
   for (const item of items as Json[]) {
     const key = itemKey(item, type.keys);

@@ -12,7 +12,16 @@ import { without } from '../../store/object.ts';
 import type { User } from '../access/user.ts';
 import type { ResourceKind } from '../kind.ts';
 import { resourceId } from '../kind.ts';
-import { Refusal, alreadyExists, badRequest, conflict, forbidden, invalid, notFound } from '../refusal.ts';
+import {
+  Refusal,
+  alreadyExists,
+  badRequest,
+  conflict,
+  forbidden,
+  invalid,
+  listed,
+  notFound,
+} from '../refusal.ts';
 import type { Admission } from './admission.ts';
 import { applied } from './apply.ts';
 import { builtInDefaults } from './built-in-defaults.ts';
@@ -21,6 +30,7 @@ import { metadataFaults, readObject } from './metadata-check.ts';
 import { patched } from './patch.ts';
 import { SchemaCheck } from './schema-check.ts';
 import { comparable, desired, merged, named, part, placed, present, withoutStatus } from './shape.ts';
+import { checkSize } from './size-check.ts';
 import { defaulted, pruned } from './structure.ts';
 
 export interface WriterDeps {
@@ -228,13 +238,13 @@ export class Writer {
     const unknown: string[] = [];
     const known = pruned(object, kind.schema, unknown);
     if (unknown.length > 0 && options.fieldValidation === 'Strict') {
-      const list = unknown.map((field) => `unknown field "${field}"`).join(', ');
+      const list = listed(unknown.map((field) => `unknown field "${field}"`)).join(', ');
       throw badRequest(
         `${kind.kind} in version "${kind.version}" cannot be handled as a ${kind.kind}: strict decoding error: ${list}`,
       );
     }
     if (options.fieldValidation === 'Warn')
-      options.warnings.push(...unknown.map((field) => `unknown field "${field}"`));
+      options.warnings.push(...listed(unknown.map((field) => `unknown field "${field}"`)));
     return known as ApiObject;
   }
 
@@ -298,6 +308,7 @@ export class Writer {
       ...(kind.schema ? this.#schemas.faults(object, kind.schema) : []),
     ];
     if (faults.length > 0) throw invalid(kind, object.metadata.name, faults);
+    checkSize(object, before, store);
     options.granted(object);
     await this.#admitted(false, kind, before, object, options);
     if (store.get(resourceId(kind), objectKey(object)) !== before) throw new Overtaken();

@@ -15,7 +15,7 @@ const map = (name: string, data: object = {}): ApiObject => ({
 });
 
 /** A watch of ConfigMaps, and what it was sent. */
-function opened(query: string) {
+function opened(query: string, allPending = () => 0) {
   const clock = new FakeClock();
   const store = new ObjectStore(noJournal);
   store.put('/configmaps', map('first'));
@@ -34,7 +34,7 @@ function opened(query: string) {
     ...{ kind: kind!, contentType: '', accept: '', userAgent: '', body: undefined },
     user: { username: 'somebody', groups: [] },
   };
-  const watch = new Watch({ store, clock, texts: new EventTexts() }, request, sink);
+  const watch = new Watch({ store, clock, texts: new EventTexts(), allPending }, request, sink);
   watch.start(parameters);
   const types = (): string[] => sent.map(({ type }) => type);
   return { clock, store, sent, sink, watch, types };
@@ -108,4 +108,15 @@ test('a client that does not read is let go, and is told nothing more', async ()
   store.put('/configmaps', map('third'));
   await clock.advance(120_000);
   expect([sent, sink.destroyed, clock.pendingTimers]).toEqual([[], true, 0]);
+});
+
+test('one that its client does not read is let go when all together have too much to send, and one that is read is not', () => {
+  const slow = opened('', () => 200 * 1024 * 1024);
+  slow.sink.pending = 2 * 1024 * 1024;
+  slow.store.put('/configmaps', map('more'));
+  expect(slow.sink.destroyed).toBe(true);
+  const read = opened('', () => 200 * 1024 * 1024);
+  read.sink.pending = 1_000;
+  read.store.put('/configmaps', map('more'));
+  expect(read.sink.destroyed).toBe(false);
 });

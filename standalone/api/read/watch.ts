@@ -3,6 +3,7 @@ import type { Clock, Timer } from '#kube/clock.ts';
 import type { Change, ObjectStore } from '../../store/object-store.ts';
 import type { ApiObject } from '../../store/object.ts';
 import { apiVersion, resourceId } from '../kind.ts';
+import { FEW_PENDING_BYTES, MAX_ALL_PENDING_BYTES, MAX_PENDING_BYTES } from '../limits.ts';
 import { badRequest, expired, invalid } from '../refusal.ts';
 import type { ResourceRequest } from '../request.ts';
 import { isAsked, numberOf } from '../request.ts';
@@ -22,8 +23,6 @@ export interface WatchSink {
 const BOOKMARK_EVERY_MS = 60_000;
 const DEFAULT_SECONDS = 1_800;
 const LONGEST_SECONDS = 3_600;
-/** A client that reads so much too slowly is let go; it comes back and lists. */
-const MAX_PENDING_BYTES = 16 * 1024 * 1024;
 
 /** The JSON of the object that was sent last: a change goes to many watches at once, and is written out for the first. */
 export class EventTexts {
@@ -43,6 +42,8 @@ export interface WatchDeps {
   readonly store: ObjectStore;
   readonly clock: Clock;
   readonly texts: EventTexts;
+  /** Bytes that all watches together have written and that are not sent yet. */
+  readonly allPending: () => number;
 }
 
 /** One open watch. */
@@ -135,8 +136,19 @@ export class Watch {
     );
   }
 
+  /** Bytes that are written and not sent yet. */
+  get pending(): number {
+    return this.#sink.pending;
+  }
+
+  #isTooSlow(): boolean {
+    const { pending } = this;
+    if (pending <= FEW_PENDING_BYTES) return false;
+    return pending > MAX_PENDING_BYTES || this.#deps.allPending() > MAX_ALL_PENDING_BYTES;
+  }
+
   #write(type: string, object: object): void {
-    if (this.#sink.pending > MAX_PENDING_BYTES) {
+    if (this.#isTooSlow()) {
       this.stop();
       this.#sink.destroy();
       return;
