@@ -2,12 +2,16 @@
 // Bundles the two processes into one file each: `npm run build`, or `npm run build -- sidecar`.
 //   --sourcemap   writes a source map beside each bundle (images have none)
 //   --out DIR     writes there instead of dist/
+//   --image FILE  is given by Dockerfiles: a list of the Debian packages beside the bundle (scripts/image-root.sh); may be repeated
+// Beside each bundle lies its bill of materials, NAME.cdx.json (CycloneDX); with --image, it is that of the whole image.
 //   --entry FILE  bundles this file instead, in the same way (for what is measured as it ships)
-import { existsSync, mkdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { build } from 'esbuild';
+
+import { sbomOf } from './sbom.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const PROCESSES = ['operator', 'sidecar'];
@@ -18,6 +22,7 @@ const { values, positionals } = parseArgs({
     sourcemap: { type: 'boolean', default: false },
     out: { type: 'string', default: join(root, 'dist') },
     entry: { type: 'string' },
+    image: { type: 'string', multiple: true },
   },
 });
 
@@ -72,7 +77,8 @@ async function bundle(name, entry) {
   const started = performance.now();
   const outfile = join(values.out, `${name}.js`);
   rmSync(`${outfile}.map`, { force: true });
-  await build({
+  const { metafile } = await build({
+    metafile: true,
     absWorkingDir: root,
     entryPoints: [entry],
     outfile,
@@ -96,8 +102,31 @@ async function bundle(name, entry) {
     legalComments: 'external',
     logLevel: 'warning',
   });
+  // What is measured is not handed out.
+  if (values.entry === undefined)
+    writeBill(
+      name,
+      Object.values(metafile.outputs).find(({ entryPoint }) => entryPoint),
+    );
   const kib = Math.round(statSync(outfile).size / 1024);
   console.log(`${name}.js: ${kib} KiB in ${Math.round(performance.now() - started)} ms`);
+}
+
+function writeBill(name, output) {
+  const lock = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8'));
+  const isNative = Object.keys(output.inputs).some((path) => path.includes('node_modules/koffi/'));
+  // The native half of koffi, which Dockerfile.sidecar puts beside the bundle.
+  const natives = isNative ? [`@koromix/koffi-${process.platform}-${process.arch}`] : [];
+  const packages = (values.image ?? []).flatMap((file) =>
+    readFileSync(file, 'utf8')
+      .split('\n')
+      .filter((line) => line !== '')
+      .map((line) => line.split(' '))
+      .map(([name, version, architecture]) => ({ name, version, architecture })),
+  );
+  const image = values.image ? { packages, versions: process.versions } : undefined;
+  const bill = sbomOf({ name, output, lock, natives, image });
+  writeFileSync(join(values.out, `${name}.cdx.json`), `${JSON.stringify(bill, undefined, 2)}\n`);
 }
 
 function fail(message) {

