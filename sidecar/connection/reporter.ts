@@ -50,6 +50,11 @@ export class Reporter {
       this.#log.debug(this.#fields(parties, why), 'connection closed by the peer before it was let through');
       return;
     }
+    // Nobody is led here before there is a certificate, but whoever looks whether there is one.
+    if (why.reason === 'not-ready' && this.#direction === 'inbound') {
+      this.#log.debug(this.#fields(parties, why), 'connection refused');
+      return;
+    }
     this.#warn(parties, why.reason, this.#fields(parties, why), 'connection refused');
   }
 
