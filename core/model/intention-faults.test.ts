@@ -179,6 +179,15 @@ describe('an Intention', () => {
     ).toHaveLength(6);
   });
 
+  it("is about another namespace only as an override in the mesh's own", () => {
+    const elsewhere = { ...good, destination: { service: 'db', namespace: 'pay' } };
+    expect(check({ ...elsewhere, override: true }, 'mesh')).toEqual([]);
+    expect(check(elsewhere, 'mesh')).toEqual([
+      'spec.destination.namespace: a rule lives in the namespace of its destination; leave this out, or create the Intention in namespace "pay", or write override: true',
+    ]);
+    expect(check({ ...elsewhere, override: true })).toHaveLength(2);
+  });
+
   it("may be an override in the mesh's own namespace alone", () => {
     expect(check({ ...good, override: true }, 'mesh')).toEqual([]);
     expect(check({ ...good, override: false })).toEqual([]);

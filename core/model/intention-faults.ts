@@ -24,7 +24,7 @@ export function intentionFaults(intention: RawIntention, context: IntentionConte
   const home = intention.metadata.namespace ?? '';
   const own = [
     ...sourceFaults(spec.source, context),
-    ...destinationFaults(spec.destination, home, context.meshNamespace),
+    ...destinationFaults(spec, home, context.meshNamespace),
     ...overrideFaults(spec.override, home, context.meshNamespace),
   ];
   const fields = new Set(own.map(({ field }) => field));
@@ -96,7 +96,11 @@ function ownServiceAdvice(path: string): string {
   return `write service: ${service} and namespace: ${namespace} instead`;
 }
 
-function destinationFaults(destination: unknown, home: string, meshNamespace: string): Fault[] {
+function destinationFaults(
+  { destination, override }: Record<string, unknown>,
+  home: string,
+  meshNamespace: string,
+): Fault[] {
   if (!isRecord(destination)) return [];
   const { service, namespace } = destination;
   const faults = [
@@ -106,10 +110,12 @@ function destinationFaults(destination: unknown, home: string, meshNamespace: st
   if (faults.length > 0 || typeof namespace !== 'string' || namespace === home) return faults;
   const field = 'spec.destination.namespace';
   if (namespace !== WILDCARD) {
+    if (home === meshNamespace && override === true) return [];
+    const orOverride = home === meshNamespace ? ', or write override: true' : '';
     return [
       {
         field,
-        message: `a rule lives in the namespace of its destination; leave this out, or create the Intention in namespace ${quoted(namespace)}`,
+        message: `a rule lives in the namespace of its destination; leave this out, or create the Intention in namespace ${quoted(namespace)}${orOverride}`,
       },
     ];
   }

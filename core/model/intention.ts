@@ -75,7 +75,7 @@ export const intentionSpecSchema = z
       .boolean()
       .optional()
       .describe(
-        "true: the rule stands above all rules without this, allow or deny. Counts in the mesh's own namespace only; elsewhere it is refused and has no effect.",
+        "true: the rule stands above all rules without this, allow or deny. There destination.namespace may be any namespace. Counts in the mesh's own namespace only; elsewhere it is refused and has no effect.",
       ),
     description: z.string().max(512).optional().describe('Why this rule exists.'),
   })

@@ -132,6 +132,39 @@ test('of two overrides the more exact one decides, and of two about the same edg
   }
 });
 
+test('an override may be about one service of another namespace: only billing reaches shop/db, whatever shop says', () => {
+  const shopDb = { service: 'db', namespace: 'shop' };
+  const rules = [
+    platform('nobody', everywhere, 'deny', { destination: shopDb }),
+    platform('billing', { service: 'billing', namespace: 'pay' }, 'allow', { destination: shopDb }),
+    intention('mine', { source: web, destination: { service: 'db' }, action: 'allow' }, 'shop'),
+    intention('theirs', { source: everywhere, destination: { service: '*' }, action: 'allow' }, 'shop'),
+    intention(
+      'not-billing',
+      { source: { service: 'billing', namespace: 'pay' }, destination: shopDb, action: 'deny' },
+      'shop',
+    ),
+  ];
+  expect(decide(rules)).toMatchObject({
+    action: 'deny',
+    rule: { ref: { key: 'mesh/nobody' }, precedence: 17 },
+  });
+  expect(decide(rules, { source: service('pay', 'billing') })).toMatchObject({
+    action: 'allow',
+    rule: { ref: { key: 'mesh/billing' }, precedence: 19 },
+  });
+  expect(decide(rules, { destination: service('shop', 'cache') }).action).toBe('allow');
+});
+
+test('a rule about another namespace that is no override, or a tenant’s, is one that cannot be read', () => {
+  const shopDb = { service: 'db', namespace: 'shop' };
+  const of = (spec: object, home: string) =>
+    toRule(intention('x', { source: web, destination: shopDb, action: 'allow', ...spec }, home), 'mesh');
+  expect(of({}, 'mesh').unreadable).toBe(true);
+  expect(of({ override: true }, 'front').unreadable).toBe(true);
+  expect(of({ override: true }, 'front').destination.namespace).toBe('front');
+});
+
 test('an override in audit mode, or one that has expired, decides nothing', () => {
   const allow = intention('allow', { source: web, destination: { service: 'db' }, action: 'allow' }, 'shop');
   const audit = platform('guard', everywhere, 'deny', { mode: 'audit' });

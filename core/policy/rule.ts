@@ -98,6 +98,7 @@ interface Edge {
 interface RawEdge {
   readonly source?: { service?: unknown; namespace?: unknown; spiffeId?: unknown } | undefined;
   readonly destination?: { service?: unknown; namespace?: unknown } | undefined;
+  readonly override?: unknown;
 }
 
 function readEdge(raw: RawEdge, home: string, meshNamespace: string): Edge | undefined {
@@ -105,8 +106,10 @@ function readEdge(raw: RawEdge, home: string, meshNamespace: string): Edge | und
   const destinationService = raw.destination?.service;
   if (!isLabelOrWildcard(destinationService) || !isLabelOrWildcard(destinationNamespace)) return undefined;
   const everywhere = destinationNamespace === WILDCARD;
-  if (everywhere && (home !== meshNamespace || destinationService !== WILDCARD)) return undefined;
-  if (!everywhere && destinationNamespace !== home) return undefined;
+  if (everywhere && destinationService !== WILDCARD) return undefined;
+  // Only the mesh's namespace has rules for others: for all of them, or for one, above what that one says itself.
+  const reachesOut = home === meshNamespace && (everywhere || raw.override === true);
+  if (destinationNamespace !== home && !reachesOut) return undefined;
   const source = readSource(raw.source, home);
   if (!source) return undefined;
   return { source, destination: { namespace: destinationNamespace, service: destinationService } };
