@@ -10,6 +10,7 @@ import type { OperatorDeps, Parts, Started } from './composition/parts.ts';
 import { openPorts } from './composition/ports.ts';
 import type { OpenPorts } from './composition/ports.ts';
 import { EventRecorder } from './events.ts';
+import { memberRules } from './resources/member.ts';
 import { OperationsPort } from './server/operations-port.ts';
 import { ServingCertificate } from './server/serving-certificate.ts';
 import { PodNetworks } from './signing/pod-networks.ts';
@@ -129,7 +130,10 @@ async function gather(
     ...watched,
     caches,
     acceptedPaths,
-    podNetworks: new PodNetworks(caches.pods),
+    podNetworks: new PodNetworks(
+      caches.pods,
+      memberRules({ config, capabilities: surroundings.capabilities }),
+    ),
     certificates: (rotation: MeshConfigStatus['rotation']) =>
       watchedCertificates(authority, certificate.pair, rotation),
     audit: startAuditFile({ config, api, authority, clock, log, metrics }),
