@@ -268,7 +268,8 @@ describe('the operator, whole, against an API server', () => {
       ),
     );
     expect(own?.paths.map(({ path }) => path).sort()).toEqual([...new Set(registered)].sort());
-    for (const path of registered) expect(path).toMatch(/^\/[A-Za-z0-9_-]{43}\//);
+    // As the API server requires: every segment a DNS subdomain.
+    for (const path of registered) expect(path).toMatch(/^\/[0-9a-f]{64}(\/[a-z]([-a-z]*[a-z])?)+$/);
     expect(operator.webhookPort()).toBe(9443);
     await eventually(() => log.lines.some(({ message }) => message === 'registered with the API server'));
     expect(await ready()).toContain('ok      webhooks');

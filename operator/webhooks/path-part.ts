@@ -12,7 +12,8 @@ const SUFFIX: Readonly<Record<Endpoint, string>> = {
 };
 
 const PART_BYTES = 32;
-const PART = /^[A-Za-z0-9_-]{43}$/;
+/** The API server takes only DNS subdomains between the slashes of a path (`validateWebhookService`, k8s.io/apiserver). */
+const PART = /^[0-9a-f]{64}$/;
 
 /**
  * The part of the webhooks' paths that nobody can guess: 256 random bits. Only who may read the webhook configurations knows it,
@@ -20,7 +21,7 @@ const PART = /^[A-Za-z0-9_-]{43}$/;
  * nothing depends on it alone.
  */
 export function newPathPart(): string {
-  return randomBytes(PART_BYTES).toString('base64url');
+  return randomBytes(PART_BYTES).toString('hex');
 }
 
 /** Whether a text is of the form that {@link newPathPart} makes. */
