@@ -8,7 +8,7 @@ import { AcceptedPaths } from './accepted-paths.ts';
 import { newPathPart, partOf, pathOf } from './path-part.ts';
 import { PathMatch } from './path-match.ts';
 
-const part = (letter: string): string => letter.repeat(43);
+const part = (letter: string): string => letter.charCodeAt(0).toString(16).repeat(32);
 const situation = (paths: PathState) => ({
   ...{ meshNamespace: 'mesh', excludedNamespaces: [], matchConditions: true, roots: 'PEM', owner: undefined },
   paths,

@@ -6,7 +6,7 @@ const SITUATION: WebhookSituation = {
   excludedNamespaces: ['openebs', 'kube-system'],
   matchConditions: true,
   roots: 'PEM\n',
-  paths: { registered: 'p'.repeat(43) },
+  paths: { registered: '70'.repeat(32) },
   owner: { apiVersion: 'rbac.authorization.k8s.io/v1', kind: 'ClusterRole', name: 'mesh-operator', uid: 'u' },
 };
 const OLD: WebhookSituation = { ...SITUATION, matchConditions: false };
@@ -44,8 +44,8 @@ describe('the registration of injection', () => {
 
   test('creation of pods only, answered by the operator’s Service, trusted by the mesh’s roots', () => {
     expect(hooks(SITUATION).map(({ clientConfig }) => clientConfig.service?.path)).toEqual([
-      `/${'p'.repeat(43)}/inject`,
-      `/${'p'.repeat(43)}/inject/by-namespace`,
+      `/${'70'.repeat(32)}/inject`,
+      `/${'70'.repeat(32)}/inject/by-namespace`,
     ]);
     for (const hook of hooks(SITUATION)) {
       expect(hook.rules).toEqual([

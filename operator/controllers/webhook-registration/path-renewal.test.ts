@@ -1,7 +1,7 @@
 import { PHASE_MS, nextPathState } from './path-renewal.ts';
 import type { PathState, RenewalFacts } from './path-renewal.ts';
 
-const part = (letter: string): string => letter.repeat(43);
+const part = (letter: string): string => letter.charCodeAt(0).toString(16).repeat(32);
 const NOW = 1_000_000;
 const next = (state: PathState | undefined, more: Partial<RenewalFacts> = {}) =>
   nextPathState({ now: NOW, state, lastPart: undefined, request: undefined, make: () => part('n'), ...more });
