@@ -1,5 +1,6 @@
 import { Attacker } from '../kit/attacker.ts';
 import { PROBE_PATH, SidecarUnderAttack } from '../kit/sidecar-under-attack.ts';
+import { withVariants } from '../kit/variants.ts';
 import type { FloodOrder } from './flood.ts';
 import { probe } from './kubelet.ts';
 import type { Probed } from './kubelet.ts';
@@ -15,48 +16,54 @@ beforeEach(async () => {
 });
 afterEach(() => sidecar.stop());
 
-it.each<[string, Omit<FloodOrder, 'port'>]>([
-  [
-    '500 requests that are never finished',
-    { behaviour: 'half-request', open: 500, perSecond: 500, from: 'one address' },
-  ],
-  [
-    '500 requests that are never finished, each from another address',
-    { behaviour: 'half-request', open: 500, perSecond: 500, from: 'many addresses' },
-  ],
-  [
-    '500 connections that say nothing',
-    { behaviour: 'silent', open: 500, perSecond: 500, from: 'many addresses' },
-  ],
-  [
-    '500 requests that come byte by byte',
-    { behaviour: 'dribbled-request', open: 500, perSecond: 250, from: 'many addresses' },
-  ],
-  [
-    '500 requests with large headers',
-    { behaviour: 'large-headers', open: 500, perSecond: 250, from: 'many addresses' },
-  ],
-  [
-    'connections with 1,500 requests each whose answers are not read',
-    { behaviour: 'pipelined', open: 200, perSecond: 20, from: 'many addresses' },
-  ],
-  [
-    '500 connections that do not read the metrics they ask for',
-    { behaviour: 'unread-metrics', open: 500, perSecond: 250, from: 'many addresses' },
-  ],
-  [
-    '500 connections that speak HTTP/2',
-    { behaviour: 'other-protocol', open: 500, perSecond: 250, from: 'many addresses' },
-  ],
-  [
-    'metrics asked for 500 times in a second',
-    { behaviour: 'over-and-over', open: 100, perSecond: 500, from: 'many addresses' },
-  ],
-  [
-    '500 requests with a body that never ends',
-    { behaviour: 'unfinished-body', open: 500, perSecond: 250, from: 'many addresses' },
-  ],
-])('%s: every probe is answered, and legitimate traffic goes on', async (_name, order) => {
+it.each(
+  withVariants<[string, Omit<FloodOrder, 'port'>]>(
+    [
+      [
+        '500 requests that are never finished',
+        { behaviour: 'half-request', open: 500, perSecond: 500, from: 'one address' },
+      ],
+      [
+        'connections with 1,500 requests each whose answers are not read',
+        { behaviour: 'pipelined', open: 200, perSecond: 20, from: 'many addresses' },
+      ],
+    ],
+    [
+      [
+        '500 requests that are never finished, each from another address',
+        { behaviour: 'half-request', open: 500, perSecond: 500, from: 'many addresses' },
+      ],
+      [
+        '500 connections that say nothing',
+        { behaviour: 'silent', open: 500, perSecond: 500, from: 'many addresses' },
+      ],
+      [
+        '500 requests that come byte by byte',
+        { behaviour: 'dribbled-request', open: 500, perSecond: 250, from: 'many addresses' },
+      ],
+      [
+        '500 requests with large headers',
+        { behaviour: 'large-headers', open: 500, perSecond: 250, from: 'many addresses' },
+      ],
+      [
+        '500 connections that do not read the metrics they ask for',
+        { behaviour: 'unread-metrics', open: 500, perSecond: 250, from: 'many addresses' },
+      ],
+      [
+        '500 connections that speak HTTP/2',
+        { behaviour: 'other-protocol', open: 500, perSecond: 250, from: 'many addresses' },
+      ],
+      [
+        'metrics asked for 500 times in a second',
+        { behaviour: 'over-and-over', open: 100, perSecond: 500, from: 'many addresses' },
+      ],
+      [
+        '500 requests with a body that never ends',
+        { behaviour: 'unfinished-body', open: 500, perSecond: 250, from: 'many addresses' },
+      ],
+    ],
+  ),
+)('%s: every probe is answered, and legitimate traffic goes on', async (_name, order) => {
   const probed: Probed[] = [];
   const withstood = await withstand(
     sidecar,

@@ -1,4 +1,5 @@
 import { SidecarUnderAttack } from '../kit/sidecar-under-attack.ts';
+import { withVariants } from '../kit/variants.ts';
 import type { HandshakesOrder } from './handshakes.ts';
 import { expectUnharmed, withstand } from './withstand.ts';
 
@@ -28,33 +29,39 @@ const denied = async (): Promise<Shown> => {
   });
   return { certPem, keyPem };
 };
-it.each<[string, () => Promise<Shown>, Omit<HandshakesOrder, 'port'>]>([
-  [
-    'handshakes without a certificate, over and over',
-    nothing,
-    { open: 100, afterwards: 'close', from: 'one address' },
-  ],
-  [
-    'handshakes with the certificate of a foreign authority, over and over',
-    foreign,
-    { open: 100, afterwards: 'close', from: 'one address' },
-  ],
-  [
-    'handshakes with the certificate of a foreign authority, each from another address',
-    foreign,
-    { open: 20, afterwards: 'close', from: 'many addresses' },
-  ],
-  [
-    '500 connections of a denied service that never say what they want',
-    denied,
-    { open: 500, afterwards: 'stay', alpn: 'mesh-stream/1', from: 'one address' },
-  ],
-  [
-    '200 handshakes that stop in the middle of the longest chain of certificates',
-    denied,
-    { open: 200, afterwards: 'stay', from: 'many addresses', times: 130, atMostBytes: 90_000 },
-  ],
-])('%s: legitimate peers are served as before, within the memory limit', async (_name, shown, order) => {
+it.each(
+  withVariants<[string, () => Promise<Shown>, Omit<HandshakesOrder, 'port'>]>(
+    [
+      [
+        'handshakes without a certificate, over and over',
+        nothing,
+        { open: 100, afterwards: 'close', from: 'one address' },
+      ],
+      [
+        '200 handshakes that stop in the middle of the longest chain of certificates',
+        denied,
+        { open: 200, afterwards: 'stay', from: 'many addresses', times: 130, atMostBytes: 90_000 },
+      ],
+    ],
+    [
+      [
+        'handshakes with the certificate of a foreign authority, over and over',
+        foreign,
+        { open: 100, afterwards: 'close', from: 'one address' },
+      ],
+      [
+        'handshakes with the certificate of a foreign authority, each from another address',
+        foreign,
+        { open: 20, afterwards: 'close', from: 'many addresses' },
+      ],
+      [
+        '500 connections of a denied service that never say what they want',
+        denied,
+        { open: 500, afterwards: 'stay', alpn: 'mesh-stream/1', from: 'one address' },
+      ],
+    ],
+  ),
+)('%s: legitimate peers are served as before, within the memory limit', async (_name, shown, order) => {
   const attack = { program: HANDSHAKES, order: { port: sidecar.inboundPort, ...(await shown()), ...order } };
   expectUnharmed(sidecar, await withstand(sidecar, [attack]));
 });

@@ -91,9 +91,12 @@ export class MemoryLimit {
   }
 }
 
-/** The most memory that a process ever had resident, bytes (`VmHWM`, proc(5)). */
+/**
+ * The most memory that a process ever had resident (`VmHWM`, proc(5)) without the pages of its files, bytes: those the kernel takes back
+ * when it needs room, and charges to whoever read them first.
+ */
 export function peakResident(pid: number): number {
-  return statusBytes(pid, 'VmHWM');
+  return statusBytes(pid, 'VmHWM') - statusBytes(pid, 'RssFile');
 }
 
 /** Lets the kernel count {@link peakResident} of a process from what it has now (`clear_refs`, proc(5)). */

@@ -1,4 +1,5 @@
 import { OperatorUnderAttack } from '../kit/operator-under-attack.ts';
+import { withVariants } from '../kit/variants.ts';
 import type { StrangersOrder } from './strangers.ts';
 import { expectUnharmed, withstand } from './withstand.ts';
 
@@ -15,32 +16,44 @@ afterEach(() => operator.stop());
 const attack = async (...orders: StrangersOrder[]): Promise<void> =>
   expectUnharmed(operator, await withstand(operator, orders));
 
-test.each<[string, (to: OperatorUnderAttack) => string]>([
-  ['a path that is none', () => '/validate'],
-  ['the path for pods', ({ paths }) => paths.inject],
-  ['the path for rules', ({ paths }) => paths.validate],
-])('60 unfinished bodies of 7 MB to %s', async (_what, path) => {
+test.each(
+  withVariants<[string, (to: OperatorUnderAttack) => string]>(
+    [['the path for pods', ({ paths }) => paths.inject]],
+    [
+      ['a path that is none', () => '/validate'],
+      ['the path for rules', ({ paths }) => paths.validate],
+    ],
+  ),
+)('60 unfinished bodies of 7 MB to %s', async (_what, path) => {
   const order = { behaviour: 'unfinished body', open: 60, perSecond: 60, from: 'many addresses' } as const;
   await attack({ ...order, port: operator.ports.webhooks, path: path(operator) });
 });
 
 describe.each(['signing', 'webhooks'] as const)('4,200 stalled handshakes at the port for %s', (port) => {
-  test.each<[StrangersOrder['behaviour'], StrangersOrder['from']]>([
-    ['silent', 'many addresses'],
-    ['half a hello', 'many addresses'],
-    ['half a hello', 'one address'],
-    ['a whole hello', 'many addresses'],
-    ['a whole hello', 'one address'],
-  ])('%s, from %s', async (behaviour, from) => {
+  test.each(
+    withVariants<[StrangersOrder['behaviour'], StrangersOrder['from']]>(
+      [['half a hello', 'many addresses']],
+      [
+        ['silent', 'many addresses'],
+        ['half a hello', 'one address'],
+        ['a whole hello', 'many addresses'],
+        ['a whole hello', 'one address'],
+      ],
+    ),
+  )('%s, from %s', async (behaviour, from) => {
     await attack({ port: operator.ports[port], behaviour, open: 4_200, perSecond: 1_500, from });
   });
 });
 
-test.each<[StrangersOrder['behaviour'], StrangersOrder['from']]>([
-  ['garbage tokens', 'many addresses'],
-  ['garbage tokens', 'one address'],
-  ['forged tokens', 'many addresses'],
-])(
+test.each(
+  withVariants<[StrangersOrder['behaviour'], StrangersOrder['from']]>(
+    [['garbage tokens', 'many addresses']],
+    [
+      ['garbage tokens', 'one address'],
+      ['forged tokens', 'many addresses'],
+    ],
+  ),
+)(
   'a flood of requests for certificates with %s, from %s, asks the API server little',
   async (behaviour, from) => {
     const before = operator.cluster.tokenReviews;
@@ -52,7 +65,7 @@ test.each<[StrangersOrder['behaviour'], StrangersOrder['from']]>([
   },
 );
 
-test.each(['4000 containers', '50000 containers'] as const)(
+test.each(withVariants<StrangersOrder['behaviour']>(['4000 containers'], ['50000 containers']))(
   'reviews of pods with %s, by whoever knows the path',
   async (behaviour) => {
     const port = operator.ports.webhooks;
@@ -67,14 +80,16 @@ test.each(['4000 containers', '50000 containers'] as const)(
   },
 );
 
-test.each(['signing', 'webhooks', 'bundle', 'outside', 'http'] as const)(
-  'requests whose headers come byte by byte, 1,500 at the port for %s',
-  async (port) => {
-    const behaviour = port === 'http' ? 'slow headers without TLS' : 'slow headers';
-    const order = { behaviour, open: 1_500, perSecond: 300, from: 'many addresses' } as const;
-    await attack({ ...order, port: operator.ports[port] });
-  },
-);
+test.each(
+  withVariants<'signing' | 'webhooks' | 'bundle' | 'outside' | 'http'>(
+    ['signing', 'outside'],
+    ['webhooks', 'bundle', 'http'],
+  ),
+)('requests whose headers come byte by byte, 1,500 at the port for %s', async (port) => {
+  const behaviour = port === 'http' ? 'slow headers without TLS' : 'slow headers';
+  const order = { behaviour, open: 1_500, perSecond: 300, from: 'many addresses' } as const;
+  await attack({ ...order, port: operator.ports[port] });
+});
 
 test('everything at once', async () => {
   const { ports, paths } = operator;

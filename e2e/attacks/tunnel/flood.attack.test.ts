@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Attacker } from '../kit/attacker.ts';
 import type { LegitimateLoad } from '../kit/legitimate-load.ts';
 import { ADDRESSES, SidecarUnderAttack } from '../kit/sidecar-under-attack.ts';
+import { withVariants } from '../kit/variants.ts';
 import { FLOOD_NAMES } from './flood.ts';
 import { expectServed } from './served.ts';
 
@@ -31,7 +32,9 @@ function cuts({ said }: Attacker): number {
   return Number([...said.matchAll(/cut (\d+) times/g)].at(-1)?.[1] ?? 0);
 }
 
-test.each(FLOOD_NAMES.map((name, index) => [name, index] as const))(
+const FLOODS = FLOOD_NAMES.map((name, index) => [name, index] as const);
+
+test.each(withVariants(FLOODS.slice(0, 2), FLOODS.slice(2)))(
   'a flood of %s is cut off again and again, and costs less than half of a core',
   async (flood, index) => {
     const calm = await load.run(2_000);

@@ -1,3 +1,4 @@
+import { withVariants } from '../kit/variants.ts';
 import type { Socket } from 'node:net';
 
 import { Attacker } from '../kit/attacker.ts';
@@ -49,32 +50,38 @@ function speak(socket: Socket, chunk: Buffer): void {
 
 type Case = Pick<HoldOrder, 'tunnels' | 'streams' | 'piece' | 'unread' | 'obeys'>;
 
-test.each<[string, Case]>([
-  [
-    'streams of one tunnel whose application does not read, in whole records',
-    { tunnels: 1, streams: 1_000, piece: 16 * KIB, unread: 'by-application', obeys: true },
-  ],
-  [
-    'streams of several tunnels whose application does not read, in pieces of 1 KiB',
-    { tunnels: 4, streams: 512, piece: KIB, unread: 'by-application', obeys: true },
-  ],
-  [
-    'streams whose application does not read, in pieces of 2 KiB of records that are read',
-    { tunnels: 4, streams: 256, piece: 2 * KIB, unread: 'by-application-among-read', obeys: true },
-  ],
-  [
-    'streams whose application does not read, in pieces just over half of the records that they come in',
-    { tunnels: 4, streams: 256, piece: 9 * KIB, unread: 'by-application-among-read', obeys: true },
-  ],
-  [
-    'streams whose application does not read, beyond all credit',
-    { tunnels: 16, streams: 64, piece: 16 * KIB, unread: 'by-application', obeys: false },
-  ],
-  [
-    'streams whose peer does not read what the application says',
-    { tunnels: 16, streams: 100, piece: KIB, unread: 'by-peer', obeys: true },
-  ],
-])('%s', async (_what, order) => {
+test.each(
+  withVariants<[string, Case]>(
+    [
+      [
+        'streams of several tunnels whose application does not read, in pieces of 1 KiB',
+        { tunnels: 4, streams: 512, piece: KIB, unread: 'by-application', obeys: true },
+      ],
+      [
+        'streams whose application does not read, beyond all credit',
+        { tunnels: 16, streams: 64, piece: 16 * KIB, unread: 'by-application', obeys: false },
+      ],
+    ],
+    [
+      [
+        'streams of one tunnel whose application does not read, in whole records',
+        { tunnels: 1, streams: 1_000, piece: 16 * KIB, unread: 'by-application', obeys: true },
+      ],
+      [
+        'streams whose application does not read, in pieces of 2 KiB of records that are read',
+        { tunnels: 4, streams: 256, piece: 2 * KIB, unread: 'by-application-among-read', obeys: true },
+      ],
+      [
+        'streams whose application does not read, in pieces just over half of the records that they come in',
+        { tunnels: 4, streams: 256, piece: 9 * KIB, unread: 'by-application-among-read', obeys: true },
+      ],
+      [
+        'streams whose peer does not read what the application says',
+        { tunnels: 16, streams: 100, piece: KIB, unread: 'by-peer', obeys: true },
+      ],
+    ],
+  ),
+)('%s', async (_what, order) => {
   const calm = await load.run(3_000);
   const { certChainPem: cert, keyPem: key } = await sidecar.identity('web');
   const to = { host: ADDRESSES.db, port: sidecar.inboundPort, localAddress: '127.1.0.1', cert, key };
