@@ -6,7 +6,7 @@ import type { Socket } from 'node:net';
 import { systemClock } from '#kube/clock.ts';
 import { secureContextOptions } from '#pki/tls-options.ts';
 
-import { readGreeting } from './client-hello.ts';
+import { readGreeting } from './read-greeting.ts';
 import type { Connection } from './connection-table.ts';
 import { HandshakeTurns } from './handshake-turns.ts';
 import type { HandshakeEnd } from './handshake-turns.ts';

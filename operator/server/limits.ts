@@ -13,8 +13,9 @@ export type Server = 'signing' | 'http' | 'bundle' | 'outside';
 export const CONNECTIONS: Readonly<Record<Server, ConnectionLimits>> = {
   // A pod makes one connection in hours, one on several cores a few at its start.
   signing: { total: 512, perNetwork: 64 },
-  // The kubelet makes one for each probe, Prometheus keeps one.
-  http: { total: 128, perNetwork: 32 },
+  // The kubelet makes one for each probe, Prometheus keeps one. Without TLS a place costs little, and the more there are, the longer
+  // one that is slow to be heard stays under a flood.
+  http: { total: 512, perNetwork: 64 },
   bundle: { total: 64, perNetwork: 16 },
   // A joining machine holds one for a moment.
   outside: { total: 256, perNetwork: 16 },

@@ -8,7 +8,7 @@ import type { Clock } from '#kube/clock.ts';
 import { ConnectionTable } from './connection-table.ts';
 import { KnownNetworks } from './known-networks.ts';
 import type { Connection, ConnectionLimits } from './connection-table.ts';
-import { networkOf } from './network-of.ts';
+import { networkOf } from '#core/network-of.ts';
 
 /** Limits of a request, times in milliseconds: a slow or silent client must not hold a place. */
 export const REQUEST_LIMITS = {

@@ -15,7 +15,7 @@ import { checkCsr } from '#pki/csr-check.ts';
 import type { Authority, IssuedLeaf } from '../ca/authority.ts';
 import { claimOf } from '../resources/member.ts';
 import type { MemberRules } from '../resources/member.ts';
-import { networkOf } from '../server/network-of.ts';
+import { networkOf } from '#core/network-of.ts';
 import { SigningAudit } from './audit.ts';
 import type { AuditParts, RequestTrace } from './audit.ts';
 import { firstRefusal } from './checks.ts';

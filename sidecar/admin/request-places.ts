@@ -6,7 +6,7 @@ import { resetSocket } from '../connection/reset.ts';
 import { plainAddress } from '../original-destination/original-destination.ts';
 import { FirstBytes } from '../pending/first-bytes.ts';
 import { KnownAddresses } from '../pending/known-addresses.ts';
-import { originOf } from '../pending/network-of.ts';
+import { originOf } from '../pending/origin.ts';
 import { PendingConnections } from '../pending/pending-connections.ts';
 import type { PendingLimit, Place } from '../pending/pending-connections.ts';
 import { MAX_HEAD_BYTES, headOf } from './http-head.ts';

@@ -1,7 +1,7 @@
 import type { Clock } from '#kube/clock.ts';
 import type { Logger } from '#kube/log.ts';
 
-import { networkOf } from '../pending/network-of.ts';
+import { networkOf } from '#core/network-of.ts';
 import type { DataPlaneMetrics, Direction } from '../seams/data-plane-metrics.ts';
 
 import type { Refusal } from './refusal.ts';

@@ -5,7 +5,7 @@ import type { Clock } from '#kube/clock.ts';
 import { Refusal } from '../connection/refusal.ts';
 import { resetSocket } from '../connection/reset.ts';
 import type { DataPlaneSettings } from '../connection/settings.ts';
-import type { Origin } from '../pending/network-of.ts';
+import type { Origin } from '../pending/origin.ts';
 import { PendingConnections } from '../pending/pending-connections.ts';
 import type { DataPlaneMetrics } from '../seams/data-plane-metrics.ts';
 

@@ -2,7 +2,7 @@ import { EventEmitter } from 'node:events';
 
 import { systemClock } from '#kube/clock.ts';
 
-import { originOf } from '../pending/network-of.ts';
+import { originOf } from '../pending/origin.ts';
 import { HandshakeQueue } from './handshake-queue.ts';
 
 class FakeSocket extends EventEmitter {

@@ -1,6 +1,6 @@
 import type { Clock, Timer } from '#kube/clock.ts';
 
-import type { Origin } from '../pending/network-of.ts';
+import type { Origin } from '../pending/origin.ts';
 
 export interface HandshakeQueueDeps {
   readonly clock: Clock;

@@ -7,13 +7,13 @@ import { resetSocket } from '../connection/reset.ts';
 import type { DataPlaneSettings } from '../connection/settings.ts';
 import { FirstBytes } from '../pending/first-bytes.ts';
 import { KnownAddresses } from '../pending/known-addresses.ts';
-import type { Origin } from '../pending/network-of.ts';
+import type { Origin } from '../pending/origin.ts';
 import { PendingConnections } from '../pending/pending-connections.ts';
 import type { PendingLimit, Place } from '../pending/pending-connections.ts';
 import type { DataPlaneMetrics } from '../seams/data-plane-metrics.ts';
 import type { OwnService } from '../seams/own-service.ts';
-import { MAX_GREETING_BYTES, greetingOf } from './client-hello.ts';
-import type { Greeting } from './client-hello.ts';
+import { MAX_GREETING_BYTES, greetingOf } from '#core/client-hello.ts';
+import type { Greeting } from '#core/client-hello.ts';
 import { HandshakeQueue } from './handshake-queue.ts';
 import type { Handshake, TlsAcceptor } from './tls-acceptor.ts';
 

@@ -1,6 +1,6 @@
 import { systemClock } from '#kube/clock.ts';
 
-import { originOf } from './network-of.ts';
+import { originOf } from './origin.ts';
 import { PendingConnections } from './pending-connections.ts';
 import type { PendingOptions, Place } from './pending-connections.ts';
 

@@ -2,7 +2,7 @@ import type { Clock, Timer } from '#kube/clock.ts';
 
 import { BySize } from './by-size.ts';
 import { NetworkCrowd } from './network-crowd.ts';
-import type { Origin } from './network-of.ts';
+import type { Origin } from './origin.ts';
 
 /** Which limit a connection fell to: the share of its own network, the number of all, or the bytes that all hold. */
 export type PendingLimit = 'address' | 'total' | 'bytes';

@@ -1,4 +1,4 @@
-import { clientHello } from '../testing/client-hello.fake.ts';
+import { clientHello } from './client-hello.fake.ts';
 import { MAX_CLIENT_HELLO_BYTES, MAX_GREETING_BYTES, greetingOf } from './client-hello.ts';
 
 function record(fragment: Buffer, type = 22): Buffer {

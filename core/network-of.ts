@@ -3,8 +3,8 @@ const NETWORK_GROUPS = 4;
 const GROUPS = 8;
 
 /**
- * The unit by which strangers are counted: an IPv4 address, or the /64 of an IPv6 address, since whoever has one address there
- * has all of them.
+ * The network by which strangers are counted: an IPv4 address, or the /64 of an IPv6 address, since a host may have all addresses of
+ * its /64.
  *
  * @param address as `socket.remoteAddress` says it
  */
