@@ -23,7 +23,7 @@ const passed = runSteps([
   },
   {
     name: 'attacks, at the memory limits of the chart',
-    command: [...jest, '--selectProjects', 'attacks', '--runInBand'],
+    command: [...jest, '--selectProjects', 'attacks', '--runInBand', '--forceExit'],
     skip: memoryLimitObstacle(),
   },
   {
