@@ -24,6 +24,24 @@ export async function killOperators(pods: readonly string[]): Promise<void> {
   await kubectl(['delete', 'pod', ...pods, '-n', MESH_NAMESPACE, ...how]);
 }
 
+/** Waits until the operators of before an upgrade are gone: until then the API server may still ask them. */
+export async function onlyNewOperators(): Promise<void> {
+  await eventually(
+    'only new operators',
+    async () => {
+      const where = ['-n', MESH_NAMESPACE];
+      const deployment = await getJson<{ status: { updatedReplicas?: number } }>([
+        'deployment',
+        'mesh-operator',
+        ...where,
+      ]);
+      const pods = await getJson<{ items: readonly unknown[] }>(['pods', ...where, '-l', SELECTOR]);
+      return pods?.items.length === deployment?.status.updatedReplicas ? true : undefined;
+    },
+    { timeoutMs: 120_000, everyMs: 500 },
+  );
+}
+
 /** Waits until there are as many, all ready. */
 export async function scaleOperator(replicas: number): Promise<void> {
   await kubectl(['scale', 'deployment/mesh-operator', '-n', MESH_NAMESPACE, `--replicas=${replicas}`]);

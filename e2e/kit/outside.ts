@@ -10,6 +10,7 @@ import { addresses, apiServerUrl } from '../cluster/addresses.ts';
 import { eventually } from './eventually.ts';
 import { apply, kubectl } from './kubectl.ts';
 import { MESH_NAMESPACE, helm } from './mesh.ts';
+import { onlyNewOperators } from './operators.ts';
 
 /** This machine is outside the test cluster: it reaches pods and is reached by them, and is none of its nodes. */
 
@@ -25,6 +26,7 @@ export async function letOutsideJoin(enabled: boolean): Promise<void> {
     `outside.service.nodePort=${NODE_PORT}`,
   ];
   await helm([...UPGRADE, '--timeout', '3m', ...values.flatMap((value) => ['--set', value])]);
+  await onlyNewOperators();
 }
 
 /** A kubeconfig of somebody who may use `mesh run` in a namespace, and nothing else. */
