@@ -116,7 +116,7 @@ async function measure(env: Record<string, string>, seconds: number): Promise<vo
     for (let second = 1; second <= seconds; second++) {
       await sleep(1_000);
       if (ended) throw new Error('the sidecar has ended; its own words are above');
-      const ready = await fetch('http://127.0.0.1:15020/readyz').then(
+      const ready = await fetch('http://127.0.0.1:15020/readyz', { headers: { connection: 'close' } }).then(
         ({ ok }) => ok,
         () => false,
       );
