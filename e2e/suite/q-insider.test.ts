@@ -145,7 +145,7 @@ describe('a tenant', () => {
     const override = { override: true, source: { service: 'web' }, destination: { service: 'db' } };
     const { stderr } = await tryKubectl(['apply', '-f', '-'], {
       input: JSON.stringify({
-        ...(intention({ namespace: SHOP, source: 'web', destination: 'db', action: 'allow' })),
+        ...intention({ namespace: SHOP, source: 'web', destination: 'db', action: 'allow' }),
         metadata: { name: 'mine', namespace: SHOP },
         spec: { ...override, action: 'allow' },
       }),

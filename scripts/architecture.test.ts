@@ -1,0 +1,24 @@
+import { existsSync, readFileSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const ROOT = fileURLToPath(new URL('..', import.meta.url));
+const MAP = readFileSync(join(ROOT, 'ARCHITECTURE.md'), 'utf8');
+/** Folders of the repository that are no rooms: what tools keep, and pages. */
+const NO_ROOMS = new Set(['docs', 'node_modules', 'dist', 'coverage']);
+
+const named = [
+  ...new Set([...MAP.matchAll(/`([a-z0-9-]+\/[A-Za-z0-9/._-]*)`/g)].map(([, path = '']) => path)),
+];
+
+test.each(named)('%s, which the map names, is there', (path) => {
+  expect(existsSync(join(ROOT, path))).toBe(true);
+});
+
+test('every room is on the map', () => {
+  const rooms = readdirSync(ROOT, { withFileTypes: true })
+    .filter((entry) => entry.isDirectory() && !entry.name.startsWith('.') && !NO_ROOMS.has(entry.name))
+    .map(({ name }) => `${name}/`);
+  expect(rooms.length).toBeGreaterThan(8);
+  expect(rooms.filter((room) => !named.includes(room))).toEqual([]);
+});
