@@ -1,3 +1,6 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import { Attacker } from '../kit/attacker.ts';
 import { SidecarUnderAttack } from '../kit/sidecar-under-attack.ts';
 import { withVariants } from '../kit/variants.ts';
 import type { HandshakesOrder } from './handshakes.ts';
@@ -29,6 +32,9 @@ const denied = async (): Promise<Shown> => {
   });
   return { certPem, keyPem };
 };
+/** As many certificates as OpenSSL reads of one client: 100 KB. */
+const LONGEST_CHAIN = 130;
+
 it.each(
   withVariants<[string, () => Promise<Shown>, Omit<HandshakesOrder, 'port'>]>(
     [
@@ -39,8 +45,13 @@ it.each(
       ],
       [
         '200 handshakes that stop in the middle of the longest chain of certificates',
-        denied,
-        { open: 200, afterwards: 'stay', from: 'many addresses', times: 130, atMostBytes: 90_000 },
+        foreign,
+        { open: 200, afterwards: 'stay', from: 'many addresses', times: LONGEST_CHAIN, atMostBytes: 70_000 },
+      ],
+      [
+        'handshakes with the longest chain of certificates of a foreign authority, each from another address',
+        foreign,
+        { open: 20, afterwards: 'close', from: 'many addresses', times: LONGEST_CHAIN },
       ],
     ],
     [
@@ -65,3 +76,28 @@ it.each(
   const attack = { program: HANDSHAKES, order: { port: sidecar.inboundPort, ...(await shown()), ...order } };
   expectUnharmed(sidecar, await withstand(sidecar, [attack]));
 });
+
+/**
+ * Node 24 (24.21) does not give back what a client shows whose own certificate is trusted: 1.3 MB for the longest chain, whatever becomes of
+ * the connection (docs/decisions/0026-before-admission.md). When this passes, Node or the sidecar has mended it.
+ */
+const knownGap = process.env['MESH_ATTACKS'] === 'all' ? it.failing : it.skip;
+knownGap(
+  'of the longest chain that a member of the mesh shows little is kept once its connection is over',
+  async () => {
+    const order = { open: 4, afterwards: 'stay', from: 'many addresses', times: LONGEST_CHAIN };
+    const attacker = Attacker.start(HANDSHAKES, {
+      port: sidecar.inboundPort,
+      ...(await denied()),
+      ...order,
+    });
+    const made = (): number => Number([...attacker.said.matchAll(/handshakes (\d+)/g)].at(-1)?.[1] ?? 0);
+    const before = sidecar.peakBytes;
+    try {
+      while (made() < 50) await sleep(50);
+      expect((sidecar.peakBytes - before) / made()).toBeLessThan(300_000);
+    } finally {
+      await attacker.stop();
+    }
+  },
+);
