@@ -12,7 +12,6 @@ const rooms = {
   cli: ['core', 'pki', 'kube', 'standalone'],
 };
 
-/** `operator` may reach the webhook from its composition root alone. */
 function roomRules(room, allowed, files) {
   const forbidden = [...Object.keys(rooms), 'e2e'].filter(
     (other) => other !== room && !allowed.includes(other),
@@ -110,5 +109,4 @@ export default tseslint.config(
   },
   noSchemas,
   ...Object.entries(rooms).map(([room, allowed]) => roomRules(room, allowed, [`${room}/**/*.ts`])),
-  roomRules('operator', ['core', 'pki', 'kube'], ['operator/**/!(main).ts']),
 );

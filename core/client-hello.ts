@@ -7,7 +7,7 @@ const MESSAGE_HEADER_BYTES = 4;
 const HANDSHAKE_RECORD = 22;
 const CLIENT_HELLO = 1;
 const MAX_RECORD_BYTES = 16_384;
-/** A ClientHello may come in several records; nobody needs many. */
+/** A ClientHello may come in several records; no client needs many. */
 const MAX_RECORDS = 16;
 
 /** The longest ClientHello that is taken: what one record can hold. Those of today's clients have 0.5 to 3 KB. */

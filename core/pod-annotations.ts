@@ -210,7 +210,7 @@ class Reader {
     const unknown = Object.keys(this.#annotations).filter(
       (key) => key.startsWith(PREFIX) && !known.includes(key),
     );
-    // Looking for what was meant takes time, and nobody mistypes more.
+    // Looking for what was meant takes time, and no author mistypes more.
     for (const key of unknown.sort().slice(0, MAX_UNKNOWN)) {
       const meant = closest(key, known);
       this.#fault(

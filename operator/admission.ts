@@ -1,18 +1,20 @@
 import { OPERATOR_SERVICE } from '#core/constants.ts';
 import { allowedServiceAccounts } from '#core/model/mesh-service.ts';
 import type { MeshService } from '#core/model/mesh-service.ts';
-import type { MeshSettings } from '#core/model/mesh-settings.ts';
 import type { RawIntention } from '#core/policy/rule.ts';
 import type { Capabilities } from '#kube/capabilities.ts';
 import type { Clock } from '#kube/clock.ts';
 import type { Logger } from '#kube/log.ts';
+import type { ClusterFacts, ClusterQuestion } from '#webhook/cluster-view.ts';
+import type { WebhookMetrics } from '#webhook/metrics.ts';
+import type { InjectionSettings } from '#webhook/review-pod.ts';
 
 import type { Caches } from './caches.ts';
-import type { OperatorConfig, SidecarDefaults } from './config.ts';
+import type { OperatorConfig } from './config.ts';
 import type { OperatorMetrics } from './metrics.ts';
 import type { Settings } from './settings.ts';
 
-/** What the webhook is given to answer admission reviews with. Its room is told in plain shapes; `main.ts` puts the two together. */
+/** What the webhook is given to answer admission reviews with. */
 export interface AdmissionParts {
   readonly config: OperatorConfig;
   readonly capabilities: Capabilities;
@@ -21,22 +23,6 @@ export interface AdmissionParts {
   readonly metrics: OperatorMetrics;
   readonly clock: Clock;
   readonly log: Logger;
-}
-
-/** What a review asks about the cluster (webhook/cluster-view.ts says what each part is for). */
-export interface ClusterQuestion {
-  readonly namespace: string;
-  readonly services?: readonly string[];
-  readonly serviceAccounts?: readonly string[];
-  readonly intention?: unknown;
-}
-
-export interface ClusterFacts {
-  readonly namespace: string;
-  readonly labels: Readonly<Record<string, string>> | undefined;
-  readonly intentions: readonly RawIntention[];
-  readonly meshServices: readonly MeshService[];
-  readonly settings: MeshSettings | undefined;
 }
 
 /** Objects of a namespace that are looked at for one question, and those that an answer holds: whatever a namespace holds, an answer is quick and small. */
@@ -105,18 +91,6 @@ function servicesFor(
   }));
 }
 
-export interface InjectionSettings {
-  readonly meshNamespace: string;
-  readonly excludedNamespaces: readonly string[];
-  readonly image: string;
-  readonly pullPolicy: OperatorConfig['sidecarImagePullPolicy'];
-  readonly style: 'native' | 'ordinary';
-  readonly defaults: SidecarDefaults;
-  readonly operatorUrl: string;
-  /** Whether processes outside of pods may join. */
-  readonly outside: boolean;
-}
-
 /** How sidecars are put into pods here. */
 export function injectionSettings({
   config,
@@ -134,16 +108,10 @@ export function injectionSettings({
   };
 }
 
-export interface AdmissionMetrics {
-  injection(result: string, reason: string): void;
-  validation(resource: string, result: string): void;
-  duration(endpoint: string, seconds: number): void;
-}
-
 /** The webhook's counters in the operator's registry, where it runs in the operator's own thread. */
 export function webhookMetrics(
   metrics: Pick<OperatorMetrics, 'injections' | 'validations' | 'admissionSeconds'>,
-): AdmissionMetrics {
+): WebhookMetrics {
   return {
     injection: (result, reason) => metrics.injections.inc({ result, reason }),
     validation: (resource, result) => metrics.validations.inc({ resource, result }),

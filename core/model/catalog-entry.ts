@@ -35,7 +35,7 @@ export interface CatalogEntrySpec {
   readonly ambiguous?: readonly AmbiguousService[];
   /** Pods behind its headless Services. */
   readonly addresses?: readonly CatalogAddress[];
-  /** Addresses that others claim as well: they mean nobody, and connections there are refused. */
+  /** Addresses that others claim as well: they belong to no service, and connections to them are refused. */
   readonly disputed?: readonly string[];
 }
 

@@ -1,4 +1,4 @@
-import type { ClusterFacts, ClusterQuestion } from '../admission.ts';
+import type { ClusterFacts, ClusterQuestion } from '#webhook/cluster-view.ts';
 
 export interface AskerDeps {
   readonly send: (id: number, question: ClusterQuestion) => void;

@@ -1,4 +1,6 @@
-import type { ClusterFacts, ClusterQuestion, InjectionSettings } from '../admission.ts';
+import type { ClusterFacts, ClusterQuestion } from '#webhook/cluster-view.ts';
+import type { InjectionSettings } from '#webhook/review-pod.ts';
+
 import type { ServingPair } from '../server/serving-certificate.ts';
 import type { WebhookPath } from './registered-paths.ts';
 

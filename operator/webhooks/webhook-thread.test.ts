@@ -1,7 +1,7 @@
 import { systemClock } from '#kube/clock.ts';
 import { FakeLog } from '#kube/log.fake.ts';
 
-import type { ClusterFacts, ClusterQuestion } from '../admission.ts';
+import type { ClusterFacts, ClusterQuestion } from '#webhook/cluster-view.ts';
 import { createMetrics } from '../metrics.ts';
 import type { ServingPair } from '../server/serving-certificate.ts';
 import { WebhookThread } from './webhook-thread.ts';

@@ -4,8 +4,9 @@ import type { Counter } from 'prom-client';
 
 import type { Clock, Timer } from '#kube/clock.ts';
 import type { Logger } from '#kube/log.ts';
+import type { ClusterFacts, ClusterQuestion } from '#webhook/cluster-view.ts';
+import type { InjectionSettings } from '#webhook/review-pod.ts';
 
-import type { ClusterFacts, ClusterQuestion, InjectionSettings } from '../admission.ts';
 import type { OperatorMetrics } from '../metrics.ts';
 import type { ServingPair } from '../server/serving-certificate.ts';
 import { HEAP } from './limits.ts';

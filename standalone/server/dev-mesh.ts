@@ -3,12 +3,13 @@ import type { Clock } from '#kube/clock.ts';
 import type { ClusterConfig } from '#kube/cluster-config.ts';
 import type { Logger } from '#kube/log.ts';
 import { clusterFacts, injectionSettings, webhookMetrics } from '#operator/admission.ts';
-import type { AdmissionParts, ClusterQuestion } from '#operator/admission.ts';
+import type { AdmissionParts } from '#operator/admission.ts';
 import { startOperator } from '#operator/composition.ts';
 import type { RunningOperator } from '#operator/composition.ts';
 import type { OperatorConfig } from '#operator/config.ts';
 import { MESH_CONFIG_NAME, OPERATOR_SERVICE } from '#core/constants.ts';
 import { viewOf } from '#webhook/cluster-view.ts';
+import type { ClusterQuestion } from '#webhook/cluster-view.ts';
 
 import { MESH_NAMESPACE } from '../names.ts';
 import { isJson } from '../store/object.ts';

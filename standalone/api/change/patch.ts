@@ -48,5 +48,5 @@ function jsonPatched(kind: ResourceKind, live: ApiObject, patch: unknown): Json 
     const message = `the server rejected our request due to an error in our request: ${error.message}`;
     throw new Refusal(422, 'Invalid', message, { name, kind: kind.plural });
   }
-  throw badRequest('what the patch leaves is no object');
+  throw badRequest('what the patch leaves is not a valid object');
 }
