@@ -6,7 +6,7 @@ import type { ResetReason, StreamReset } from './reset-reason.ts';
 import { LARGE_BYTES, isCompact } from './packs.ts';
 import { SmallWrites } from './small-writes.ts';
 import { LeanSocket } from './lean-socket.ts';
-import { MEMORY_COSTS } from '../memory/costs.ts';
+import { MEMORY_COSTS, tlsMemory } from '../memory/costs.ts';
 import { putOnTop, resetSocket, wasReset } from './reset.ts';
 
 /** How a leg ended: with everything said and everything taken, or before that. */
@@ -68,6 +68,7 @@ export class SocketLeg implements Leg {
   readonly stream: Duplex;
   readonly lends: boolean;
   readonly copies = false;
+  readonly fixedBytes: number;
   readonly #raw: Socket;
   readonly #small: SmallWrites;
   #events: LegEvents | undefined;
@@ -82,6 +83,7 @@ export class SocketLeg implements Leg {
     this.stream = tls ?? raw;
     this.lends = !tls && raw instanceof LeanSocket;
     this.#raw = raw;
+    this.fixedBytes = tls ? tlsMemory(raw) : MEMORY_COSTS.socket;
     this.#small = new SmallWrites(this.stream, () => this.#onDrain());
     raw.on('error', ignore);
     tls?.on('error', ignore);
@@ -90,10 +92,6 @@ export class SocketLeg implements Leg {
 
   get pendingBytes(): number {
     return this.stream.destroyed ? 0 : this.stream.writableLength + this.#small.bytes;
-  }
-
-  get fixedBytes(): number {
-    return this.stream === this.#raw ? MEMORY_COSTS.socket : MEMORY_COSTS.tls;
   }
 
   get waitingBytes(): number {

@@ -9,6 +9,8 @@ import { RawPeer } from '../testing/raw-peer.fake.ts';
 
 /** Peers with a SPIFFE certificate that know nothing of our protocol: Consul's proxy, a native library, openssl. */
 
+const WEB = { namespace: 'shop', service: 'web' };
+
 let mesh: FakeMesh;
 beforeEach(async () => {
   mesh = await FakeMesh.start({ settings: { headerMs: 300 } });
@@ -37,6 +39,23 @@ test('a redirected peer is led to the port it dialed', async () => {
   const peer = await RawPeer.web(mesh, { ALPNProtocols: [] });
   peer.tls!.write('hello');
   await eventually(() => peer.received.toString() === 'hello');
+});
+
+test('a peer that shows a long chain of certificates pays for what is kept of it as long as the connection is open', async () => {
+  const held = async (times: number): Promise<number> => {
+    const { certChainPem, keyPem } = await mesh.pki.svid(WEB);
+    const before = mesh.db.memory.fixed;
+    const peer = await RawPeer.web(mesh, {
+      ALPNProtocols: [],
+      cert: certChainPem.repeat(times),
+      key: keyPem,
+    });
+    peer.tls!.write('hello');
+    await eventually(() => peer.received.toString() === 'hello');
+    return mesh.db.memory.fixed - before;
+  };
+  const [ordinary, long] = [await held(1), await held(100)];
+  expect(long - ordinary).toBeGreaterThan(100_000);
 });
 
 test('a denied peer is reset and the application never sees it', async () => {
