@@ -14,7 +14,10 @@ let begun: string[];
 let ends: Map<string, HandshakeEnd>;
 beforeEach(() => {
   clock = new FakeClock();
-  queue = new HandshakeTurns(clock, { perNetwork: 2, unknownPerSecond: 10, unknownBurst: 3 });
+  queue = new HandshakeTurns(clock, {
+    ...{ perNetwork: 2, knownPerSecond: 1, knownBurst: 5 },
+    ...{ unknownPerSecond: 10, unknownBurst: 3 },
+  });
   begun = [];
   ends = new Map();
 });
@@ -51,6 +54,19 @@ test('strangers together have so many handshakes at once and a second, the newes
   await clock.advance(200);
   await turns(20);
   expect(begun).toEqual(['stranger0', 'stranger9', 'stranger8', 'stranger7', 'stranger6']);
+});
+
+test('a known network that makes handshakes without end is one of the strangers after a while', async () => {
+  for (let index = 0; index < 20; index++) {
+    add(`hello${index}`, { network: 'known' });
+    await turn();
+    ends.get(`hello${index}`)?.();
+  }
+  // Five for which it is known, three that all strangers share.
+  expect(begun).toHaveLength(8);
+  add('known-and-calm');
+  await turns(3);
+  expect(begun.at(-1)).toBe('known-and-calm');
 });
 
 test('a network has only so many unfinished handshakes; the next begins when one of them ends', async () => {

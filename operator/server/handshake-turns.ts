@@ -6,12 +6,25 @@ import type { Origin } from './connection-table.ts';
 export interface HandshakeLimits {
   /** Handshakes of one network that have begun and are not finished. */
   readonly perNetwork: number;
+  /** Handshakes of one network, for ever and after a rest, in which it comes before the unknown; beyond that it is one of them. */
+  readonly knownPerSecond: number;
+  readonly knownBurst: number;
   /** Handshakes with unknown networks, for ever and after a rest. */
   readonly unknownPerSecond: number;
   readonly unknownBurst: number;
 }
 
-export const HANDSHAKES: HandshakeLimits = { perNetwork: 8, unknownPerSecond: 100, unknownBurst: 100 };
+/** An address may be a whole node's, all of whose pods begin at once. */
+export const HANDSHAKES: HandshakeLimits = {
+  perNetwork: 8,
+  knownPerSecond: 20,
+  knownBurst: 200,
+  unknownPerSecond: 100,
+  unknownBurst: 100,
+};
+
+/** Known networks whose rate is remembered. */
+const MAX_KNOWN = 4_096;
 
 /** A connection whose ClientHello is there. */
 interface Waiting {
@@ -31,6 +44,7 @@ export type HandshakeEnd = () => void;
 export class HandshakeTurns {
   readonly #clock: Clock;
   readonly #limits: HandshakeLimits;
+  readonly #known: TokenBuckets;
   readonly #unknown: TokenBuckets;
   readonly #running = new Map<string, number>();
   #waiting: Waiting[] = [];
@@ -40,6 +54,11 @@ export class HandshakeTurns {
   constructor(clock: Clock, limits: HandshakeLimits = HANDSHAKES) {
     this.#clock = clock;
     this.#limits = limits;
+    this.#known = new TokenBuckets({
+      burst: limits.knownBurst,
+      perSecond: limits.knownPerSecond,
+      maxKeys: MAX_KNOWN,
+    });
     this.#unknown = new TokenBuckets({
       burst: limits.unknownBurst,
       perSecond: limits.unknownPerSecond,
@@ -74,9 +93,10 @@ export class HandshakeTurns {
     const ready = this.#waiting.filter(
       ({ origin }) => this.#runningOf(origin.network) < this.#limits.perNetwork,
     );
-    const known = ready.find(({ origin }) => origin.isKnown);
+    const now = this.#clock.now();
+    const known = ready.find(({ origin }) => origin.isKnown && this.#known.take(origin.network, now) === 0);
     if (known || ready.length === 0) return known;
-    const waitMs = this.#unknown.take('', this.#clock.now());
+    const waitMs = this.#unknown.take('', now);
     if (waitMs === 0) return ready.at(-1);
     this.#later ??= this.#clock.setTimeout(() => {
       this.#later = undefined;

@@ -1,10 +1,11 @@
+import { systemClock } from '#kube/clock.ts';
 import type { Logger } from '#kube/log.ts';
 
 import { createMetrics } from '../metrics.ts';
 import type { OperatorMetrics } from '../metrics.ts';
 import { createApp } from './app.ts';
 import { Health } from './health.ts';
-import { CONNECTIONS, listenerMetrics } from './limits.ts';
+import { CONNECTIONS, OPERATIONS_RATE, listenerMetrics } from './limits.ts';
 import { HttpListener } from './listener.ts';
 import { healthRoutes, metricsRoute } from './operations.ts';
 
@@ -34,10 +35,11 @@ export class OperationsPort {
     // Liveness asks only whether this process still answers: nothing that a restart would not mend.
     const live = new Health();
     live.add('process', () => undefined);
-    const scrape = metricsRoute(registry, () => this.#measures.forEach((measure) => measure()));
+    const scrape = metricsRoute(registry, () => this.#measures.forEach((measure) => measure()), systemClock);
     const mounts = [healthRoutes(live, this.ready), scrape];
     this.#listener = new HttpListener(createApp({ log, metrics, server: 'http', paths: PATHS, mounts }), {
       limits: CONNECTIONS.http,
+      rate: OPERATIONS_RATE,
       metrics: listenerMetrics(metrics, 'http'),
     });
   }

@@ -1,5 +1,7 @@
 import type { Registry } from 'prom-client';
 
+import type { Clock } from '#kube/clock.ts';
+
 import type { Mount } from './app.ts';
 import type { Health } from './health.ts';
 
@@ -29,12 +31,20 @@ function isLoopback(address: string | undefined): boolean {
   return address === '127.0.0.1' || address === '::1' || address === '::ffff:127.0.0.1';
 }
 
-/** `/metrics` for Prometheus. */
-export function metricsRoute(registry: Registry, beforeScrape: () => void): Mount {
+/** For so long an answer of `/metrics` is good for whoever else asks. */
+const METRICS_AGE_MS = 250;
+
+/** `/metrics` for Prometheus. Whoever asks at about the same time gets the same text: it costs some milliseconds, and any pod may ask. */
+export function metricsRoute(registry: Registry, beforeScrape: () => void, clock: Clock): Mount {
+  let made: { readonly at: number; readonly text: Promise<string> } | undefined;
   return (app) => {
     app.get('/metrics', async (_request, response) => {
-      beforeScrape();
-      response.type(registry.contentType).send(await registry.metrics());
+      const now = clock.now();
+      if (!made || Math.abs(now - made.at) >= METRICS_AGE_MS) {
+        beforeScrape();
+        made = { at: now, text: registry.metrics() };
+      }
+      response.type(registry.contentType).send(await made.text);
     });
   };
 }

@@ -65,6 +65,27 @@ test.each(
   },
 );
 
+test.each(
+  withVariants<['signing' | 'webhooks' | 'bundle' | 'outside' | 'http', string]>(
+    [
+      ['signing', '/nothing'],
+      ['http', '/metrics'],
+    ],
+    [
+      ['webhooks', '/nothing'],
+      ['bundle', '/bundle'],
+      ['signing', '/bundle'],
+      ['outside', '/v1/address'],
+      ['http', '/readyz'],
+    ],
+  ),
+)('requests as fast as they are answered, at the port for %s, for %s', async (port, path) => {
+  const order = { behaviour: 'requests', open: 100, perSecond: 1_000, path } as const;
+  const plain = port === 'http' ? ({ isPlain: true } as const) : {};
+  for (const from of ['many addresses', 'one address'] as const)
+    await attack({ ...order, ...plain, from, port: operator.ports[port] });
+});
+
 test.each(withVariants<StrangersOrder['behaviour']>(['4000 containers'], ['50000 containers']))(
   'reviews of pods with %s, by whoever knows the path',
   async (behaviour) => {

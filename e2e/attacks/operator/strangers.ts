@@ -13,8 +13,10 @@ export interface StrangersOrder {
   readonly open: number;
   readonly perSecond: number;
   readonly from: 'one address' | 'many addresses';
-  /** What requests ask for; default what nothing answers. */
+  /** What requests ask for; default what nothing answers, for certificates where these are. */
   readonly path?: string;
+  /** Without TLS. */
+  readonly isPlain?: true;
 }
 
 export type Behaviour =
@@ -31,6 +33,8 @@ export type Behaviour =
   /** Requests for certificates with tokens that mean nothing, or that look right, one after the other. */
   | 'garbage tokens'
   | 'forged tokens'
+  /** Requests without a body, one after the other. */
+  | 'requests'
   /** Reviews of pods with so many containers, one after the other. */
   | '4000 containers'
   | '50000 containers';
@@ -39,7 +43,7 @@ const STEP_MS = 10;
 const BODY_BYTES = 7 * 1024 * 1024;
 
 const order = JSON.parse(process.argv[2] ?? '{}') as StrangersOrder;
-const path = order.path ?? '/validate';
+const path = order.path ?? (order.behaviour.endsWith('tokens') ? '/v1/sign' : '/validate');
 const hello = order.behaviour.endsWith('hello') ? await clientHello() : Buffer.alloc(0);
 const containers = Number.parseInt(order.behaviour, 10) || 0;
 const review = containers > 0 ? podReview(containers) : '';
@@ -61,9 +65,9 @@ function attack(): void {
   open += 1;
   made += 1;
   const to = { host: '127.0.0.1', port: order.port, localAddress: address() };
-  const isPlain = ['silent', 'half a hello', 'a whole hello', 'slow headers without TLS'].includes(
-    order.behaviour,
-  );
+  const isPlain =
+    ['silent', 'half a hello', 'a whole hello', 'slow headers without TLS'].includes(order.behaviour) ||
+    order.isPlain === true;
   const socket = isPlain
     ? connect(to)
     : connectTls({ ...to, socket: connect(to), rejectUnauthorized: false, minVersion: 'TLSv1.3' });
@@ -92,6 +96,8 @@ function act(socket: Socket): void {
     case 'garbage tokens':
     case 'forged tokens':
       return again(socket, () => signing(order.behaviour === 'garbage tokens' ? garbage() : forged()));
+    case 'requests':
+      return again(socket, () => `GET ${path} HTTP/1.1\r\nHost: x\r\n\r\n`);
     case '4000 containers':
     case '50000 containers':
       return again(socket, () => post(review));
