@@ -1,42 +1,8 @@
 import tseslint from 'typescript-eslint';
 
-/** The rooms of the house, and what each may import of ours (docs/decisions/0001-rooms.md): arrows point down only. */
-const rooms = {
-  core: [],
-  pki: ['core'],
-  kube: ['core'],
-  operator: ['core', 'pki', 'kube', 'webhook'],
-  webhook: ['core', 'pki', 'kube'],
-  sidecar: ['core', 'pki', 'kube'],
-  standalone: ['core', 'pki', 'kube', 'operator', 'webhook', 'sidecar'],
-  cli: ['core', 'pki', 'kube', 'standalone'],
-};
-
-function roomRules(room, allowed, files) {
-  const forbidden = [...Object.keys(rooms), 'e2e'].filter(
-    (other) => other !== room && !allowed.includes(other),
-  );
-  return {
-    files,
-    rules: {
-      'no-restricted-imports': [
-        'error',
-        {
-          patterns: [
-            {
-              group: forbidden.flatMap((other) => [`#${other}/*`, `**/../${other}/*`]),
-              message: `The room ${room} imports only: ${allowed.join(', ') || 'nothing of ours'}.`,
-            },
-          ],
-        },
-      ],
-    },
-  };
-}
-
 /** What is part of the sidecar does without the schema library: that would be a third of the program, in every pod. */
 const noSchemas = {
-  files: ['{sidecar,kube,pki,core/policy}/**/*.ts', 'core/model/mesh-settings.ts'],
+  files: ['{base,sidecar,kube,pki,core/policy}/**/*.ts', 'core/model/mesh-settings.ts'],
   ignores: ['**/*.test.ts', '**/*.fake.ts'],
   rules: {
     '@typescript-eslint/no-restricted-imports': [
@@ -104,9 +70,8 @@ export default tseslint.config(
   },
   {
     // What a server answers is JSON of any form; the tests say which.
-    files: ['standalone/contract/**/*.ts'],
+    files: ['local/apiserver/contract/**/*.ts'],
     rules: { '@typescript-eslint/no-unsafe-call': 'off', '@typescript-eslint/no-unsafe-return': 'off' },
   },
   noSchemas,
-  ...Object.entries(rooms).map(([room, allowed]) => roomRules(room, allowed, [`${room}/**/*.ts`])),
 );

@@ -3,8 +3,8 @@
  * with the mesh installed (`npm run demo -- --keep`, and `npx tsx e2e/images.ts toolbox`). What is compared is interleaved; medians and ratios are
  * printed as JSON, a line each.
  */
-import { KubeClient } from '#kube/client.ts';
-import { kubeconfig } from '#kube/kubeconfig.ts';
+import { KubeClient } from '#kube/client/client.ts';
+import { kubeconfig } from '#kube/cluster/kubeconfig.ts';
 import { PODS } from '#kube/types.ts';
 import type { Pod } from '#kube/types.ts';
 

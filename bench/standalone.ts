@@ -7,16 +7,16 @@ import { parseArgs } from 'node:util';
 
 import { namespaceName, serviceName } from '#core/names.ts';
 import { serviceSpiffeId } from '#core/spiffe-id.ts';
-import { KubeClient } from '#kube/client.ts';
-import { systemClock } from '#kube/clock.ts';
-import { kubeconfig } from '#kube/kubeconfig.ts';
-import { silentLog } from '#kube/log.ts';
+import { KubeClient } from '#kube/client/client.ts';
+import { systemClock } from '#base/clock.ts';
+import { kubeconfig } from '#kube/cluster/kubeconfig.ts';
+import { silentLog } from '#base/log.ts';
 import { INTENTIONS, NAMESPACES } from '#kube/types.ts';
-import { MESH_NAMESPACE } from '#standalone/names.ts';
+import { MESH_NAMESPACE } from '#local/dev/names.ts';
 
-import { Catalog } from '../sidecar/catalog/catalog.ts';
-import { PolicyWatch } from '../sidecar/policy/policy-watch.ts';
-import { Trust } from '../sidecar/trust/trust.ts';
+import { Catalog } from '#sidecar/sources/catalog/catalog.ts';
+import { PolicyWatch } from '#sidecar/sources/policy/policy-watch.ts';
+import { Trust } from '#sidecar/sources/trust/trust.ts';
 
 /**
  * How soon `mesh dev` gets a rule to everybody: the watches of many sidecars (the sidecar's own code, a connection each) on one

@@ -2,10 +2,10 @@ import { performance } from 'node:perf_hooks';
 
 import type { Command } from 'commander';
 
-import { systemClock } from '#kube/clock.ts';
-import { jsonLog, silentLog } from '#kube/log.ts';
-import { defaultDataFolder } from '#standalone/dev/data-folder.ts';
-import type { Dev } from '#standalone/dev/dev.ts';
+import { systemClock } from '#base/clock.ts';
+import { jsonLog, silentLog } from '#base/log.ts';
+import { defaultDataFolder } from '#local/dev/data-folder.ts';
+import type { Dev } from '#local/dev/dev.ts';
 
 import { portArgument } from './arguments.ts';
 import { endSignal } from './signals.ts';
@@ -39,7 +39,7 @@ async function dev({ data, ephemeral, host, port, verbose }: Options): Promise<n
   const began = performance.now();
   const { signalled } = endSignal();
   // Loaded here only: other commands do without the control plane.
-  const { startDev } = await import('#standalone/dev/dev.ts');
+  const { startDev } = await import('#local/dev/dev.ts');
   const log = verbose ? jsonLog('mesh-dev', 'info') : silentLog;
   const running = await startDev({
     folder: ephemeral ? undefined : data,

@@ -1,6 +1,6 @@
 import { Command, CommanderError } from 'commander';
 
-import { Fault } from '#standalone/run/fault.ts';
+import { Fault } from '#local/fault.ts';
 
 import packageJson from '../package.json' with { type: 'json' };
 import { addDev } from './dev-command.ts';

@@ -3,10 +3,10 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { freePort } from '#kube/free-port.fake.ts';
-import { Http } from '#standalone/contract/http.fake.ts';
-import { DevProcess, MESH } from '#standalone/dev/dev-process.fake.ts';
-import { kubeconfigIn } from '#standalone/dev/data-folder.ts';
+import { freePort } from '#base/testing/free-port.fake.ts';
+import { Http } from '#local/apiserver/contract/http.fake.ts';
+import { DevProcess, MESH } from '#local/dev/dev-process.fake.ts';
+import { kubeconfigIn } from '#local/dev/data-folder.ts';
 
 /** The `mesh` command by its process: what it says, and with which exit code it ends. */
 interface Outcome {

@@ -7,13 +7,13 @@ import type { Command as Cli } from 'commander';
 
 import { parseUpstreams } from '#core/upstream.ts';
 import type { Upstream } from '#core/upstream.ts';
-import { systemClock } from '#kube/clock.ts';
-import type { ClusterConfig } from '#kube/cluster-config.ts';
-import { kubeconfig } from '#kube/kubeconfig.ts';
-import { defaultDataFolder, kubeconfigIn } from '#standalone/dev/data-folder.ts';
-import { Command } from '#standalone/run/command.ts';
-import { Fault } from '#standalone/run/fault.ts';
-import { MESH_NAMESPACE } from '#standalone/names.ts';
+import { systemClock } from '#base/clock.ts';
+import type { ClusterConfig } from '#kube/cluster/cluster-config.ts';
+import { kubeconfig } from '#kube/cluster/kubeconfig.ts';
+import { defaultDataFolder, kubeconfigIn } from '#local/dev/data-folder.ts';
+import { Command } from '#local/run/command.ts';
+import { Fault } from '#local/fault.ts';
+import { MESH_NAMESPACE } from '#local/dev/names.ts';
 
 import { addressArgument, nameArgument, portArgument, secondsArgument } from './arguments.ts';
 import { endSignal } from './signals.ts';
@@ -97,7 +97,7 @@ async function run(command: readonly string[], options: Options): Promise<number
   const { signalled, signal } = endSignal();
   const say = (sentence: string): void => void process.stderr.write(`mesh: ${sentence}\n`);
   const { service, namespace, port, upstream: upstreams, wait: waitMs } = options;
-  const { joinMesh } = await import('#standalone/run/run.ts');
+  const { joinMesh } = await import('#local/run/run.ts');
   const cluster = await apiServer(options);
   const { address, sidecarPort, meshNamespace } = options;
   const wanted = { service, namespace, port, upstreams, waitMs, meshNamespace, address, sidecarPort };

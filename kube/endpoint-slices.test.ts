@@ -1,8 +1,8 @@
 import { afterEach, expect, test } from '@jest/globals';
 
-import { capabilitiesOf } from './capabilities.ts';
+import { capabilitiesOf } from './cluster/capabilities.ts';
 import { SERVICE_NAME_LABEL, endpointSlices, isReady } from './endpoint-slices.ts';
-import { FakeApiServer } from './fake-api.fake.ts';
+import { FakeApiServer } from './testing/fake-api.fake.ts';
 
 let fake: FakeApiServer;
 

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-import { FakeApiServer } from '#kube/fake-api.fake.ts';
+import { FakeApiServer } from '#kube/testing/fake-api.fake.ts';
 import { LEASES, MUTATING_WEBHOOKS } from '#kube/types.ts';
 
 const MAIN = fileURLToPath(new URL('./main.ts', import.meta.url));

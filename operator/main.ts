@@ -1,20 +1,20 @@
 #!/usr/bin/env node
-import { KubeClient } from '#kube/client.ts';
-import { systemClock } from '#kube/clock.ts';
-import type { ClusterConfig } from '#kube/cluster-config.ts';
-import { SERVICE_ACCOUNT_DIR, inClusterConfig } from '#kube/in-cluster.ts';
-import { ignoreInspectorSignal } from '#kube/inspector.ts';
-import { kubeconfig } from '#kube/kubeconfig.ts';
-import { jsonLog } from '#kube/log.ts';
-import type { Logger } from '#kube/log.ts';
+import { KubeClient } from '#kube/client/client.ts';
+import { systemClock } from '#base/clock.ts';
+import type { ClusterConfig } from '#kube/cluster/cluster-config.ts';
+import { SERVICE_ACCOUNT_DIR, inClusterConfig } from '#kube/cluster/in-cluster.ts';
+import { ignoreInspectorSignal } from '#base/inspector.ts';
+import { kubeconfig } from '#kube/cluster/kubeconfig.ts';
+import { jsonLog } from '#base/log.ts';
+import type { Logger } from '#base/log.ts';
 
 import packageJson from '../package.json' with { type: 'json' };
-import { clusterFacts, injectionSettings } from './admission.ts';
-import type { AdmissionParts } from './admission.ts';
+import { clusterFacts, injectionSettings } from './webhooks/admission.ts';
+import type { AdmissionParts } from './webhooks/admission.ts';
 import { runAudit } from './audit/command.ts';
-import { startOperator } from './composition.ts';
-import { ConfigError, readConfig } from './config.ts';
-import type { OperatorConfig } from './config.ts';
+import { startOperator } from './composition/composition.ts';
+import { ConfigError, readConfig } from './config/config.ts';
+import type { OperatorConfig } from './config/config.ts';
 import { runUninstall } from './uninstall/main.ts';
 import { runUpgrade } from './upgrade/main.ts';
 import { WebhookThread } from './webhooks/webhook-thread.ts';

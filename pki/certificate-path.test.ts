@@ -5,7 +5,7 @@ import { jest } from '@jest/globals';
 import { trustDomain } from '#core/spiffe-id.ts';
 
 import { pathFault } from './certificate-path.ts';
-import { OpenSsl } from './openssl.fake.ts';
+import { OpenSsl } from './testing/openssl.fake.ts';
 
 // Every case starts programs, on machines that may be busy.
 jest.setTimeout(60_000);

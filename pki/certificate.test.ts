@@ -9,7 +9,7 @@ import { trustDomain } from '#core/spiffe-id.ts';
 import { writeCertificate } from './certificate.ts';
 import { TAG, children } from './der.ts';
 import { generateAuthorityKeys, generateKeys, privateKeyPem, spkiDer } from './keys.ts';
-import { OpenSsl } from './openssl.fake.ts';
+import { OpenSsl } from './testing/openssl.fake.ts';
 import { toPem } from './pem.ts';
 import { issueRoot, issueServing, readSigner } from './profile.ts';
 import type { Signer } from './profile.ts';

@@ -4,7 +4,7 @@ import { checkCsr } from './csr-check.ts';
 import { createCsr } from './csr.ts';
 import { TAG, children, der } from './der.ts';
 import { generateKeys, spkiDer } from './keys.ts';
-import { OpenSsl } from './openssl.fake.ts';
+import { OpenSsl } from './testing/openssl.fake.ts';
 import { pemBlock, toPem } from './pem.ts';
 
 const WEB = 'spiffe://cluster.local/ns/shop/dc/dc1/svc/web';

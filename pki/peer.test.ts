@@ -1,8 +1,8 @@
 import { X509Certificate } from 'node:crypto';
 
 import { peerSpiffeId } from './peer.ts';
-import { TestPki } from './test-pki.fake.ts';
-import type { LeafBends } from './test-pki.fake.ts';
+import { TestPki } from './testing/test-pki.fake.ts';
+import type { LeafBends } from './testing/test-pki.fake.ts';
 
 const WEB = { namespace: 'shop', service: 'web' };
 

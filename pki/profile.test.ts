@@ -8,7 +8,7 @@ import { namespaceName, serviceName } from '#core/names.ts';
 import { serviceSpiffeId, trustDomain } from '#core/spiffe-id.ts';
 
 import { caKeyType, generateAuthorityKeys, generateKeys, privateKeyPem, spkiDer } from './keys.ts';
-import { OpenSsl } from './openssl.fake.ts';
+import { OpenSsl } from './testing/openssl.fake.ts';
 import {
   ROOT_LIFE_MS,
   issueCrossSigned,

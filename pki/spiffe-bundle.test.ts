@@ -4,7 +4,7 @@ import { MAX_BUNDLE_LENGTH, MAX_BUNDLE_ROOTS, readBundleDocument } from '#core/s
 
 import { readCertificates } from './pem.ts';
 import { readSpiffeBundle, readWrittenBundle, writeSpiffeBundle } from './spiffe-bundle.ts';
-import { TestPki } from './test-pki.fake.ts';
+import { TestPki } from './testing/test-pki.fake.ts';
 
 let pki: TestPki;
 let next: TestPki;

@@ -3,11 +3,11 @@ import { X509Certificate } from 'node:crypto';
 import { jest } from '@jest/globals';
 
 import { TAG, children, der } from './der.ts';
-import { OpenSsl } from './openssl.fake.ts';
+import { OpenSsl } from './testing/openssl.fake.ts';
 import { toPem } from './pem.ts';
 import { peerSpiffeId } from './peer.ts';
 import { leafFault, signingFault, weakSignature } from './svid-constraints.ts';
-import { TestPki } from './test-pki.fake.ts';
+import { TestPki } from './testing/test-pki.fake.ts';
 import { trustBundleOf } from './trust-bundle.ts';
 
 // Every case starts programs, on machines that may be busy.

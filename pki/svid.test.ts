@@ -3,7 +3,7 @@ import { inspect } from 'node:util';
 import { readPrivateKey } from './keys.ts';
 import { pemBlocks, readCertificates, toPem } from './pem.ts';
 import { readSvid } from './svid.ts';
-import { TestPki } from './test-pki.fake.ts';
+import { TestPki } from './testing/test-pki.fake.ts';
 
 const WEB = { namespace: 'shop', service: 'web' };
 

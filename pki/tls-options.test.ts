@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { connect, createServer } from 'node:tls';
 import type { ConnectionOptions, Server, TLSSocket } from 'node:tls';
 
-import { TestPki } from './test-pki.fake.ts';
+import { TestPki } from './testing/test-pki.fake.ts';
 import { secureContextOptions } from './tls-options.ts';
 import type { Svid } from './svid.ts';
 

@@ -4,7 +4,7 @@ import { trustDomain } from '#core/spiffe-id.ts';
 import { parseSpiffeId } from '#core/spiffe-id.ts';
 
 import { readCertificates } from './pem.ts';
-import { TestPki } from './test-pki.fake.ts';
+import { TestPki } from './testing/test-pki.fake.ts';
 import { TrustBundle, trustBundleOf } from './trust-bundle.ts';
 
 const WEB = { namespace: 'shop', service: 'web' };

@@ -15,10 +15,31 @@ test.each(named)('%s, which the map names, is there', (path) => {
   expect(existsSync(join(ROOT, path))).toBe(true);
 });
 
+const rooms = readdirSync(ROOT, { withFileTypes: true })
+  .filter((entry) => entry.isDirectory() && !entry.name.startsWith('.') && !NO_ROOMS.has(entry.name))
+  .map(({ name }) => `${name}/`);
+
 test('every room is on the map', () => {
-  const rooms = readdirSync(ROOT, { withFileTypes: true })
-    .filter((entry) => entry.isDirectory() && !entry.name.startsWith('.') && !NO_ROOMS.has(entry.name))
-    .map(({ name }) => `${name}/`);
   expect(rooms.length).toBeGreaterThan(8);
   expect(rooms.filter((room) => !named.includes(room))).toEqual([]);
 });
+
+/** Rooms of files that are no code, described by the pages of `docs/`. */
+const WITHOUT_PAGE = ['charts/', 'crds/'];
+
+test.each(rooms.filter((room) => !WITHOUT_PAGE.includes(room)))(
+  '%s has a page that leads back to the map',
+  (room) => {
+    expect(readFileSync(join(ROOT, room, 'README.md'), 'utf8')).toContain('(../ARCHITECTURE.md)');
+  },
+);
+
+test.each(['sidecar/', 'sidecar/dataplane/', 'operator/', 'kube/'])(
+  'every part of %s is on the map',
+  (room) => {
+    const parts = readdirSync(join(ROOT, room), { withFileTypes: true })
+      .filter((entry) => entry.isDirectory() && entry.name !== 'testing')
+      .map(({ name }) => `${room}${name}/`);
+    expect(parts.filter((part) => !named.includes(part))).toEqual([]);
+  },
+);

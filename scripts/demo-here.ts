@@ -9,15 +9,15 @@ import { performance } from 'node:perf_hooks';
 import { parse } from 'yaml';
 
 import type { Intention } from '#core/model/intention.ts';
-import { KubeClient } from '#kube/client.ts';
-import { systemClock } from '#kube/clock.ts';
-import { silentLog } from '#kube/log.ts';
+import { KubeClient } from '#kube/client/client.ts';
+import { systemClock } from '#base/clock.ts';
+import { silentLog } from '#base/log.ts';
 import { INTENTIONS, NAMESPACES } from '#kube/types.ts';
-import { startDev } from '#standalone/dev/dev.ts';
-import type { Dev } from '#standalone/dev/dev.ts';
-import { MESH_NAMESPACE } from '#standalone/names.ts';
-import { joinMesh } from '#standalone/run/run.ts';
-import type { Running } from '#standalone/run/run.ts';
+import { startDev } from '#local/dev/dev.ts';
+import type { Dev } from '#local/dev/dev.ts';
+import { MESH_NAMESPACE } from '#local/dev/names.ts';
+import { joinMesh } from '#local/run/run.ts';
+import type { Running } from '#local/run/run.ts';
 
 import { freePort } from '../bench/dataplane/machine/ports.ts';
 import { Story, dim, green, red } from './story.ts';

@@ -9,7 +9,7 @@ import {
   OUTSIDE_PERMISSIONS,
   RUN_LOOKUP_PERMISSIONS,
   RUN_PERMISSIONS,
-} from '#operator/permissions.ts';
+} from '#operator/composition/permissions.ts';
 import { customResourceDefinition } from './generated/definition.ts';
 import { DEFINITIONS } from './generated/definitions.ts';
 import { metricsPage } from './generated/metrics-page.ts';
@@ -51,7 +51,7 @@ export function generated(): Map<string, string> {
   for (const [name, permissions] of Object.entries(rules)) {
     files.set(
       `${RULES_FOLDER}/${name}.yaml`,
-      header('operator/permissions.ts') + permissionRules(permissions),
+      header('operator/composition/permissions.ts') + permissionRules(permissions),
     );
   }
   files.set('docs/reference/metrics.md', metricsPage());

@@ -5,9 +5,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 
-import { FakeApiServer } from '#kube/fake-api.fake.ts';
-import { freePort } from '#kube/free-port.fake.ts';
-import { until } from '#kube/until.fake.ts';
+import { FakeApiServer } from '#kube/testing/fake-api.fake.ts';
+import { freePort } from '#base/testing/free-port.fake.ts';
+import { until } from '#base/testing/until.fake.ts';
 
 /** SIGUSR1 opens Node's inspector, through which whoever reaches its port runs programs in the process: not in ours. */
 

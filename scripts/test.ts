@@ -34,7 +34,7 @@ const passed = runSteps([
   {
     // Before a mesh is there, whose operator would write to what the contract makes. One file after another: each brings the definitions and takes them away.
     name: 'the contract of the embedded API, on the real API server',
-    command: [...jest, '--selectProjects', 'unit', '--forceExit', '--runInBand', 'standalone/contract'],
+    command: [...jest, '--selectProjects', 'unit', '--forceExit', '--runInBand', 'local/apiserver/contract'],
     env: { MESH_CONTRACT_KUBECONFIG: kubeconfigPath() },
     skip: noCluster,
   },

@@ -1,14 +1,14 @@
-import { inClusterConfig } from '#kube/in-cluster.ts';
-import { KubeClient } from '#kube/client.ts';
-import { systemClock } from '#kube/clock.ts';
-import { ignoreInspectorSignal } from '#kube/inspector.ts';
-import type { Logger } from '#kube/log.ts';
+import { inClusterConfig } from '#kube/cluster/in-cluster.ts';
+import { KubeClient } from '#kube/client/client.ts';
+import { systemClock } from '#base/clock.ts';
+import { ignoreInspectorSignal } from '#base/inspector.ts';
+import type { Logger } from '#base/log.ts';
 
 import { LevelLog } from './admin/level-log.ts';
-import { ConfigError, readConfig } from './config.ts';
-import type { SidecarConfig } from './config.ts';
-import { kernelOriginalDestination } from './original-destination/kernel.ts';
-import { withoutRedirection } from './original-destination/original-destination.ts';
+import { ConfigError, readConfig } from './config/config.ts';
+import type { SidecarConfig } from './config/config.ts';
+import { kernelOriginalDestination } from './dataplane/original-destination/kernel.ts';
+import { withoutRedirection } from './dataplane/original-destination/original-destination.ts';
 import { releaseProgramPages } from './process/program-pages.ts';
 import { Sidecar } from './process/sidecar.ts';
 import type { SidecarOptions } from './process/sidecar.ts';

@@ -1,5 +1,5 @@
 import { faultsText } from '#core/fault.ts';
-import type { Logger } from '#kube/log.ts';
+import type { Logger } from '#base/log.ts';
 import type { AdmissionRequest, Verdict } from './admission.ts';
 import type { WebhookMetrics } from './metrics.ts';
 import type { InjectionSettings } from './review-pod.ts';

@@ -1,5 +1,5 @@
 import { ANNOTATIONS } from '#core/constants.ts';
-import type { Logger } from '#kube/log.ts';
+import type { Logger } from '#base/log.ts';
 import type { AdmissionRequest, Verdict } from './admission.ts';
 import type { ClusterQuestion, LookUp } from './cluster-view.ts';
 import type { InjectionContext } from './injection/context.ts';

@@ -1,7 +1,7 @@
 import { meshSettings } from '#core/model/mesh-settings.ts';
 import type { MeshService } from '#core/model/mesh-service.ts';
 import type { RawIntention } from '#core/policy/rule.ts';
-import { FakeLog } from '#kube/log.fake.ts';
+import { FakeLog } from '#base/testing/log.fake.ts';
 import { injectionContext } from './injection/context.fake.ts';
 import type { WebhookDeps } from './answer-review.ts';
 import type { ClusterView } from './cluster-view.ts';

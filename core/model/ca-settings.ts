@@ -1,7 +1,6 @@
 import { parseDuration } from '../duration.ts';
 import { quoted } from '../fault.ts';
 import type { CaProviderName } from './ca-providers.ts';
-import type { MeshConfigSpec } from './mesh-config.ts';
 
 /** What a MeshConfig says about the certificate authority. Only the operator reads it. */
 
@@ -57,12 +56,21 @@ export interface CaSettings {
   readonly request: RotationRequest | undefined;
 }
 
+/** What a MeshConfig says of it, `spec.ca`. */
+export interface CaSpec {
+  readonly provider?: CaProviderName | undefined;
+  readonly config?: Readonly<Record<string, string>> | undefined;
+  readonly keyType?: CaKeyType | undefined;
+  readonly rootTTL?: string | undefined;
+  readonly rotation?: { readonly request: string; readonly mode?: RotationMode | undefined } | undefined;
+}
+
 /**
  * Fills in what is left open.
  *
  * @throws RangeError when something cannot be read.
  */
-export function caSettings(spec: MeshConfigSpec | undefined): CaSettings {
+export function caSettings(spec: { readonly ca?: CaSpec | undefined } | undefined): CaSettings {
   const { keyType = CA_DEFAULTS.keyType, rootTTL = CA_DEFAULTS.rootTTL, rotation } = spec?.ca ?? {};
   const { provider = CA_DEFAULTS.provider, config = {} } = spec?.ca ?? {};
   const rootTtlMs = parseDuration(rootTTL);

@@ -1,7 +1,7 @@
 import { CATALOG_LIMITS } from '#core/model/catalog-entry.ts';
 import { CATALOG_ENTRIES, MESH_SERVICES } from '#kube/types.ts';
-import { entry } from '#sidecar/catalog/objects.fake.ts';
-import { SLICES } from '#sidecar/catalog/slice.ts';
+import { entry } from '#sidecar/sources/catalog/objects.fake.ts';
+import { SLICES } from '#sidecar/sources/catalog/slice.ts';
 
 import { SidecarUnderAttack } from './kit/sidecar-under-attack.ts';
 

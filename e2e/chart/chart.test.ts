@@ -5,14 +5,14 @@ import { jest } from '@jest/globals';
 import { parse } from 'yaml';
 
 import { LABELS, OPERATOR_ADDRESS_CONFIG_MAP, PORTS } from '#core/constants.ts';
-import { readConfig } from '#operator/config.ts';
+import { readConfig } from '#operator/config/config.ts';
 import {
   CLUSTER_PERMISSIONS,
   NAMESPACE_PERMISSIONS,
   OUTSIDE_PERMISSIONS,
   RUN_LOOKUP_PERMISSIONS,
   RUN_PERMISSIONS,
-} from '#operator/permissions.ts';
+} from '#operator/composition/permissions.ts';
 
 import { run } from '../cluster/command.ts';
 import { NO_HELM, helmPath } from '../helm.ts';
@@ -115,7 +115,7 @@ describeHere(`the chart${reason}`, () => {
     });
   });
 
-  test('lets the operator do what operator/permissions.ts says, and nothing else', () => {
+  test('lets the operator do what operator/composition/permissions.ts says, and nothing else', () => {
     expect(find(defaults, 'ClusterRole', 'mesh-operator').rules).toEqual(withoutReasons(CLUSTER_PERMISSIONS));
     expect(find(defaults, 'Role', 'mesh-operator').rules).toEqual(withoutReasons(NAMESPACE_PERMISSIONS));
   });
@@ -221,7 +221,7 @@ describeHere(`the chart${reason}`, () => {
     });
   });
 
-  test('gives the operator the right to delete registrations, and people that to make them, as operator/permissions.ts says', () => {
+  test('gives the operator the right to delete registrations, and people that to make them, as operator/composition/permissions.ts says', () => {
     expect(find(changed, 'ClusterRole', 'mesh-operator-outside').rules).toEqual(
       withoutReasons(OUTSIDE_PERMISSIONS),
     );

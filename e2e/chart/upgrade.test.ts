@@ -1,12 +1,12 @@
 import { jest } from '@jest/globals';
 import { parseAllDocuments } from 'yaml';
 
-import { KubeClient } from '#kube/client.ts';
-import { systemClock } from '#kube/clock.ts';
-import { silentLog } from '#kube/log.ts';
+import { KubeClient } from '#kube/client/client.ts';
+import { systemClock } from '#base/clock.ts';
+import { silentLog } from '#base/log.ts';
 import { CLUSTER_ROLE_BINDINGS } from '#kube/types.ts';
-import { startDev } from '#standalone/dev/dev.ts';
-import type { Dev } from '#standalone/dev/dev.ts';
+import { startDev } from '#local/dev/dev.ts';
+import type { Dev } from '#local/dev/dev.ts';
 
 import { run } from '../cluster/command.ts';
 import { NO_HELM, helmPath } from '../helm.ts';

@@ -2,7 +2,7 @@ import { cpSync, mkdirSync, rmSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { buildah, inspectImage } from './buildah.ts';
 import { output } from './command.ts';
-import { aptSources } from './debian-source.ts';
+import { aptSources } from '#base/testing/apt-sources.ts';
 import { withLock } from './lock.ts';
 import { aptSettings } from './passthrough.ts';
 import { clusterDir, logsDir } from './paths.ts';

@@ -3,7 +3,7 @@ import type { V1Container, V1Pod } from '@kubernetes/client-node';
 import type { Pod } from '#kube/types.ts';
 import { claimOf } from '#operator/resources/member.ts';
 import { prunePod } from '#operator/resources/prune-pod.ts';
-import { readConfig } from '#sidecar/config.ts';
+import { readConfig } from '#sidecar/config/config.ts';
 import { readRedirectSettings } from '#sidecar/redirect/settings.ts';
 import { injected } from '#webhook/injection/apply.fake.ts';
 import { injectionContext } from '#webhook/injection/context.fake.ts';

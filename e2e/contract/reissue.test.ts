@@ -1,15 +1,15 @@
 import type { MeshConfig, RootStatus } from '#core/model/mesh-config.ts';
 import { meshSettings } from '#core/model/mesh-settings.ts';
 import { namespaceName, serviceName } from '#core/names.ts';
-import { FakeClock } from '#kube/clock.fake.ts';
-import { silentLog } from '#kube/log.ts';
+import { FakeClock } from '#base/testing/clock.fake.ts';
+import { silentLog } from '#base/log.ts';
 import { readCertificates } from '#pki/pem.ts';
 import { TrustBundle } from '#pki/trust-bundle.ts';
 import { SigningWorld, boundToken } from '#operator/signing/signing-world.fake.ts';
 import type { SigningService } from '#operator/signing/signing-service.ts';
-import { IdentityManager } from '#sidecar/identity/identity-manager.ts';
-import { SigningError } from '#sidecar/identity/signing-client.ts';
-import { FakeTrust } from '#sidecar/trust/trust.fake.ts';
+import { IdentityManager } from '#sidecar/sources/identity/identity-manager.ts';
+import { SigningError } from '#sidecar/sources/identity/signing-client.ts';
+import { FakeTrust } from '#sidecar/sources/trust/trust.fake.ts';
 
 /**
  * A thousand sidecars, whose own logic decides when to ask, and the operator's signing with its own limits: every check, every

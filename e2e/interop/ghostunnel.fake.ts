@@ -1,6 +1,6 @@
 import { GHOSTUNNEL, programPath } from '#operator/ca/go-programs.fake.ts';
 import { ServerProcess } from '#operator/ca/server-process.fake.ts';
-import { freePort } from '#kube/free-port.fake.ts';
+import { freePort } from '#base/testing/free-port.fake.ts';
 
 /** Who a ghostunnel is: files with our certificates, or whatever a SPIRE agent gives it. */
 export type GhostunnelIdentity =

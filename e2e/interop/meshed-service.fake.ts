@@ -3,16 +3,16 @@ import type { MeshConfig } from '#core/model/mesh-config.ts';
 import { namespaceName, serviceName } from '#core/names.ts';
 import { Policy } from '#core/policy/policy.ts';
 import { toRule } from '#core/policy/rule.ts';
-import { systemClock } from '#kube/clock.ts';
-import { FakeLog } from '#kube/log.fake.ts';
-import { ownBundle } from '#operator/controllers/federation/plan.ts';
-import { createMetrics } from '#operator/metrics.ts';
-import { BUNDLE_PATH, BundleEndpoint } from '#operator/server/bundle-endpoint.ts';
+import { systemClock } from '#base/clock.ts';
+import { FakeLog } from '#base/testing/log.fake.ts';
+import { ownBundle } from '#operator/federation/own-bundle.ts';
+import { createMetrics } from '#operator/metrics/metrics.ts';
+import { BUNDLE_PATH, BundleEndpoint } from '#operator/federation/bundle-endpoint.ts';
 import { sha256Hex } from '#pki/keys.ts';
 import { readCertificates } from '#pki/pem.ts';
-import type { TestPki } from '#pki/test-pki.fake.ts';
+import type { TestPki } from '#pki/testing/test-pki.fake.ts';
 import { DB, FakeMesh } from '#sidecar/testing/data-plane.fake.ts';
-import { readTrust } from '#sidecar/trust/trust-state.ts';
+import { readTrust } from '#sidecar/sources/trust/trust-state.ts';
 
 const OPERATOR = { namespace: 'mesh', service: 'mesh-operator' };
 

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 
 import type { ServerProcess } from '#operator/ca/server-process.fake.ts';
 
-import { Debian } from '../../bench/dataplane/machine/debian.ts';
+import { Debian } from '#base/testing/debian.ts';
 
 /** A program and what comes before its own arguments. */
 export type Command = readonly [program: string, ...args: string[]];

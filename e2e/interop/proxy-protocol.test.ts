@@ -1,12 +1,12 @@
 import { connect } from 'node:net';
 
-import { freePort } from '#kube/free-port.fake.ts';
+import { freePort } from '#base/testing/free-port.fake.ts';
 import { ServerProcess } from '#operator/ca/server-process.fake.ts';
-import { parseProbes } from '#sidecar/admin/probes/probe.ts';
+import { parseProbes } from '#sidecar/config/probe.ts';
 import { runProbe } from '#sidecar/admin/probes/run-probe.ts';
-import { callerHeader } from '#sidecar/inbound/proxy-protocol.ts';
+import { callerHeader } from '#sidecar/dataplane/inbound/proxy-protocol.ts';
 import { FakeMesh, WEB } from '#sidecar/testing/data-plane.fake.ts';
-import { eventually } from '#sidecar/testing/eventually.fake.ts';
+import { eventually } from '#base/testing/eventually.fake.ts';
 import { RawPeer } from '#sidecar/testing/raw-peer.fake.ts';
 
 import { realServers, startHaproxy, startNginx } from './proxy-protocol.fake.ts';

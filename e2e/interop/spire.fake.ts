@@ -4,7 +4,7 @@ import { promisify } from 'node:util';
 
 import { SPIRE_AGENT, SPIRE_SERVER, programPath } from '#operator/ca/go-programs.fake.ts';
 import { ServerProcess } from '#operator/ca/server-process.fake.ts';
-import { freePort } from '#kube/free-port.fake.ts';
+import { freePort } from '#base/testing/free-port.fake.ts';
 
 export const PARTNER = 'partner.example';
 const AGENT = `spiffe://${PARTNER}/agent`;

@@ -3,16 +3,16 @@ import type { AddressInfo } from 'node:net';
 import { connect } from 'node:tls';
 
 import type { BundleEndpoint, FederationStatus } from '#core/model/federation.ts';
-import { systemClock } from '#kube/clock.ts';
+import { systemClock } from '#base/clock.ts';
 import { endpointId, take } from '#operator/controllers/federation/plan.ts';
 import { httpsBundleSource } from '#operator/controllers/federation/bundle-source.ts';
 import { GHOSTUNNEL, SPIRE_AGENT, SPIRE_SERVER, skipReason } from '#operator/ca/go-programs.fake.ts';
 import { readCertificates } from '#pki/pem.ts';
 import { readSpiffeBundle, readWrittenBundle, writeSpiffeBundle } from '#pki/spiffe-bundle.ts';
-import { TestPki } from '#pki/test-pki.fake.ts';
+import { TestPki } from '#pki/testing/test-pki.fake.ts';
 import { FakeApp, FakeClient } from '#sidecar/testing/app.fake.ts';
 import { DB, WEB } from '#sidecar/testing/data-plane.fake.ts';
-import { eventually } from '#sidecar/testing/eventually.fake.ts';
+import { eventually } from '#base/testing/eventually.fake.ts';
 import { RawPeer } from '#sidecar/testing/raw-peer.fake.ts';
 
 import { Ghostunnel } from './ghostunnel.fake.ts';

@@ -2,7 +2,7 @@ import { docsBlocks } from '#operator/ca/docs.fake.ts';
 import { programPath, STEP_CA, VAULT } from '#operator/ca/go-programs.fake.ts';
 import type { GoProgram } from '#operator/ca/go-programs.fake.ts';
 import { CONFIG_FILE, stepCaFiles } from '#operator/ca/step-ca/step-server.fake.ts';
-import { TestPki } from '#pki/test-pki.fake.ts';
+import { TestPki } from '#pki/testing/test-pki.fake.ts';
 
 import { kubeconfigPath } from '../cluster/paths.ts';
 import { Background } from './background.ts';

@@ -1,5 +1,5 @@
-import { KubeClient } from '#kube/client.ts';
-import { kubeconfig } from '#kube/kubeconfig.ts';
+import { KubeClient } from '#kube/client/client.ts';
+import { kubeconfig } from '#kube/cluster/kubeconfig.ts';
 import { INTENTIONS, MESH_CONFIGS, MESH_SERVICES } from '#kube/types.ts';
 
 import { kubeconfigPath } from '../cluster/paths.ts';

@@ -3,8 +3,8 @@ import {
   NAMESPACE_PERMISSIONS,
   SIDECAR_CATALOG_PERMISSIONS,
   SIDECAR_POLICY_PERMISSIONS,
-} from '#operator/permissions.ts';
-import type { Permission } from '#operator/permissions.ts';
+} from '#operator/composition/permissions.ts';
+import type { Permission } from '#operator/composition/permissions.ts';
 
 import { resourceName } from '../../scripts/generated/permissions-page.ts';
 import { eventually } from '../kit/eventually.ts';

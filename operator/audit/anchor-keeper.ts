@@ -1,13 +1,13 @@
 import type { KubeApi } from '#kube/api.ts';
-import type { Clock } from '#kube/clock.ts';
+import type { Clock } from '#base/clock.ts';
 import { isNotFound } from '#kube/errors.ts';
-import type { Logger } from '#kube/log.ts';
-import { rfc3339 } from '#kube/times.ts';
+import type { Logger } from '#base/log.ts';
+import { rfc3339 } from '#base/times.ts';
 import { CONFIG_MAPS } from '#kube/types.ts';
 import type { ConfigMap } from '#kube/types.ts';
 import type { Svid } from '#pki/svid.ts';
 
-import type { OperatorMetrics } from '../metrics.ts';
+import type { OperatorMetrics } from '../metrics/metrics.ts';
 import { ANCHORS_CONFIG_MAP, readAnchor, writeAnchor } from './anchor.ts';
 import type { Anchor } from './anchor.ts';
 import type { ChainEnd } from './chain.ts';

@@ -3,15 +3,15 @@ import { mkdtemp, open, readFile, rename, rm, writeFile } from 'node:fs/promises
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 
-import { FakeClock, settle } from '#kube/clock.fake.ts';
-import { FakeApiServer } from '#kube/fake-api.fake.ts';
-import { FakeLog } from '#kube/log.fake.ts';
+import { FakeClock, settle } from '#base/testing/clock.fake.ts';
+import { FakeApiServer } from '#kube/testing/fake-api.fake.ts';
+import { FakeLog } from '#base/testing/log.fake.ts';
 import { CONFIG_MAPS, MESH_CONFIGS } from '#kube/types.ts';
-import { until } from '#kube/until.fake.ts';
-import { TestPki } from '#pki/test-pki.fake.ts';
+import { until } from '#base/testing/until.fake.ts';
+import { TestPki } from '#pki/testing/test-pki.fake.ts';
 import type { Svid } from '#pki/svid.ts';
 
-import { createMetrics } from '../metrics.ts';
+import { createMetrics } from '../metrics/metrics.ts';
 import { AnchorKeeper } from './anchor-keeper.ts';
 import { readAnchor, verifyAnchor, writeAnchor } from './anchor.ts';
 import { AuditFile } from './audit-file.ts';

@@ -3,10 +3,10 @@ import { appendFile, mkdtemp, open, readFile, rm, writeFile } from 'node:fs/prom
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { FakeClock, settle } from '#kube/clock.fake.ts';
-import { FakeLog } from '#kube/log.fake.ts';
+import { FakeClock, settle } from '#base/testing/clock.fake.ts';
+import { FakeLog } from '#base/testing/log.fake.ts';
 
-import { createMetrics } from '../metrics.ts';
+import { createMetrics } from '../metrics/metrics.ts';
 import { AuditFile } from './audit-file.ts';
 import type { AppendableFile, AuditFileParts } from './audit-file.ts';
 import { runAudit } from './command.ts';

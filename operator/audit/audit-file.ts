@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
 
-import type { Clock } from '#kube/clock.ts';
-import type { Logger } from '#kube/log.ts';
+import type { Clock } from '#base/clock.ts';
+import type { Logger } from '#base/log.ts';
 
-import type { OperatorMetrics } from '../metrics.ts';
+import type { OperatorMetrics } from '../metrics/metrics.ts';
 import type { AnchorKeeper } from './anchor-keeper.ts';
 import { CausedLines } from './caused-lines.ts';
 import type { Cause } from './caused-lines.ts';

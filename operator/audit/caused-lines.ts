@@ -1,4 +1,4 @@
-import { TokenBuckets } from '../signing/token-buckets.ts';
+import { TokenBuckets } from '#base/token-buckets.ts';
 
 /** Who caused a line, and why. */
 export interface Cause {

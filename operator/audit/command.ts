@@ -3,10 +3,10 @@ import { basename } from 'node:path';
 import { parseArgs } from 'node:util';
 
 import { MESH_CONFIG_NAME } from '#core/constants.ts';
-import { KubeClient } from '#kube/client.ts';
+import { KubeClient } from '#kube/client/client.ts';
 import type { KubeApi } from '#kube/api.ts';
-import { SERVICE_ACCOUNT_DIR, inClusterConfig } from '#kube/in-cluster.ts';
-import { kubeconfig } from '#kube/kubeconfig.ts';
+import { SERVICE_ACCOUNT_DIR, inClusterConfig } from '#kube/cluster/in-cluster.ts';
+import { kubeconfig } from '#kube/cluster/kubeconfig.ts';
 import { CONFIG_MAPS, MESH_CONFIGS } from '#kube/types.ts';
 
 import { ANCHORS_CONFIG_MAP, readAnchor, verifyAnchor } from './anchor.ts';

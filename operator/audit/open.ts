@@ -4,12 +4,12 @@ import { basename, join } from 'node:path';
 import { OPERATOR_SERVICE } from '#core/constants.ts';
 import { namespaceName, serviceName } from '#core/names.ts';
 import type { KubeApi } from '#kube/api.ts';
-import type { Clock } from '#kube/clock.ts';
+import type { Clock } from '#base/clock.ts';
 import type { Svid } from '#pki/svid.ts';
 
 import type { Authority } from '../ca/authority.ts';
-import type { OperatorConfig } from '../config.ts';
-import type { OperatorMetrics } from '../metrics.ts';
+import type { OperatorConfig } from '../config/config.ts';
+import type { OperatorMetrics } from '../metrics/metrics.ts';
 import { AnchorKeeper } from './anchor-keeper.ts';
 import { AuditFile } from './audit-file.ts';
 import type { AuditFileParts } from './audit-file.ts';

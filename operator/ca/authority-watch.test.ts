@@ -1,7 +1,7 @@
-import { FakeClock } from '#kube/clock.fake.ts';
-import { FakeLog } from '#kube/log.fake.ts';
+import { FakeClock } from '#base/testing/clock.fake.ts';
+import { FakeLog } from '#base/testing/log.fake.ts';
 
-import { createMetrics } from '../metrics.ts';
+import { createMetrics } from '../metrics/metrics.ts';
 import { AuthorityWatch } from './authority-watch.ts';
 
 const MINUTE = 60_000;

@@ -1,5 +1,5 @@
-import { systemClock } from '#kube/clock.ts';
-import { FakeLog } from '#kube/log.fake.ts';
+import { systemClock } from '#base/clock.ts';
+import { FakeLog } from '#base/testing/log.fake.ts';
 import type { Secret } from '#kube/types.ts';
 
 import { BuiltinProvider } from './builtin-provider.ts';

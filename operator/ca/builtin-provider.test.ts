@@ -1,11 +1,11 @@
 import { trustDomain } from '#core/spiffe-id.ts';
 import type { OwnerReference } from '#core/resource.ts';
-import { FakeClock } from '#kube/clock.fake.ts';
+import { FakeClock } from '#base/testing/clock.fake.ts';
 import { KubeConnectionError, KubeError } from '#kube/errors.ts';
-import { FakeLog } from '#kube/log.fake.ts';
+import { FakeLog } from '#base/testing/log.fake.ts';
 import type { Secret } from '#kube/types.ts';
 import { generateKeys, privateKeyPem, spkiDer } from '#pki/keys.ts';
-import { TestPki } from '#pki/test-pki.fake.ts';
+import { TestPki } from '#pki/testing/test-pki.fake.ts';
 
 import { BuiltinProvider } from './builtin-provider.ts';
 import type { BuiltinProviderParts } from './builtin-provider.ts';

@@ -1,4 +1,4 @@
-import { rfc3339 } from '#kube/times.ts';
+import { rfc3339 } from '#base/times.ts';
 
 /** Which certificates come near their end without a successor. Pure. */
 

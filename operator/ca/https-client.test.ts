@@ -4,9 +4,9 @@ import type { Server } from 'node:https';
 import type { RequestListener } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 
-import { FakeClock } from '#kube/clock.fake.ts';
-import { systemClock } from '#kube/clock.ts';
-import { TestPki } from '#pki/test-pki.fake.ts';
+import { FakeClock } from '#base/testing/clock.fake.ts';
+import { systemClock } from '#base/clock.ts';
+import { TestPki } from '#pki/testing/test-pki.fake.ts';
 
 import { HttpsClient, UnreachableError } from './https-client.ts';
 

@@ -2,8 +2,8 @@ import { Agent, request } from 'node:https';
 import type { IncomingMessage, RequestOptions } from 'node:http';
 
 import type { RemoteSettings } from '#core/model/ca-providers.ts';
-import type { Clock } from '#kube/clock.ts';
-import { Deadline } from '#kube/deadline.ts';
+import type { Clock } from '#base/clock.ts';
+import { Deadline } from '#base/deadline.ts';
 
 /** A question to an authority's API. */
 export interface HttpsRequest {

@@ -1,10 +1,10 @@
 import { CREDENTIALS_SECRET } from '#core/model/ca-providers.ts';
 import type { AuthorityChoice } from '#core/model/ca-settings.ts';
-import { systemClock } from '#kube/clock.ts';
-import { silentLog } from '#kube/log.ts';
+import { systemClock } from '#base/clock.ts';
+import { silentLog } from '#base/log.ts';
 import { generateAuthorityKeys, generateKeys, privateKeyPem, spkiDer } from '#pki/keys.ts';
 import { issueCrossSigned, issueRoot, issueServing, readSigner } from '#pki/profile.ts';
-import { TestPki } from '#pki/test-pki.fake.ts';
+import { TestPki } from '#pki/testing/test-pki.fake.ts';
 
 import { TRUST_DOMAIN } from './provider-conformance.fake.ts';
 import { rootSlots } from './root-slots.ts';

@@ -5,10 +5,10 @@ import { serviceSpiffeId, trustDomain } from '#core/spiffe-id.ts';
 import { checkCsr } from '#pki/csr-check.ts';
 import { createCsr } from '#pki/csr.ts';
 import { generateKeys, spkiDer } from '#pki/keys.ts';
-import { OpenSsl } from '#pki/openssl.fake.ts';
+import { OpenSsl } from '#pki/testing/openssl.fake.ts';
 import { readCertificates } from '#pki/pem.ts';
 import { validity } from '#pki/svid.ts';
-import { TestPki } from '#pki/test-pki.fake.ts';
+import { TestPki } from '#pki/testing/test-pki.fake.ts';
 import { TrustBundle } from '#pki/trust-bundle.ts';
 
 import type {

@@ -6,8 +6,8 @@ import type { CaKeyType } from '#core/model/ca-settings.ts';
 import type { OwnerReference } from '#core/resource.ts';
 import type { TrustDomain } from '#core/spiffe-id.ts';
 import type { KubeApi } from '#kube/api.ts';
-import type { Clock } from '#kube/clock.ts';
-import type { Logger } from '#kube/log.ts';
+import type { Clock } from '#base/clock.ts';
+import type { Logger } from '#base/log.ts';
 
 import { BuiltinProvider } from './builtin-provider.ts';
 import { Credentials } from './credentials.ts';

@@ -6,7 +6,7 @@ import { serviceSpiffeId } from '#core/spiffe-id.ts';
 import type { OwnerReference } from '#core/resource.ts';
 import type { IdentityScope } from '#core/spiffe-id.ts';
 import type { KubeApi } from '#kube/api.ts';
-import type { Clock } from '#kube/clock.ts';
+import type { Clock } from '#base/clock.ts';
 import { isNotFound } from '#kube/errors.ts';
 import { SECRETS } from '#kube/types.ts';
 import type { Secret } from '#kube/types.ts';

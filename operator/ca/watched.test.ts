@@ -1,4 +1,4 @@
-import { TestPki } from '#pki/test-pki.fake.ts';
+import { TestPki } from '#pki/testing/test-pki.fake.ts';
 import { readCertificates } from '#pki/pem.ts';
 
 import { watchedCertificates } from './watched.ts';

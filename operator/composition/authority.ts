@@ -1,11 +1,11 @@
 import { validity } from '#pki/svid.ts';
 
-import { startAuthority } from '../bootstrap.ts';
-import type { BootstrapDeps, StartedAuthority, Surroundings } from '../bootstrap.ts';
+import { startAuthority } from './bootstrap.ts';
+import type { BootstrapDeps, StartedAuthority, Surroundings } from './bootstrap.ts';
 import { AuthorityWatch } from '../ca/authority-watch.ts';
 import type { Authority } from '../ca/authority.ts';
 import { shortId } from '../ca/watched.ts';
-import type { OperatorMetrics } from '../metrics.ts';
+import type { OperatorMetrics } from '../metrics/metrics.ts';
 
 export interface WatchedAuthority extends StartedAuthority {
   readonly authorityWatch: AuthorityWatch;

@@ -1,7 +1,7 @@
-import type { Surroundings } from '../bootstrap.ts';
+import type { Surroundings } from './bootstrap.ts';
 import type { Authority } from '../ca/authority.ts';
-import { Caches } from '../caches.ts';
-import type { CachesDeps } from '../caches.ts';
+import { Caches } from '../control-loop/caches.ts';
+import type { CachesDeps } from '../control-loop/caches.ts';
 import type { OperatorDeps } from './parts.ts';
 
 /** The caches, with settings and authority following what they hear of the MeshConfig. */

@@ -1,12 +1,12 @@
 import { randomBytes } from 'node:crypto';
 
-import { LeaseElector } from '#kube/lease-elector.ts';
+import { LeaseElector } from '#kube/control/lease-elector.ts';
 
-import { LEASE_NAME } from '../constants.ts';
+import { LEASE_NAME } from '../config/names.ts';
 import { createControllers } from '../controllers/all.ts';
-import { Leadership } from '../leadership.ts';
-import { SoleLeader } from '../sole-leader.ts';
-import type { Elector } from '../sole-leader.ts';
+import { Leadership } from '../control-loop/leadership.ts';
+import { SoleLeader } from '../control-loop/sole-leader.ts';
+import type { Elector } from '../control-loop/sole-leader.ts';
 import type { Parts } from './parts.ts';
 
 /** Runs the controllers: from its start on, or while it holds the lease that replicas compete for. */

@@ -1,16 +1,16 @@
 import type { MeshConfigStatus } from '#core/model/mesh-config.ts';
 import type { KubeApi } from '#kube/api.ts';
-import type { Clock } from '#kube/clock.ts';
-import type { Logger } from '#kube/log.ts';
+import type { Clock } from '#base/clock.ts';
+import type { Logger } from '#base/log.ts';
 
-import type { AdmissionParts } from '../admission.ts';
+import type { AdmissionParts } from '../webhooks/admission.ts';
 import type { AuditFile } from '../audit/audit-file.ts';
-import type { Surroundings } from '../bootstrap.ts';
+import type { Surroundings } from './bootstrap.ts';
 import type { WatchedCertificate } from '../ca/expiry.ts';
-import type { Caches } from '../caches.ts';
-import type { OperatorConfig } from '../config.ts';
-import type { EventRecorder } from '../events.ts';
-import type { OperatorMetrics } from '../metrics.ts';
+import type { Caches } from '../control-loop/caches.ts';
+import type { OperatorConfig } from '../config/config.ts';
+import type { EventRecorder } from '../control-loop/events.ts';
+import type { OperatorMetrics } from '../metrics/metrics.ts';
 import type { OperationsPort } from '../server/operations-port.ts';
 import type { ServingPair } from '../server/serving-certificate.ts';
 import type { PodNetworks } from '../signing/pod-networks.ts';

@@ -3,16 +3,16 @@ import { objectKey } from '#core/resource.ts';
 import type { SidecarStyle } from '#core/sidecar-of-pod.ts';
 import { trustDomain } from '#core/spiffe-id.ts';
 import type { ResourceType } from '#kube/api.ts';
-import { FakeClock } from '#kube/clock.fake.ts';
-import { FakeApiServer } from '#kube/fake-api.fake.ts';
-import { FakeLog } from '#kube/log.fake.ts';
+import { FakeClock } from '#base/testing/clock.fake.ts';
+import { FakeApiServer } from '#kube/testing/fake-api.fake.ts';
+import { FakeLog } from '#base/testing/log.fake.ts';
 import type { Pod } from '#kube/types.ts';
 
-import type { FakeCache } from '../cache.fake.ts';
-import { Controller } from '../controller.ts';
-import type { ControllerDuty } from '../controller.ts';
-import { FakeEvents } from '../events.fake.ts';
-import { createMetrics } from '../metrics.ts';
+import type { FakeCache } from '../control-loop/cache.fake.ts';
+import { Controller } from '../control-loop/controller.ts';
+import type { ControllerDuty } from '../control-loop/controller.ts';
+import { FakeEvents } from '../control-loop/events.fake.ts';
+import { createMetrics } from '../metrics/metrics.ts';
 import { memberSpec } from '../resources/member.fake.ts';
 import type { MemberRules } from '../resources/member.ts';
 

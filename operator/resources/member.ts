@@ -3,10 +3,10 @@ import { isDnsLabel } from '#core/names.ts';
 import type { ServiceName } from '#core/names.ts';
 import { sidecarOfPod } from '#core/sidecar-of-pod.ts';
 import type { SidecarStyle } from '#core/sidecar-of-pod.ts';
-import type { Capabilities } from '#kube/capabilities.ts';
+import type { Capabilities } from '#kube/cluster/capabilities.ts';
 import type { Pod } from '#kube/types.ts';
 
-import type { OperatorConfig } from '../config.ts';
+import type { OperatorConfig } from '../config/config.ts';
 import { isRegistration, isTerminal, podServiceAccount } from './pod.ts';
 
 /**

@@ -3,11 +3,11 @@ import type { RequestListener } from 'node:http';
 import express from 'express';
 import type { ErrorRequestHandler, Express, RequestHandler } from 'express';
 
-import { systemClock } from '#kube/clock.ts';
-import type { Logger } from '#kube/log.ts';
+import { systemClock } from '#base/clock.ts';
+import type { Logger } from '#base/log.ts';
 
-import { LimitedLog } from '../limited-log.ts';
-import type { OperatorMetrics } from '../metrics.ts';
+import { LimitedLog } from '#base/limited-log.ts';
+import type { OperatorMetrics } from '../metrics/metrics.ts';
 import type { Server } from './limits.ts';
 
 /** Adds routes to an application. */

@@ -1,4 +1,4 @@
-import { FakeClock } from '#kube/clock.fake.ts';
+import { FakeClock } from '#base/testing/clock.fake.ts';
 
 import { HandshakeTurns } from './handshake-turns.ts';
 import type { HandshakeEnd } from './handshake-turns.ts';

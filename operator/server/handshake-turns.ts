@@ -1,6 +1,6 @@
-import type { Clock, Timer } from '#kube/clock.ts';
+import type { Clock, Timer } from '#base/clock.ts';
 
-import { TokenBuckets } from '../signing/token-buckets.ts';
+import { TokenBuckets } from '#base/token-buckets.ts';
 import type { Origin } from './connection-table.ts';
 
 export interface HandshakeLimits {

@@ -3,7 +3,7 @@ import { createServer } from 'node:https';
 import type { Server } from 'node:https';
 import type { Socket } from 'node:net';
 
-import { systemClock } from '#kube/clock.ts';
+import { systemClock } from '#base/clock.ts';
 import { secureContextOptions } from '#pki/tls-options.ts';
 
 import { readGreeting } from './read-greeting.ts';

@@ -1,4 +1,4 @@
-import type { OperatorMetrics } from '../metrics.ts';
+import type { OperatorMetrics } from '../metrics/metrics.ts';
 import type { BodyBudgetLimits } from './body-budget.ts';
 import type { ConnectionLimits } from './connection-table.ts';
 import type { ListenerMetrics } from './listener.ts';

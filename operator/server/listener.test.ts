@@ -6,7 +6,7 @@ import type { Socket } from 'node:net';
 import { Registry } from 'prom-client';
 import express from 'express';
 
-import { FakeClock } from '#kube/clock.fake.ts';
+import { FakeClock } from '#base/testing/clock.fake.ts';
 
 import { HttpListener, proveConnection } from './listener.ts';
 import type { ClosedReason, ListenerOptions } from './listener.ts';

@@ -3,11 +3,11 @@ import type { IncomingMessage, RequestListener, Server as HttpServer, ServerResp
 import type { Server as HttpsServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 
-import { systemClock } from '#kube/clock.ts';
-import type { Clock } from '#kube/clock.ts';
+import { systemClock } from '#base/clock.ts';
+import type { Clock } from '#base/clock.ts';
 
-import { TokenBuckets } from '../signing/token-buckets.ts';
-import type { BucketLimits } from '../signing/token-buckets.ts';
+import { TokenBuckets } from '#base/token-buckets.ts';
+import type { BucketLimits } from '#base/token-buckets.ts';
 import { ConnectionTable } from './connection-table.ts';
 import { KnownNetworks } from './known-networks.ts';
 import type { Connection, ConnectionLimits } from './connection-table.ts';

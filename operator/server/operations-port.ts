@@ -1,8 +1,8 @@
-import { systemClock } from '#kube/clock.ts';
-import type { Logger } from '#kube/log.ts';
+import { systemClock } from '#base/clock.ts';
+import type { Logger } from '#base/log.ts';
 
-import { createMetrics } from '../metrics.ts';
-import type { OperatorMetrics } from '../metrics.ts';
+import { createMetrics } from '../metrics/metrics.ts';
+import type { OperatorMetrics } from '../metrics/metrics.ts';
 import { createApp } from './app.ts';
 import { Health } from './health.ts';
 import { CONNECTIONS, OPERATIONS_RATE, listenerMetrics } from './limits.ts';

@@ -1,6 +1,6 @@
 import type { Registry } from 'prom-client';
 
-import type { Clock } from '#kube/clock.ts';
+import type { Clock } from '#base/clock.ts';
 
 import type { Mount } from './app.ts';
 import type { Health } from './health.ts';

@@ -7,11 +7,11 @@ import { connect as connectTls } from 'node:tls';
 
 import express from 'express';
 
-import { FakeClock } from '#kube/clock.fake.ts';
-import { FakeLog } from '#kube/log.fake.ts';
-import { TestPki } from '#pki/test-pki.fake.ts';
+import { FakeClock } from '#base/testing/clock.fake.ts';
+import { FakeLog } from '#base/testing/log.fake.ts';
+import { TestPki } from '#pki/testing/test-pki.fake.ts';
 
-import { createMetrics } from '../metrics.ts';
+import { createMetrics } from '../metrics/metrics.ts';
 import { createApp } from './app.ts';
 import type { Mount } from './app.ts';
 import { Health } from './health.ts';

@@ -1,7 +1,7 @@
-import type { Clock, Timer } from '#kube/clock.ts';
-import type { Logger } from '#kube/log.ts';
+import type { Clock, Timer } from '#base/clock.ts';
+import type { Logger } from '#base/log.ts';
 
-import type { OperatorMetrics } from '../metrics.ts';
+import type { OperatorMetrics } from '../metrics/metrics.ts';
 
 /** What a TLS server shows: chain and key, and how long it is good. */
 export interface ServingPair {

@@ -1,12 +1,12 @@
 import type { ServiceIdentity } from '#core/spiffe-id.ts';
-import type { Logger } from '#kube/log.ts';
-import { rfc3339 } from '#kube/times.ts';
+import type { Logger } from '#base/log.ts';
+import { rfc3339 } from '#base/times.ts';
 import type { Pod } from '#kube/types.ts';
 
 import type { AuditFile } from '../audit/audit-file.ts';
 import type { IssuedLeaf } from '../ca/authority.ts';
-import type { Events } from '../events.ts';
-import type { OperatorMetrics } from '../metrics.ts';
+import type { Events } from '../control-loop/events.ts';
+import type { OperatorMetrics } from '../metrics/metrics.ts';
 import { REASONS } from './refusal.ts';
 import type { Refusal } from './refusal.ts';
 import type { Caller } from './token-checks.ts';

@@ -1,6 +1,6 @@
 import type { Pod } from '#kube/types.ts';
 
-import { FakeCache } from '../cache.fake.ts';
+import { FakeCache } from '../control-loop/cache.fake.ts';
 import { expectedCallers } from './expected-callers.ts';
 
 const pod = (status: object): Pod => ({ metadata: { namespace: 'shop', name: 'web-1', uid: 'u1' }, status });

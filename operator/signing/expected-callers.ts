@@ -1,6 +1,6 @@
 import type { Pod } from '#kube/types.ts';
 
-import type { ObjectCache } from '../cache.ts';
+import type { ObjectCache } from '../control-loop/cache.ts';
 import { plainAddress } from './pod-checks.ts';
 import type { ReviewGateDeps } from './review-gate.ts';
 

@@ -3,7 +3,7 @@ import { jest } from '@jest/globals';
 import type { Pod, TokenReview } from '#kube/types.ts';
 import { createCsr } from '#pki/csr.ts';
 import { generateKeys, spkiDer } from '#pki/keys.ts';
-import { OpenSsl } from '#pki/openssl.fake.ts';
+import { OpenSsl } from '#pki/testing/openssl.fake.ts';
 import { pemBlock, toPem } from '#pki/pem.ts';
 
 import { memberSpec } from '../resources/member.fake.ts';

@@ -1,6 +1,6 @@
 import type { Pod } from '#kube/types.ts';
 
-import type { ObjectCache } from '../cache.ts';
+import type { ObjectCache } from '../control-loop/cache.ts';
 import { memberOf } from '../resources/member.ts';
 import type { MemberRules } from '../resources/member.ts';
 import { podAddresses } from '../resources/pod.ts';

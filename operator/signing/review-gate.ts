@@ -1,7 +1,7 @@
-import type { Clock } from '#kube/clock.ts';
+import type { Clock } from '#base/clock.ts';
 
-import type { OperatorMetrics } from '../metrics.ts';
-import { TokenBuckets } from './token-buckets.ts';
+import type { OperatorMetrics } from '../metrics/metrics.ts';
+import { TokenBuckets } from '#base/token-buckets.ts';
 import type { UncheckedClaims } from './token-claims.ts';
 
 export interface ReviewGateLimits {

@@ -1,4 +1,4 @@
-import { FakeLog } from '#kube/log.fake.ts';
+import { FakeLog } from '#base/testing/log.fake.ts';
 
 import { SigningWorld, WEB_ADDRESS, boundToken } from './signing-world.fake.ts';
 

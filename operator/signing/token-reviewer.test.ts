@@ -1,4 +1,4 @@
-import { FakeClock } from '#kube/clock.fake.ts';
+import { FakeClock } from '#base/testing/clock.fake.ts';
 import type { TokenReview } from '#kube/types.ts';
 
 import { StoreApi } from '../ca/store-api.fake.ts';

@@ -1,5 +1,5 @@
 import type { KubeApi } from '#kube/api.ts';
-import type { Clock } from '#kube/clock.ts';
+import type { Clock } from '#base/clock.ts';
 import { TOKEN_REVIEWS } from '#kube/types.ts';
 import { sha256Hex } from '#pki/keys.ts';
 

@@ -1,7 +1,7 @@
-import { inClusterConfig } from '#kube/in-cluster.ts';
-import { KubeClient } from '#kube/client.ts';
-import { systemClock } from '#kube/clock.ts';
-import { jsonLog } from '#kube/log.ts';
+import { inClusterConfig } from '#kube/cluster/in-cluster.ts';
+import { KubeClient } from '#kube/client/client.ts';
+import { systemClock } from '#base/clock.ts';
+import { jsonLog } from '#base/log.ts';
 
 import { uninstall } from './uninstall.ts';
 

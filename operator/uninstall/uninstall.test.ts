@@ -1,6 +1,6 @@
-import { FakeApiServer, Refused } from '#kube/fake-api.fake.ts';
-import { FakeClock } from '#kube/clock.fake.ts';
-import { silentLog } from '#kube/log.ts';
+import { FakeApiServer, Refused } from '#kube/testing/fake-api.fake.ts';
+import { FakeClock } from '#base/testing/clock.fake.ts';
+import { silentLog } from '#base/log.ts';
 import { DEPLOYMENTS, LEASES, MUTATING_WEBHOOKS, PODS, VALIDATING_WEBHOOKS } from '#kube/types.ts';
 
 import { uninstall } from './uninstall.ts';

@@ -1,12 +1,12 @@
 import { OPERATOR_SERVICE } from '#core/constants.ts';
 import type { KubeObject } from '#core/resource.ts';
 import type { KubeApi, ObjectName, ResourceType } from '#kube/api.ts';
-import type { Clock } from '#kube/clock.ts';
+import type { Clock } from '#base/clock.ts';
 import { isNotFound } from '#kube/errors.ts';
-import type { Logger } from '#kube/log.ts';
+import type { Logger } from '#base/log.ts';
 import { DEPLOYMENTS, LEASES, MUTATING_WEBHOOKS, PODS, VALIDATING_WEBHOOKS } from '#kube/types.ts';
 
-import { LEASE_NAME, WEBHOOK_NAME } from '../constants.ts';
+import { LEASE_NAME, WEBHOOK_NAME } from '../config/names.ts';
 
 export interface UninstallParts {
   readonly api: KubeApi;

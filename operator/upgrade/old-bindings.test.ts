@@ -1,8 +1,8 @@
-import { FakeClock } from '#kube/clock.fake.ts';
-import { FakeApiServer } from '#kube/fake-api.fake.ts';
-import { FakeLog } from '#kube/log.fake.ts';
+import { FakeClock } from '#base/testing/clock.fake.ts';
+import { FakeApiServer } from '#kube/testing/fake-api.fake.ts';
+import { FakeLog } from '#base/testing/log.fake.ts';
 import { CLUSTER_ROLE_BINDINGS, ROLE_BINDINGS } from '#kube/types.ts';
-import { until } from '#kube/until.fake.ts';
+import { until } from '#base/testing/until.fake.ts';
 
 import { removeOldBindings } from './old-bindings.ts';
 

@@ -1,11 +1,11 @@
 import type { KubeApi } from '#kube/api.ts';
-import type { Clock } from '#kube/clock.ts';
+import type { Clock } from '#base/clock.ts';
 import { isNotFound } from '#kube/errors.ts';
-import type { Logger } from '#kube/log.ts';
+import type { Logger } from '#base/log.ts';
 import { CLUSTER_ROLE_BINDINGS, ROLE_BINDINGS } from '#kube/types.ts';
 import type { ClusterRoleBinding } from '#kube/types.ts';
 
-import { ACCESS_NAME } from '../controllers/access/decide.ts';
+import { ACCESS_NAME } from '../config/names.ts';
 
 export interface OldBindingsParts {
   readonly api: KubeApi;

@@ -1,7 +1,7 @@
-import { FakeClock } from '#kube/clock.fake.ts';
+import { FakeClock } from '#base/testing/clock.fake.ts';
 import type { MutatingWebhook, ValidatingWebhook } from '#kube/types.ts';
 
-import { FakeCache } from '../cache.fake.ts';
+import { FakeCache } from '../control-loop/cache.fake.ts';
 import { mutatingWebhook, validatingWebhook } from '../controllers/webhook-registration/decide.ts';
 import type { PathState } from '../controllers/webhook-registration/path-renewal.ts';
 import { AcceptedPaths } from './accepted-paths.ts';

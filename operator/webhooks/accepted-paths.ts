@@ -1,8 +1,8 @@
-import type { Clock, Timer } from '#kube/clock.ts';
+import type { Clock, Timer } from '#base/clock.ts';
 import type { MutatingWebhook, ValidatingWebhook } from '#kube/types.ts';
 
-import type { ObjectCache } from '../cache.ts';
-import { WEBHOOK_NAME } from '../constants.ts';
+import type { ObjectCache } from '../control-loop/cache.ts';
+import { WEBHOOK_NAME } from '../config/names.ts';
 import { partOf } from './path-part.ts';
 import { registeredPaths } from './registered-paths.ts';
 import type { WebhookPath } from './registered-paths.ts';

@@ -1,4 +1,4 @@
-import type { LogLimits } from '../limited-log.ts';
+import type { LogLimits } from '#base/limited-log.ts';
 import type { BodyBudgetLimits } from '../server/body-budget.ts';
 import type { ConnectionLimits } from '../server/connection-table.ts';
 

@@ -1,13 +1,13 @@
 import { isMainThread, parentPort, workerData } from 'node:worker_threads';
 import type { MessagePort } from 'node:worker_threads';
 
-import { systemClock } from '#kube/clock.ts';
-import { jsonLog } from '#kube/log.ts';
+import { systemClock } from '#base/clock.ts';
+import { jsonLog } from '#base/log.ts';
 import { MAX_REVIEW_BYTES, answerReview } from '#webhook/answer-review.ts';
 import type { WebhookDeps } from '#webhook/answer-review.ts';
 import { viewOf } from '#webhook/cluster-view.ts';
 
-import { LimitedLog } from '../limited-log.ts';
+import { LimitedLog } from '#base/limited-log.ts';
 import { BodyBudget } from '../server/body-budget.ts';
 import { HttpsListener } from '../server/https-listener.ts';
 import { Asker } from './asker.ts';

@@ -1,8 +1,8 @@
-import { systemClock } from '#kube/clock.ts';
-import { FakeLog } from '#kube/log.fake.ts';
+import { systemClock } from '#base/clock.ts';
+import { FakeLog } from '#base/testing/log.fake.ts';
 
 import type { ClusterFacts, ClusterQuestion } from '#webhook/cluster-view.ts';
-import { createMetrics } from '../metrics.ts';
+import { createMetrics } from '../metrics/metrics.ts';
 import type { ServingPair } from '../server/serving-certificate.ts';
 import { WebhookThread } from './webhook-thread.ts';
 

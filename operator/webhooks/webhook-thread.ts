@@ -2,12 +2,12 @@ import { Worker } from 'node:worker_threads';
 
 import type { Counter } from 'prom-client';
 
-import type { Clock, Timer } from '#kube/clock.ts';
-import type { Logger } from '#kube/log.ts';
+import type { Clock, Timer } from '#base/clock.ts';
+import type { Logger } from '#base/log.ts';
 import type { ClusterFacts, ClusterQuestion } from '#webhook/cluster-view.ts';
 import type { InjectionSettings } from '#webhook/review-pod.ts';
 
-import type { OperatorMetrics } from '../metrics.ts';
+import type { OperatorMetrics } from '../metrics/metrics.ts';
 import type { ServingPair } from '../server/serving-certificate.ts';
 import { HEAP } from './limits.ts';
 import type { ThreadCounts, ToMain, ToThread, WebhookThreadData } from './messages.ts';

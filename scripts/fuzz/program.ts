@@ -1,5 +1,5 @@
-import { frameBytes, helloBytes, numberBytes, openBytes } from '#sidecar/tunnel/frames.fake.ts';
-import { FRAME, SETTING } from '#sidecar/tunnel/protocol.ts';
+import { frameBytes, helloBytes, numberBytes, openBytes } from '#sidecar/dataplane/tunnel/frames.fake.ts';
+import { FRAME, SETTING } from '#sidecar/dataplane/tunnel/protocol.ts';
 
 import { Random } from './random.ts';
 

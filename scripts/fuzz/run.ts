@@ -1,10 +1,10 @@
-import { FakeClock } from '#kube/clock.fake.ts';
-import type { LegEvents } from '#sidecar/connection/leg.ts';
-import { FrameBudget } from '#sidecar/tunnel/frame-budget.ts';
-import { TunnelSession } from '#sidecar/tunnel/session.ts';
-import type { TunnelStream } from '#sidecar/tunnel/tunnel-stream.ts';
-import { WindowBudget } from '#sidecar/memory/window-budget.ts';
-import { FakeWire } from '#sidecar/tunnel/wire.fake.ts';
+import { FakeClock } from '#base/testing/clock.fake.ts';
+import type { LegEvents } from '#sidecar/dataplane/bytes/leg.ts';
+import { FrameBudget } from '#sidecar/dataplane/memory/frame-budget.ts';
+import { TunnelSession } from '#sidecar/dataplane/tunnel/session.ts';
+import type { TunnelStream } from '#sidecar/dataplane/tunnel/tunnel-stream.ts';
+import { WindowBudget } from '#sidecar/dataplane/memory/window-budget.ts';
+import { FakeWire } from '#sidecar/dataplane/tunnel/wire.fake.ts';
 
 import type { Program, Step } from './program.ts';
 

@@ -1,4 +1,4 @@
-import { METRICS } from '#operator/metrics.ts';
+import { METRICS } from '#operator/metrics/metrics.ts';
 
 /** The page that lists the metrics of the operator. */
 export function metricsPage(): string {
@@ -8,7 +8,7 @@ export function metricsPage(): string {
   return `# Metrics of the operator
 
 Served in plain HTTP on port 8080 under \`/metrics\`, together with the usual ones of a Node.js process (memory, CPU, event loop).
-Generated from \`operator/metrics.ts\` by \`npm run generate\`.
+Generated from \`operator/metrics/metrics.ts\` by \`npm run generate\`.
 
 ${['| name | kind | labels | what |', '| --- | --- | --- | --- |', ...rows].join('\n')}
 `;

@@ -1,6 +1,6 @@
 import { stringify } from 'yaml';
 
-/** One thing an account may do, as `operator/permissions.ts` lists it. */
+/** One thing an account may do, as `operator/composition/permissions.ts` lists it. */
 export interface PermissionLike {
   readonly apiGroups: readonly string[];
   readonly resources: readonly string[];

@@ -1,4 +1,4 @@
-import type { Permission } from '#operator/permissions.ts';
+import type { Permission } from '#operator/composition/permissions.ts';
 import {
   CLUSTER_PERMISSIONS,
   NAMESPACE_PERMISSIONS,
@@ -7,7 +7,7 @@ import {
   RUN_PERMISSIONS,
   SIDECAR_CATALOG_PERMISSIONS,
   SIDECAR_POLICY_PERMISSIONS,
-} from '#operator/permissions.ts';
+} from '#operator/composition/permissions.ts';
 
 /** The sections of docs/reference/permissions.md, in order. */
 const SECTIONS: readonly (readonly [string, readonly Permission[]])[] = [
@@ -31,7 +31,7 @@ export function permissionsPage(): string {
   const sections = SECTIONS.map(([title, permissions]) => `## ${title}\n\n${table(permissions)}`);
   return `# Permissions
 
-What each account of the mesh may do, and why. Generated from \`operator/permissions.ts\` by \`npm run generate\`; the end-to-end
+What each account of the mesh may do, and why. Generated from \`operator/composition/permissions.ts\` by \`npm run generate\`; the end-to-end
 suite compares it with the answers of \`kubectl auth can-i --list\`.
 
 ${sections.join('\n\n')}

@@ -1,5 +1,5 @@
 import { HealthRoutes } from './health-routes.ts';
-import type { ProbeResult } from './probes/probe.ts';
+import type { ProbeResult } from '../config/probe.ts';
 import { gauge } from './metrics/instruments.ts';
 
 const SECRET = '0123456789abcdef0123456789abcdef';

@@ -3,7 +3,7 @@ import type { AdminRequest, Answer } from './http-server.ts';
 import { CONTENT_TYPE, exposition } from './metrics/exposition.ts';
 import { totalsOf } from './metrics/totals.ts';
 import type { Family } from './metrics/exposition.ts';
-import type { Probe, ProbeResult } from './probes/probe.ts';
+import type { Probe, ProbeResult } from '../config/probe.ts';
 
 export interface HealthOptions {
   readonly readiness: { missing(): Now<readonly string[]> };

@@ -1,9 +1,9 @@
 import { connect } from 'node:net';
 import type { Socket } from 'node:net';
 
-import { FakeClock } from '#kube/clock.fake.ts';
+import { FakeClock } from '#base/testing/clock.fake.ts';
 
-import { eventually, pause } from '../testing/eventually.fake.ts';
+import { eventually, pause } from '#base/testing/eventually.fake.ts';
 import { HttpServer, text } from './http-server.ts';
 import type { AdminRequest, Answer, HttpServerOptions } from './http-server.ts';
 

@@ -8,10 +8,10 @@ import type {
 import { createServer } from 'node:net';
 import type { AddressInfo, Server } from 'node:net';
 
-import { systemClock } from '#kube/clock.ts';
-import type { Clock } from '#kube/clock.ts';
+import { systemClock } from '#base/clock.ts';
+import type { Clock } from '#base/clock.ts';
 
-import { resetSocket } from '../connection/reset.ts';
+import { resetSocket } from '../dataplane/bytes/reset.ts';
 import { MAX_HEAD_BYTES } from './http-head.ts';
 import { RequestPlaces } from './request-places.ts';
 import type { OnShed } from './request-places.ts';

@@ -1,7 +1,7 @@
 import { writeSync } from 'node:fs';
 
-import type { LogLevel, Logger } from '#kube/log.ts';
-import { boundedList, boundedText, printableLine } from '#kube/log-text.ts';
+import type { LogLevel, Logger } from '#base/log.ts';
+import { boundedList, boundedText, printableLine } from '#base/log-text.ts';
 
 const WEIGHT: Readonly<Record<LogLevel, number>> = { debug: 20, info: 30, warn: 40, error: 50, silent: 100 };
 
@@ -9,7 +9,7 @@ const WEIGHT: Readonly<Record<LogLevel, number>> = { debug: 20, info: 30, warn: 
 export type WriteLine = (line: string) => void;
 
 /**
- * The sidecar's own logger: lines as `kube/log.ts` writes them, with a level that can be changed while it runs. Written
+ * The sidecar's own logger: lines as `base/log.ts` writes them, with a level that can be changed while it runs. Written
  * here because pino costs every pod two megabytes and keeps the level of a child apart from its parent's.
  */
 export class LevelLog {

@@ -1,19 +1,19 @@
 import { explainDecision } from '#core/policy/policy.ts';
 import { parseSpiffeId, serviceSpiffeId } from '#core/spiffe-id.ts';
-import type { SidecarConfig } from '../config.ts';
-import { SIDECAR_LOG_LEVELS } from '../config.ts';
-import type { Catalog } from '../catalog/catalog.ts';
-import type { EndpointPool } from '../catalog/endpoint-pool.ts';
-import type { OwnServiceView } from '../catalog/own-service-view.ts';
-import type { IdentityManager } from '../identity/identity-manager.ts';
-import type { PolicyWatch } from '../policy/policy-watch.ts';
-import type { Trust } from '../trust/trust.ts';
+import type { SidecarConfig } from '../config/config.ts';
+import { SIDECAR_LOG_LEVELS } from '../config/config.ts';
+import type { Catalog } from '../sources/catalog/catalog.ts';
+import type { EndpointPool } from '../sources/catalog/endpoint-pool.ts';
+import type { OwnServiceView } from '../sources/catalog/own-service-view.ts';
+import type { IdentityManager } from '../sources/identity/identity-manager.ts';
+import type { PolicyWatch } from '../sources/policy/policy-watch.ts';
+import type { Trust } from '../sources/trust/trust.ts';
 import { metricsAnswer } from './health-routes.ts';
 import type { Readiness } from './health-routes.ts';
 import { json, text } from './http-server.ts';
 import type { AdminRequest, Answer, Route } from './http-server.ts';
 import type { Family } from './metrics/exposition.ts';
-import { shownProbes } from './probes/probe.ts';
+import { shownProbes } from '../config/probe.ts';
 import type { LevelLog } from './level-log.ts';
 
 export interface LocalOptions {

@@ -1,14 +1,14 @@
 import type { Socket } from 'node:net';
 
-import type { Clock } from '#kube/clock.ts';
+import type { Clock } from '#base/clock.ts';
 
-import { resetSocket } from '../connection/reset.ts';
-import { plainAddress } from '../original-destination/original-destination.ts';
-import { FirstBytes } from '../pending/first-bytes.ts';
-import { KnownAddresses } from '../pending/known-addresses.ts';
-import { originOf } from '../pending/origin.ts';
-import { PendingConnections } from '../pending/pending-connections.ts';
-import type { PendingLimit, Place } from '../pending/pending-connections.ts';
+import { resetSocket } from '../dataplane/bytes/reset.ts';
+import { plainAddress } from '../dataplane/original-destination/original-destination.ts';
+import { FirstBytes } from '../dataplane/pending/first-bytes.ts';
+import { KnownAddresses } from '../dataplane/pending/known-addresses.ts';
+import { originOf } from '../dataplane/pending/origin.ts';
+import { PendingConnections } from '../dataplane/pending/pending-connections.ts';
+import type { PendingLimit, Place } from '../dataplane/pending/pending-connections.ts';
 import { MAX_HEAD_BYTES, headOf } from './http-head.ts';
 import { RequestStream } from './request-stream.ts';
 

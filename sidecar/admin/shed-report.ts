@@ -1,8 +1,8 @@
-import type { Clock } from '#kube/clock.ts';
-import type { Logger } from '#kube/log.ts';
+import type { Clock } from '#base/clock.ts';
+import type { Logger } from '#base/log.ts';
 
-import { RefusalLog } from '../connection/refusal-log.ts';
-import type { DataPlaneMetrics } from '../seams/data-plane-metrics.ts';
+import { RefusalLog } from '../dataplane/refusals/refusal-log.ts';
+import type { DataPlaneMetrics } from '../dataplane/interfaces/data-plane-metrics.ts';
 import type { OnShed } from './request-places.ts';
 
 /** Counts and logs connections to an admin port that were closed because there were too many. */

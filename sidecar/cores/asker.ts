@@ -1,4 +1,4 @@
-import type { Clock } from '#kube/clock.ts';
+import type { Clock } from '#base/clock.ts';
 
 import { READ_ANSWER } from './messages.ts';
 import type { Answers, Ask, ToWorker } from './messages.ts';

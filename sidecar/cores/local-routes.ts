@@ -3,7 +3,7 @@ import { metricsAnswer } from '../admin/health-routes.ts';
 import { json, text } from '../admin/http-server.ts';
 import type { Family } from '../admin/metrics/exposition.ts';
 import type { LevelLog } from '../admin/level-log.ts';
-import { SIDECAR_LOG_LEVELS } from '../config.ts';
+import { SIDECAR_LOG_LEVELS } from '../config/config.ts';
 import { allAnswers, catalogOf, certificatesOf, connectionsOf } from './local-answers.ts';
 import type { Numbered } from './local-answers.ts';
 import type { LocalRequest } from './messages.ts';

@@ -8,24 +8,24 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 
 import { namespaceName, serviceName } from '#core/names.ts';
-import { systemClock } from '#kube/clock.ts';
-import { FakeApiServer } from '#kube/fake-api.fake.ts';
+import { systemClock } from '#base/clock.ts';
+import { FakeApiServer } from '#kube/testing/fake-api.fake.ts';
 import { CATALOG_ENTRIES, INTENTIONS, MESH_CONFIGS, MESH_SERVICES } from '#kube/types.ts';
 import type { Svid } from '#pki/svid.ts';
-import { TestPki } from '#pki/test-pki.fake.ts';
+import { TestPki } from '#pki/testing/test-pki.fake.ts';
 
 import { LevelLog } from '../admin/level-log.ts';
-import { entry, meshService } from '../catalog/objects.fake.ts';
+import { entry, meshService } from '../sources/catalog/objects.fake.ts';
 import { LOCAL_REQUEST_HEADER } from '../admin/local-request.ts';
-import { SLICES } from '../catalog/slice.ts';
-import { readConfig } from '../config.ts';
-import { FakeOperator } from '../identity/fake-operator.fake.ts';
-import { FakeOriginalDestination } from '../original-destination/original-destination.fake.ts';
+import { SLICES } from '../sources/catalog/slice.ts';
+import { readConfig } from '../config/config.ts';
+import { FakeOperator } from '../sources/identity/fake-operator.fake.ts';
+import { FakeOriginalDestination } from '../dataplane/original-destination/original-destination.fake.ts';
 import { Sidecar } from '../process/sidecar.ts';
 import { FakeApp, FakeClient } from '../testing/app.fake.ts';
-import { eventually } from '../testing/eventually.fake.ts';
-import { freePort } from '#kube/free-port.fake.ts';
-import { meshConfigOf } from '../trust/trust.fake.ts';
+import { eventually } from '#base/testing/eventually.fake.ts';
+import { freePort } from '#base/testing/free-port.fake.ts';
+import { meshConfigOf } from '../sources/trust/trust.fake.ts';
 import type { SidecarOrder } from './sidecar-process.fake.ts';
 
 const ROOT = join(import.meta.dirname, '../..');

@@ -1,6 +1,6 @@
 import type { Answer } from '../admin/http-server.ts';
-import { SIDECAR_LOG_LEVELS } from '../config.ts';
-import type { SidecarLogLevel } from '../config.ts';
+import { SIDECAR_LOG_LEVELS } from '../config/config.ts';
+import type { SidecarLogLevel } from '../config/config.ts';
 import type { ShutdownTimes } from '../process/shutdown.ts';
 import { bool, num, object, oneOf, optionalText, readOr, text, texts } from './reading.ts';
 import { readFamilies } from './family-data.ts';

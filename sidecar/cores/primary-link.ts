@@ -3,7 +3,7 @@ import { text } from '../admin/http-server.ts';
 import type { LevelLog } from '../admin/level-log.ts';
 import type { Family } from '../admin/metrics/exposition.ts';
 import type { ShutdownTimes } from '../process/shutdown.ts';
-import type { Siblings } from '../seams/siblings.ts';
+import type { Siblings } from '../dataplane/interfaces/siblings.ts';
 import { dataOf } from './family-data.ts';
 import type { Ask, FromWorker, LocalRequest } from './messages.ts';
 import { readToWorker } from './messages.ts';

@@ -1,4 +1,4 @@
-import type { Clock } from '#kube/clock.ts';
+import type { Clock } from '#base/clock.ts';
 
 import { HealthRoutes } from '../admin/health-routes.ts';
 import { HttpServer } from '../admin/http-server.ts';
@@ -8,13 +8,13 @@ import type { Family } from '../admin/metrics/exposition.ts';
 import { shedCounter } from '../admin/metrics/data-plane-counters.ts';
 import { runProbe } from '../admin/probes/run-probe.ts';
 import { shedReport } from '../admin/shed-report.ts';
-import type { SidecarConfig } from '../config.ts';
-import { appAddresses } from '../inbound/app-dialer.ts';
+import type { SidecarConfig } from '../config/config.ts';
+import { appAddresses } from '../dataplane/inbound/app-dialer.ts';
 import { runtimeFamilies } from '../process/run-metrics.ts';
 import type { ShutdownTimes } from '../process/shutdown.ts';
 import { DEFAULT_LISTEN, LOCAL_HOSTS } from '../process/sidecar.ts';
 import type { ListenOptions } from '../process/sidecar.ts';
-import type { DataPlaneMetrics } from '../seams/data-plane-metrics.ts';
+import type { DataPlaneMetrics } from '../dataplane/interfaces/data-plane-metrics.ts';
 import { dataOf, familyOf } from './family-data.ts';
 import { mergedLocalRoutes } from './local-routes.ts';
 import { merge } from './merge.ts';

@@ -1,8 +1,8 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
 
-import { Listener } from '../connection/listener.ts';
-import { kernelOriginalDestination } from '../original-destination/kernel.ts';
+import { Listener } from '../dataplane/connection/listener.ts';
+import { kernelOriginalDestination } from '../dataplane/original-destination/kernel.ts';
 import { FakeMetrics } from '../testing/metrics.fake.ts';
 import { clusterFork } from './worker-process.ts';
 import type { WorkerProcess } from './worker-process.ts';

@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url';
 
-import { inRedirectedNetwork } from '../original-destination/redirected.fake.ts';
+import { inRedirectedNetwork } from '../dataplane/original-destination/redirected.fake.ts';
 
 const CHILD = fileURLToPath(new URL('./redirected-workers.fake.ts', import.meta.url));
 

@@ -2,12 +2,12 @@
  * A sidecar as `sidecar/main.ts` composes it, but on ports of a test's choosing and with an API server over plain HTTP. Told in
  * the variable `MESH_TEST_ORDER`; everything else it reads from the environment as always.
  */
-import { KubeClient } from '#kube/client.ts';
-import { systemClock } from '#kube/clock.ts';
+import { KubeClient } from '#kube/client/client.ts';
+import { systemClock } from '#base/clock.ts';
 
 import { LevelLog } from '../admin/level-log.ts';
-import { readConfig } from '../config.ts';
-import { withoutRedirection } from '../original-destination/original-destination.ts';
+import { readConfig } from '../config/config.ts';
+import { withoutRedirection } from '../dataplane/original-destination/original-destination.ts';
 import { shutdownTimes } from '../process/shutdown.ts';
 import { Sidecar } from '../process/sidecar.ts';
 import type { ListenOptions, SidecarOptions } from '../process/sidecar.ts';

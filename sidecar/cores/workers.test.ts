@@ -1,5 +1,5 @@
-import { FakeClock } from '#kube/clock.fake.ts';
-import { FakeLog } from '#kube/log.fake.ts';
+import { FakeClock } from '#base/testing/clock.fake.ts';
+import { FakeLog } from '#base/testing/log.fake.ts';
 
 import { missingOfAll } from './missing.ts';
 import type { ToWorker } from './messages.ts';

@@ -1,7 +1,7 @@
-import type { Clock, Timer } from '#kube/clock.ts';
-import type { Logger } from '#kube/log.ts';
+import type { Clock, Timer } from '#base/clock.ts';
+import type { Logger } from '#base/log.ts';
 
-import type { SidecarLogLevel } from '../config.ts';
+import type { SidecarLogLevel } from '../config/config.ts';
 import type { ShutdownTimes } from '../process/shutdown.ts';
 import { Asker } from './asker.ts';
 import type { FamilyData } from './family-data.ts';

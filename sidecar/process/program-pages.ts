@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 
-import { loadLibc } from './libc.ts';
+import { loadLibc } from '../dataplane/original-destination/libc.ts';
 
 /** madvise(2): the pages are not needed soon; from a file, they are read again when they are. */
 const MADV_DONTNEED = 4;

@@ -1,12 +1,12 @@
-import type { Catalog } from '../catalog/catalog.ts';
-import type { EndpointPool } from '../catalog/endpoint-pool.ts';
-import type { MemoryBudget } from '../memory/memory-budget.ts';
-import type { IdentityManager } from '../identity/identity-manager.ts';
-import type { PolicyWatch } from '../policy/policy-watch.ts';
+import type { Catalog } from '../sources/catalog/catalog.ts';
+import type { EndpointPool } from '../sources/catalog/endpoint-pool.ts';
+import type { MemoryBudget } from '../dataplane/memory/memory-budget.ts';
+import type { IdentityManager } from '../sources/identity/identity-manager.ts';
+import type { PolicyWatch } from '../sources/policy/policy-watch.ts';
 import type { Readiness } from '../admin/health-routes.ts';
 import type { Family } from '../admin/metrics/exposition.ts';
 import { byLabel, counter, gauge } from '../admin/metrics/instruments.ts';
-import type { Trust } from '../trust/trust.ts';
+import type { Trust } from '../sources/trust/trust.ts';
 
 export interface MetricSources {
   readonly startedAt: number;

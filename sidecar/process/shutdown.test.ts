@@ -1,7 +1,7 @@
-import { FakeClock } from '#kube/clock.fake.ts';
-import { FakeLog } from '#kube/log.fake.ts';
+import { FakeClock } from '#base/testing/clock.fake.ts';
+import { FakeLog } from '#base/testing/log.fake.ts';
 
-import type { DrainOptions } from '../connection/drain.ts';
+import type { DrainOptions } from '../dataplane/connection/drain.ts';
 import { shutDown, shutdownTimes } from './shutdown.ts';
 
 class FakeHalf {

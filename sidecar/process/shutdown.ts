@@ -1,7 +1,7 @@
-import type { Clock } from '#kube/clock.ts';
-import type { Logger } from '#kube/log.ts';
+import type { Clock } from '#base/clock.ts';
+import type { Logger } from '#base/log.ts';
 
-import type { DrainOptions } from '../connection/drain.ts';
+import type { DrainOptions } from '../dataplane/connection/drain.ts';
 
 /** One half of the data path, as far as ending it goes. */
 export interface Drainable {

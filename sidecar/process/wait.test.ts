@@ -1,7 +1,7 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
-import { systemClock } from '#kube/clock.ts';
+import { systemClock } from '#base/clock.ts';
 
 import { waitUntilReady } from './wait.ts';
 

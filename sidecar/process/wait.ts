@@ -1,7 +1,7 @@
 import { request } from 'node:http';
 
 import { PORTS } from '#core/constants.ts';
-import type { Clock } from '#kube/clock.ts';
+import type { Clock } from '#base/clock.ts';
 
 export interface WaitOptions {
   readonly clock: Clock;

@@ -1,20 +1,20 @@
-import { FakeLog } from '#kube/log.fake.ts';
-import { systemClock } from '#kube/clock.ts';
-import { TestPki } from '#pki/test-pki.fake.ts';
+import { FakeLog } from '#base/testing/log.fake.ts';
+import { systemClock } from '#base/clock.ts';
+import { TestPki } from '#pki/testing/test-pki.fake.ts';
 import type { Svid } from '#pki/svid.ts';
 
-import { DEFAULT_SETTINGS } from '../connection/settings.ts';
-import type { DataPlaneSettings } from '../connection/settings.ts';
-import { AppDialer } from '../inbound/app-dialer.ts';
-import { Inbound } from '../inbound/inbound.ts';
-import type { InboundDeps } from '../inbound/inbound.ts';
-import { MemoryBudget } from '../memory/memory-budget.ts';
-import { FakeOriginalDestination } from '../original-destination/original-destination.fake.ts';
-import { Outbound } from '../outbound/outbound.ts';
-import { TunnelTransport } from '../tunnel/tunnel-transport.ts';
+import { DEFAULT_SETTINGS } from '../dataplane/interfaces/settings.ts';
+import type { DataPlaneSettings } from '../dataplane/interfaces/settings.ts';
+import { AppDialer } from '../dataplane/inbound/app-dialer.ts';
+import { Inbound } from '../dataplane/inbound/inbound.ts';
+import type { InboundDeps } from '../dataplane/inbound/inbound.ts';
+import { MemoryBudget } from '../dataplane/memory/memory-budget.ts';
+import { FakeOriginalDestination } from '../dataplane/original-destination/original-destination.fake.ts';
+import { Outbound } from '../dataplane/outbound/outbound.ts';
+import { TunnelTransport } from '../dataplane/tunnel/tunnel-transport.ts';
 import { FakeApp, FakeClient } from './app.fake.ts';
-import { eventually } from './eventually.fake.ts';
-import { freePort } from '#kube/free-port.fake.ts';
+import { eventually } from '#base/testing/eventually.fake.ts';
+import { freePort } from '#base/testing/free-port.fake.ts';
 import { FakeMetrics } from './metrics.fake.ts';
 import { FakeIdentity, FakeOwnService, FakePolicy, FakeResolver, FakeTarget } from './sources.fake.ts';
 

@@ -1,4 +1,8 @@
-import type { ClosedConnection, ConnectionLabels, DataPlaneMetrics } from '../seams/data-plane-metrics.ts';
+import type {
+  ClosedConnection,
+  ConnectionLabels,
+  DataPlaneMetrics,
+} from '../dataplane/interfaces/data-plane-metrics.ts';
 
 /** Keeps everything that was counted. */
 export class FakeMetrics implements DataPlaneMetrics {

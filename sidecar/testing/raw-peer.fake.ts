@@ -3,11 +3,11 @@ import type { Socket } from 'node:net';
 import { connect as tlsConnect } from 'node:tls';
 import type { ConnectionOptions, TLSSocket } from 'node:tls';
 
-import { wasReset } from '../connection/reset.ts';
-import { encodeFrame } from '../plain/frame.ts';
-import { ALPN_STREAM } from '../transport/alpn.ts';
+import { wasReset } from '../dataplane/bytes/reset.ts';
+import { encodeFrame } from '../dataplane/single-stream/frame.ts';
+import { ALPN_STREAM } from '../dataplane/transport/alpn.ts';
 import type { FakeMesh } from './data-plane.fake.ts';
-import { eventually } from './eventually.fake.ts';
+import { eventually } from '#base/testing/eventually.fake.ts';
 import type { Ending } from './app.fake.ts';
 
 /** A peer that speaks to an inbound listener by hand and may say anything. */

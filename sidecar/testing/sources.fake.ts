@@ -7,10 +7,10 @@ import type { ServiceIdentity, SpiffeId } from '#core/spiffe-id.ts';
 import type { Svid } from '#pki/svid.ts';
 import type { TrustBundle } from '#pki/trust-bundle.ts';
 
-import type { IdentitySnapshot, IdentitySource } from '../seams/identity-source.ts';
-import type { OwnService } from '../seams/own-service.ts';
-import type { PolicySource } from '../seams/policy-source.ts';
-import type { Endpoint, Resolution, Resolver, Target } from '../seams/resolver.ts';
+import type { IdentitySnapshot, IdentitySource } from '../dataplane/interfaces/identity-source.ts';
+import type { OwnService } from '../dataplane/interfaces/own-service.ts';
+import type { PolicySource } from '../dataplane/interfaces/policy-source.ts';
+import type { Endpoint, Resolution, Resolver, Target } from '../dataplane/interfaces/resolver.ts';
 
 /** Something that others listen to. */
 class Changing {

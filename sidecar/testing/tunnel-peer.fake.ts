@@ -1,11 +1,11 @@
 import type { ConnectionOptions } from 'node:tls';
 
-import { FRAME } from '../tunnel/protocol.ts';
-import { farewellIn, frameBytes, framesIn, helloBytes, openBytes } from '../tunnel/frames.fake.ts';
-import type { Frame } from '../tunnel/frames.fake.ts';
-import { ALPN_TUNNEL } from '../transport/alpn.ts';
+import { FRAME } from '../dataplane/tunnel/protocol.ts';
+import { farewellIn, frameBytes, framesIn, helloBytes, openBytes } from '../dataplane/tunnel/frames.fake.ts';
+import type { Frame } from '../dataplane/tunnel/frames.fake.ts';
+import { ALPN_TUNNEL } from '../dataplane/transport/alpn.ts';
 import type { FakeMesh } from './data-plane.fake.ts';
-import { eventually } from './eventually.fake.ts';
+import { eventually } from '#base/testing/eventually.fake.ts';
 import { RawPeer } from './raw-peer.fake.ts';
 
 /** A peer with a good certificate that chose `mesh/1` and then says whatever a test likes. */

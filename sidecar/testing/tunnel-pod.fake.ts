@@ -1,13 +1,13 @@
 import { createServer } from 'node:tls';
 import type { TLSSocket } from 'node:tls';
 
-import { ALPN_TUNNEL } from '../transport/alpn.ts';
-import { farewellIn, framesIn, helloBytes } from '../tunnel/frames.fake.ts';
-import type { Frame } from '../tunnel/frames.fake.ts';
-import { FRAME } from '../tunnel/protocol.ts';
+import { ALPN_TUNNEL } from '../dataplane/transport/alpn.ts';
+import { farewellIn, framesIn, helloBytes } from '../dataplane/tunnel/frames.fake.ts';
+import type { Frame } from '../dataplane/tunnel/frames.fake.ts';
+import { FRAME } from '../dataplane/tunnel/protocol.ts';
 import { DB } from './data-plane.fake.ts';
 import type { FakeMesh } from './data-plane.fake.ts';
-import { eventually } from './eventually.fake.ts';
+import { eventually } from '#base/testing/eventually.fake.ts';
 
 /** One tunnel that somebody opened to a {@link TunnelPod}. */
 export class PodTunnel {

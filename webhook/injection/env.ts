@@ -26,7 +26,7 @@ export interface SidecarEnvInput {
   readonly cores: number;
 }
 
-/** What the sidecar is told (sidecar/config.ts reads it). Pod facts come by the downward API: names are not known yet. */
+/** What the sidecar is told (sidecar/config/config.ts reads it). Pod facts come by the downward API: names are not known yet. */
 export function sidecarEnv(input: SidecarEnvInput, context: InjectionContext): readonly EnvVar[] {
   const { pod, service, annotations, probes, probeSeed, memoryLimit, cores } = input;
   const flags = nodeOptions(memoryLimit, cores);

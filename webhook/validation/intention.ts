@@ -2,7 +2,7 @@ import { intentionFaults } from '#core/model/intention-faults.ts';
 import { intentionWarnings } from '#core/model/intention-warnings.ts';
 import type { IntentionSpec } from '#core/model/intention.ts';
 import type { UncheckedObject } from './object.ts';
-import type { CheckContext, Finding } from './validate.ts';
+import type { CheckContext, Finding } from './finding.ts';
 
 /** Checks an Intention. It is refused for what is wrong with itself alone; what depends on others or on the time is a warning. */
 export function checkIntention(

@@ -1,6 +1,6 @@
 import { meshConfigFaults, meshConfigWarnings } from '#core/model/mesh-config-faults.ts';
 import type { UncheckedObject } from './object.ts';
-import type { Finding } from './validate.ts';
+import type { Finding } from './finding.ts';
 
 /** Checks the MeshConfig, and that a change of it keeps what identities are made of. */
 export function checkMeshConfig(config: UncheckedObject, old: UncheckedObject | undefined): Finding {

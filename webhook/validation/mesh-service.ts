@@ -1,7 +1,7 @@
 import { meshServiceFaults, meshServiceWarnings } from '#core/model/mesh-service-faults.ts';
 import type { MeshService } from '#core/model/mesh-service.ts';
 import type { UncheckedObject } from './object.ts';
-import type { CheckContext, Finding } from './validate.ts';
+import type { CheckContext, Finding } from './finding.ts';
 
 /** Checks a MeshService against itself and the other services of its namespace. */
 export function checkMeshService(

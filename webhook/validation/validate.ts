@@ -1,9 +1,7 @@
 import { API_GROUP } from '#core/constants.ts';
-import type { Fault } from '#core/fault.ts';
 import { faultsText } from '#core/fault.ts';
-import type { MeshService } from '#core/model/mesh-service.ts';
-import type { RawIntention } from '#core/policy/rule.ts';
 import type { ClusterView } from '../cluster-view.ts';
+import type { CheckContext, Finding } from './finding.ts';
 import type { UncheckedObject } from './object.ts';
 import { checkIntention } from './intention.ts';
 import { checkMeshConfig } from './mesh-config.ts';
@@ -14,26 +12,6 @@ export interface ValidationContext {
   readonly meshNamespace: string;
   /** Milliseconds since the epoch. */
   readonly now: number;
-}
-
-/**
- * What a check may look at besides the object: the other objects of its namespace, and of no other. Who asks admission is not
- * authenticated, and who writes one object need not be allowed to read those of other namespaces.
- */
-export interface CheckContext {
-  readonly meshNamespace: string;
-  /** Undefined while the MeshConfig has not been read. */
-  readonly trustDomain: string | undefined;
-  /** Unix time, milliseconds. */
-  readonly now: number;
-  readonly intentions: () => readonly RawIntention[];
-  readonly meshServices: () => readonly MeshService[];
-}
-
-/** What a check of one kind of resource finds. */
-export interface Finding {
-  readonly faults: readonly Fault[];
-  readonly warnings: readonly string[];
 }
 
 export type Validation =

@@ -1,4 +1,4 @@
-import { TestPki } from '#pki/test-pki.fake.ts';
+import { TestPki } from '#pki/testing/test-pki.fake.ts';
 
 /** One side's certificate: P-256, 24 hours, with its SPIFFE ID and `localhost` as names. */
 export interface Side {

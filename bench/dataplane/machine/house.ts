@@ -6,7 +6,7 @@ import { promisify } from 'node:util';
 
 import { cacheDir } from '../../../e2e/cluster/paths.ts';
 import type { PeerCertificates } from './certificates.ts';
-import { Debian } from './debian.ts';
+import { Debian } from '#base/testing/debian.ts';
 import { Processes } from './processes.ts';
 
 const ROOT = join(import.meta.dirname, '../../..');

@@ -2,11 +2,11 @@
  * One sidecar as it ships, composed as `sidecar/main.ts` does, but on ports of the benchmark's choosing: many run on one
  * machine here. Everything else it reads from the environment as always.
  */
-import { KubeClient } from '#kube/client.ts';
-import { systemClock } from '#kube/clock.ts';
+import { KubeClient } from '#kube/client/client.ts';
+import { systemClock } from '#base/clock.ts';
 import { LevelLog } from '#sidecar/admin/level-log.ts';
-import { readConfig } from '#sidecar/config.ts';
-import { withoutRedirection } from '#sidecar/original-destination/original-destination.ts';
+import { readConfig } from '#sidecar/config/config.ts';
+import { withoutRedirection } from '#sidecar/dataplane/original-destination/original-destination.ts';
 import { releaseProgramPages } from '#sidecar/process/program-pages.ts';
 import { Sidecar } from '#sidecar/process/sidecar.ts';
 

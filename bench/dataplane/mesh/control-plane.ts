@@ -1,12 +1,12 @@
 import { namespaceName, serviceName } from '#core/names.ts';
-import { FakeApiServer } from '#kube/fake-api.fake.ts';
-import { selfSignedPair } from '#kube/serving-cert.fake.ts';
+import { FakeApiServer } from '#kube/testing/fake-api.fake.ts';
+import { selfSignedPair } from '#base/testing/serving-cert.fake.ts';
 import { CATALOG_ENTRIES, INTENTIONS, MESH_CONFIGS } from '#kube/types.ts';
-import { TestPki } from '#pki/test-pki.fake.ts';
-import { entry } from '#sidecar/catalog/objects.fake.ts';
-import { SLICES } from '#sidecar/catalog/slice.ts';
-import { FakeOperator } from '#sidecar/identity/fake-operator.fake.ts';
-import { meshConfigOf } from '#sidecar/trust/trust.fake.ts';
+import { TestPki } from '#pki/testing/test-pki.fake.ts';
+import { entry } from '#sidecar/sources/catalog/objects.fake.ts';
+import { SLICES } from '#sidecar/sources/catalog/slice.ts';
+import { FakeOperator } from '#sidecar/sources/identity/fake-operator.fake.ts';
+import { meshConfigOf } from '#sidecar/sources/trust/trust.fake.ts';
 
 /** The API server and the operator of two sidecars, `shop/web` and `shop/db`; web may reach db, and nothing else is allowed. */
 export class ControlPlane {

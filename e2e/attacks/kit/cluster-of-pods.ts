@@ -1,5 +1,5 @@
-import { FakeApiServer } from '#kube/fake-api.fake.ts';
-import { selfSignedPair } from '#kube/serving-cert.fake.ts';
+import { FakeApiServer } from '#kube/testing/fake-api.fake.ts';
+import { selfSignedPair } from '#base/testing/serving-cert.fake.ts';
 import { MESH_SERVICES, NAMESPACES, PODS } from '#kube/types.ts';
 import type { Pod } from '#kube/types.ts';
 import { patched } from '#webhook/injection/apply.fake.ts';

@@ -6,7 +6,7 @@ import { connect } from 'node:net';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import { freePort } from '#kube/free-port.fake.ts';
+import { freePort } from '#base/testing/free-port.fake.ts';
 import { MESH_CONFIGS, MUTATING_WEBHOOKS, VALIDATING_WEBHOOKS } from '#kube/types.ts';
 
 import { ClusterOfPods } from './cluster-of-pods.ts';

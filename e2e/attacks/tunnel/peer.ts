@@ -1,9 +1,15 @@
 import { connect } from 'node:tls';
 import type { TLSSocket } from 'node:tls';
 
-import { frameBytes, framesIn, helloBytes, numberBytes, openBytes } from '#sidecar/tunnel/frames.fake.ts';
-import type { Frame } from '#sidecar/tunnel/frames.fake.ts';
-import { FRAME } from '#sidecar/tunnel/protocol.ts';
+import {
+  frameBytes,
+  framesIn,
+  helloBytes,
+  numberBytes,
+  openBytes,
+} from '#sidecar/dataplane/tunnel/frames.fake.ts';
+import type { Frame } from '#sidecar/dataplane/tunnel/frames.fake.ts';
+import { FRAME } from '#sidecar/dataplane/tunnel/protocol.ts';
 
 /** Where a hostile peer connects, and as whom. */
 export interface Target {

@@ -4,7 +4,7 @@ import * as z from 'zod';
 
 import { quoted } from '#core/fault.ts';
 import type { StepCaSettings } from '#core/model/ca-providers.ts';
-import type { Clock } from '#kube/clock.ts';
+import type { Clock } from '#base/clock.ts';
 import { certificatesPem, readCertificates } from '#pki/pem.ts';
 
 import { HttpsClient } from '../https-client.ts';

@@ -1,8 +1,8 @@
 import type { StepCaSettings } from '#core/model/ca-providers.ts';
-import { systemClock } from '#kube/clock.ts';
-import { FakeLog } from '#kube/log.fake.ts';
+import { systemClock } from '#base/clock.ts';
+import { FakeLog } from '#base/testing/log.fake.ts';
 import { generateKeys, privateKeyPem, readPrivateKey } from '#pki/keys.ts';
-import { TestPki } from '#pki/test-pki.fake.ts';
+import { TestPki } from '#pki/testing/test-pki.fake.ts';
 
 import { Credentials } from '../credentials.ts';
 import { docsBlocks } from '../docs.fake.ts';

@@ -1,7 +1,7 @@
 import type { StepCaSettings } from '#core/model/ca-providers.ts';
 import type { TrustDomain } from '#core/spiffe-id.ts';
-import type { Clock } from '#kube/clock.ts';
-import type { Logger } from '#kube/log.ts';
+import type { Clock } from '#base/clock.ts';
+import type { Logger } from '#base/log.ts';
 import { createCsr } from '#pki/csr.ts';
 import { generateKeys, spkiDer } from '#pki/keys.ts';
 import { readCertificates } from '#pki/pem.ts';

@@ -2,9 +2,9 @@ import { createPublicKey } from 'node:crypto';
 import { join } from 'node:path';
 
 import type { StepCaSettings } from '#core/model/ca-providers.ts';
-import { freePort } from '#kube/free-port.fake.ts';
+import { freePort } from '#base/testing/free-port.fake.ts';
 import { generateKeys, privateKeyPem } from '#pki/keys.ts';
-import { OpenSsl } from '#pki/openssl.fake.ts';
+import { OpenSsl } from '#pki/testing/openssl.fake.ts';
 
 import { programPath, STEP_CA } from '../go-programs.fake.ts';
 import { ServerProcess } from '../server-process.fake.ts';

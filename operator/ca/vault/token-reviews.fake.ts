@@ -7,7 +7,7 @@ import { json } from 'node:stream/consumers';
 
 import { generateKeys } from '#pki/keys.ts';
 import type { KeyPair } from '#pki/keys.ts';
-import { TestPki } from '#pki/test-pki.fake.ts';
+import { TestPki } from '#pki/testing/test-pki.fake.ts';
 
 /** An API server that knows whose tokens are whose, and nothing else. */
 export class FakeTokenReviews {

@@ -2,7 +2,7 @@ import * as z from 'zod';
 
 import { quoted } from '#core/fault.ts';
 import type { VaultSettings } from '#core/model/ca-providers.ts';
-import type { Clock } from '#kube/clock.ts';
+import type { Clock } from '#base/clock.ts';
 
 import { HttpsClient } from '../https-client.ts';
 import type { HttpsRequest } from '../https-client.ts';

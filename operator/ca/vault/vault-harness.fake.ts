@@ -1,7 +1,7 @@
 import type { VaultSettings } from '#core/model/ca-providers.ts';
-import type { Clock } from '#kube/clock.ts';
-import { systemClock } from '#kube/clock.ts';
-import { FakeLog } from '#kube/log.fake.ts';
+import type { Clock } from '#base/clock.ts';
+import { systemClock } from '#base/clock.ts';
+import { FakeLog } from '#base/testing/log.fake.ts';
 
 import { Credentials } from '../credentials.ts';
 import { SERVING_NAMES, TRUST_DOMAIN } from '../provider-conformance.fake.ts';

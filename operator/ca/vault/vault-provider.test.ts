@@ -2,10 +2,10 @@ import { X509Certificate } from 'node:crypto';
 
 import { jest } from '@jest/globals';
 
-import { FakeClock } from '#kube/clock.fake.ts';
-import { systemClock } from '#kube/clock.ts';
+import { FakeClock } from '#base/testing/clock.fake.ts';
+import { systemClock } from '#base/clock.ts';
 import { readCertificates } from '#pki/pem.ts';
-import { TestPki } from '#pki/test-pki.fake.ts';
+import { TestPki } from '#pki/testing/test-pki.fake.ts';
 
 import { docsBlocks } from '../docs.fake.ts';
 import { skipReason, VAULT } from '../go-programs.fake.ts';

@@ -2,8 +2,8 @@ import * as z from 'zod';
 
 import type { VaultSettings } from '#core/model/ca-providers.ts';
 import type { TrustDomain } from '#core/spiffe-id.ts';
-import type { Clock, Timer } from '#kube/clock.ts';
-import type { Logger } from '#kube/log.ts';
+import type { Clock, Timer } from '#base/clock.ts';
+import type { Logger } from '#base/log.ts';
 import { certificatesPem, readCertificates } from '#pki/pem.ts';
 import { leafCommonName } from '#pki/profile.ts';
 

@@ -1,6 +1,6 @@
 import type { VaultSettings } from '#core/model/ca-providers.ts';
-import { systemClock } from '#kube/clock.ts';
-import { TestPki } from '#pki/test-pki.fake.ts';
+import { systemClock } from '#base/clock.ts';
+import { TestPki } from '#pki/testing/test-pki.fake.ts';
 
 import { programPath, VAULT } from '../go-programs.fake.ts';
 import { ServerProcess } from '../server-process.fake.ts';

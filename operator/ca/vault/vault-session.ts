@@ -1,8 +1,8 @@
 import * as z from 'zod';
 
 import type { VaultSettings } from '#core/model/ca-providers.ts';
-import type { Clock, Timer } from '#kube/clock.ts';
-import type { Logger } from '#kube/log.ts';
+import type { Clock, Timer } from '#base/clock.ts';
+import type { Logger } from '#base/log.ts';
 
 import type { Credentials } from '../credentials.ts';
 import { CaStateError } from '../provider.ts';

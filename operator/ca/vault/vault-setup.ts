@@ -2,8 +2,8 @@ import * as z from 'zod';
 
 import type { VaultSettings } from '#core/model/ca-providers.ts';
 import type { TrustDomain } from '#core/spiffe-id.ts';
-import type { Clock } from '#kube/clock.ts';
-import type { Logger } from '#kube/log.ts';
+import type { Clock } from '#base/clock.ts';
+import type { Logger } from '#base/log.ts';
 import { BACKDATE_MS, ROOT_LIFE_MS } from '#pki/profile.ts';
 import { certificatesPem } from '#pki/pem.ts';
 import { validity } from '#pki/svid.ts';

@@ -1,8 +1,8 @@
-import { Refused } from '#kube/fake-api.fake.ts';
+import { Refused } from '#kube/testing/fake-api.fake.ts';
 import { CLUSTER_ROLE_BINDINGS, ROLE_BINDINGS } from '#kube/types.ts';
 import type { ClusterRoleBinding, Namespace, Pod, RoleBinding } from '#kube/types.ts';
 
-import { FakeCache } from '../../cache.fake.ts';
+import { FakeCache } from '../../control-loop/cache.fake.ts';
 import { ControllerWorld, RULES, pod } from '../controllers.fake.ts';
 import { AccessController } from './controller.ts';
 

@@ -2,27 +2,21 @@ import { LABELS, MANAGED_BY_VALUE } from '#core/constants.ts';
 import { objectKey } from '#core/resource.ts';
 import type { OwnerReference } from '#core/resource.ts';
 import type { KubeApi, ObjectName, ResourceType } from '#kube/api.ts';
-import type { Clock } from '#kube/clock.ts';
+import type { Clock } from '#base/clock.ts';
 import { isAlreadyExists, isConflict, isNotFound } from '#kube/errors.ts';
-import type { Logger } from '#kube/log.ts';
+import type { Logger } from '#base/log.ts';
 import { CLUSTER_ROLE_BINDINGS, ROLE_BINDINGS } from '#kube/types.ts';
 import type { ClusterRoleBinding, Namespace, Pod, RoleBinding } from '#kube/types.ts';
-import type { Requeue } from '#kube/work-queue.ts';
+import type { Requeue } from '#kube/control/work-queue.ts';
 
-import type { ObjectCache } from '../../cache.ts';
-import type { ControllerDuty } from '../../controller.ts';
-import { holds } from '../../matches.ts';
-import type { OperatorMetrics } from '../../metrics.ts';
+import { ACCESS_NAME } from '../../config/names.ts';
+import type { ObjectCache } from '../../control-loop/cache.ts';
+import type { ControllerDuty } from '../../control-loop/controller.ts';
+import { holds } from '../../control-loop/matches.ts';
+import type { OperatorMetrics } from '../../metrics/metrics.ts';
 import type { MemberRules } from '../../resources/member.ts';
 import { isBecauseTerminating, isTerminating } from '../../resources/namespace.ts';
-import {
-  ACCESS_NAME,
-  CATALOG_ROLE,
-  accountsOf,
-  localSubjects,
-  roleBinding,
-  sharedSubjects,
-} from './decide.ts';
+import { CATALOG_ROLE, accountsOf, localSubjects, roleBinding, sharedSubjects } from './decide.ts';
 import type { AccountSubject, Subjects } from './decide.ts';
 
 export interface AccessControllerParts {

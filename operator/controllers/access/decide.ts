@@ -2,15 +2,11 @@ import { LABELS, MANAGED_BY_VALUE } from '#core/constants.ts';
 import type { OwnerReference } from '#core/resource.ts';
 import type { Pod, RoleBinding } from '#kube/types.ts';
 
+import { ACCESS_NAME } from '../../config/names.ts';
 import { memberOf } from '../../resources/member.ts';
 import type { MemberRules } from '../../resources/member.ts';
 import { podServiceAccount } from '../../resources/pod.ts';
 
-/**
- * Name of every binding of sidecars, so that the operator's right to change bindings can be limited to it (decision 0030): a RoleBinding
- * in each namespace with injected pods, another in the mesh's namespace, and one ClusterRoleBinding.
- */
-export const ACCESS_NAME = 'mesh-sidecar';
 export const POLICY_ROLE = 'mesh-sidecar-policy';
 export const CATALOG_ROLE = 'mesh-sidecar-catalog';
 

@@ -1,4 +1,4 @@
-import { Refused } from '#kube/fake-api.fake.ts';
+import { Refused } from '#kube/testing/fake-api.fake.ts';
 import { SECRETS } from '#kube/types.ts';
 import { caKeyType, generateAuthorityKeys, privateKeyPem } from '#pki/keys.ts';
 import { readCertificates } from '#pki/pem.ts';

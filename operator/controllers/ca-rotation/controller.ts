@@ -2,19 +2,19 @@ import { MESH_CONFIG_NAME } from '#core/constants.ts';
 import { caSettings, sameAuthority } from '#core/model/ca-settings.ts';
 import type { MeshConfig } from '#core/model/mesh-config.ts';
 import type { KubeApi } from '#kube/api.ts';
-import type { Clock } from '#kube/clock.ts';
+import type { Clock } from '#base/clock.ts';
 import { isConflict } from '#kube/errors.ts';
-import type { Logger } from '#kube/log.ts';
-import { rfc3339 } from '#kube/times.ts';
+import type { Logger } from '#base/log.ts';
+import { rfc3339 } from '#base/times.ts';
 import { MESH_CONFIGS } from '#kube/types.ts';
-import type { Requeue } from '#kube/work-queue.ts';
+import type { Requeue } from '#kube/control/work-queue.ts';
 
 import { rootStatus } from '../../ca/authority.ts';
 import type { Authority } from '../../ca/authority.ts';
 import type { NextRoot, RootSuccession } from '../../ca/succession.ts';
-import type { ObjectCache } from '../../cache.ts';
-import type { ControllerDuty } from '../../controller.ts';
-import type { Events } from '../../events.ts';
+import type { ObjectCache } from '../../control-loop/cache.ts';
+import type { ControllerDuty } from '../../control-loop/controller.ts';
+import type { Events } from '../../control-loop/events.ts';
 import {
   abandoned,
   activeRoots,

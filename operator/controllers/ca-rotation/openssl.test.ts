@@ -1,4 +1,4 @@
-import { OpenSsl } from '#pki/openssl.fake.ts';
+import { OpenSsl } from '#pki/testing/openssl.fake.ts';
 
 import { BUILTIN, elsewhereAt, worldWithElsewhere } from './elsewhere.fake.ts';
 import type { RotationWorld } from './rotation-world.fake.ts';

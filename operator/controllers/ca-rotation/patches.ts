@@ -7,10 +7,10 @@ import type {
   RotationStatus,
 } from '#core/model/mesh-config.ts';
 import { MESH_DEFAULTS } from '#core/model/mesh-settings.ts';
-import { rfc3339, rfc3339Up } from '#kube/times.ts';
+import { rfc3339, rfc3339Up } from '#base/times.ts';
 
 import type { NextRoot } from '../../ca/succession.ts';
-import type { StatusPatch } from '../../status-writer.ts';
+import type { StatusPatch } from '../../control-loop/status-writer.ts';
 import { SHORTEST_DRAIN_MS, drainedAt, fingerprint, leavesAfter, publishedFor } from './plan.ts';
 import type { RotationStep } from './plan.ts';
 

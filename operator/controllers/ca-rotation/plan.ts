@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { authorityKey, sameAuthority } from '#core/model/ca-settings.ts';
 import type { AuthorityChoice, CaSettings, RotationRequest } from '#core/model/ca-settings.ts';
 import type { MeshConfigStatus, RotationReason } from '#core/model/mesh-config.ts';
-import { rfc3339Up } from '#kube/times.ts';
+import { rfc3339Up } from '#base/times.ts';
 
 import type { ActiveRoot } from '../../ca/authority.ts';
 

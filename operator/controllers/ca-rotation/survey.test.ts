@@ -1,7 +1,7 @@
 import { LABELS } from '#core/constants.ts';
 import type { Pod } from '#kube/types.ts';
 
-import { FakeCache } from '../../cache.fake.ts';
+import { FakeCache } from '../../control-loop/cache.fake.ts';
 import { memberSpec, registrationSpec } from '../../resources/member.fake.ts';
 import { RULES, SCOPE } from '../controllers.fake.ts';
 import { Survey, hindrance } from './survey.ts';

@@ -5,8 +5,8 @@ import { serviceSpiffeId } from '#core/spiffe-id.ts';
 import type { IdentityScope } from '#core/spiffe-id.ts';
 import type { Pod } from '#kube/types.ts';
 
-import type { ObjectCache } from '../../cache.ts';
-import type { ControlTarget } from '../../control/control-client.ts';
+import type { ObjectCache } from '../../control-loop/cache.ts';
+import type { ControlTarget } from '../../sidecar-commands/control-client.ts';
 import { memberOf } from '../../resources/member.ts';
 import type { MemberRules } from '../../resources/member.ts';
 import { sidecarPort } from '../../resources/pod.ts';

@@ -1,7 +1,7 @@
 import { objectKey } from '#core/resource.ts';
 import type { Pod } from '#kube/types.ts';
 
-import type { Change, ObjectCache } from '../../cache.ts';
+import type { Change, ObjectCache } from '../../control-loop/cache.ts';
 import { isInstance, isRegistration, podAddresses, sidecarPort } from '../../resources/pod.ts';
 
 /**

@@ -4,8 +4,8 @@ import { endpointSlices } from '#kube/endpoint-slices.ts';
 import { CATALOG_ENTRIES } from '#kube/types.ts';
 import type { Pod, Service } from '#kube/types.ts';
 
-import { FakeCache } from '../../cache.fake.ts';
-import type { Controller } from '../../controller.ts';
+import { FakeCache } from '../../control-loop/cache.fake.ts';
+import type { Controller } from '../../control-loop/controller.ts';
 import { ControllerWorld, RULES } from '../controllers.fake.ts';
 import { kubeService, meshPod, meshServiceOf } from './catalog-objects.fake.ts';
 import { CatalogController } from './controller.ts';

@@ -1,6 +1,6 @@
 import type { Service } from '#kube/types.ts';
 
-import type { Occurrence } from '../../events.ts';
+import type { Occurrence } from '../../control-loop/events.ts';
 import type { Reach } from './decide.ts';
 import type { ReachChange } from './reaches.ts';
 

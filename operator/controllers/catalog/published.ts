@@ -1,6 +1,6 @@
 import type { CatalogEntry, CatalogEntrySpec } from '#core/model/catalog-entry.ts';
 
-import type { Change, ObjectCache } from '../../cache.ts';
+import type { Change, ObjectCache } from '../../control-loop/cache.ts';
 
 /** The entries that are published, by the namespace of their services; they themselves are all in the mesh's namespace. */
 export class PublishedEntries {

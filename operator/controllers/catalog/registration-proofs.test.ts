@@ -1,10 +1,10 @@
-import { FakeClock } from '#kube/clock.fake.ts';
-import { FakeLog } from '#kube/log.fake.ts';
+import { FakeClock } from '#base/testing/clock.fake.ts';
+import { FakeLog } from '#base/testing/log.fake.ts';
 import type { Pod } from '#kube/types.ts';
 
-import { FakeCache } from '../../cache.fake.ts';
-import type { ControlTarget } from '../../control/control-client.ts';
-import { FakeEvents } from '../../events.fake.ts';
+import { FakeCache } from '../../control-loop/cache.fake.ts';
+import type { ControlTarget } from '../../sidecar-commands/control-client.ts';
+import { FakeEvents } from '../../control-loop/events.fake.ts';
 import { SCOPE } from '../controllers.fake.ts';
 import { meshPod, registration } from './catalog-objects.fake.ts';
 import { RegistrationProofs } from './registration-proofs.ts';

@@ -1,14 +1,14 @@
 import { namespaceName, serviceName } from '#core/names.ts';
 import { serviceSpiffeId } from '#core/spiffe-id.ts';
 import type { IdentityScope } from '#core/spiffe-id.ts';
-import { Backoff } from '#kube/backoff.ts';
-import type { Clock, Timer } from '#kube/clock.ts';
-import type { Logger } from '#kube/log.ts';
+import { Backoff } from '#base/backoff.ts';
+import type { Clock, Timer } from '#base/clock.ts';
+import type { Logger } from '#base/log.ts';
 import type { Pod } from '#kube/types.ts';
 
-import type { ObjectCache } from '../../cache.ts';
-import type { ControlTarget } from '../../control/control-client.ts';
-import type { Events } from '../../events.ts';
+import type { ObjectCache } from '../../control-loop/cache.ts';
+import type { ControlTarget } from '../../sidecar-commands/control-client.ts';
+import type { Events } from '../../control-loop/events.ts';
 import { isRegistration, isTerminal, podAddresses, podService, sidecarPort } from '../../resources/pod.ts';
 
 export interface RegistrationProofsDeps {

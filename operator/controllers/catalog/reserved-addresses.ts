@@ -1,6 +1,6 @@
 import { canonicalAddress } from '#core/address.ts';
 import type { KubeApi } from '#kube/api.ts';
-import type { Clock } from '#kube/clock.ts';
+import type { Clock } from '#base/clock.ts';
 import { SERVICE_NAME_LABEL } from '#kube/endpoint-slices.ts';
 import type { EndpointSlice } from '#kube/endpoint-slices.ts';
 import type { ResourceType } from '#kube/api.ts';
@@ -8,7 +8,7 @@ import { isNotFound } from '#kube/errors.ts';
 import { NODES } from '#kube/types.ts';
 import type { Service } from '#kube/types.ts';
 
-import type { ObjectCache } from '../../cache.ts';
+import type { ObjectCache } from '../../control-loop/cache.ts';
 
 export interface ReservedAddressesDeps {
   readonly api: Pick<KubeApi, 'list'>;

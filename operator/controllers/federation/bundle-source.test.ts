@@ -4,11 +4,11 @@ import type { Server } from 'node:https';
 import type { AddressInfo } from 'node:net';
 
 import type { BundleEndpoint } from '#core/model/federation.ts';
-import { FakeClock } from '#kube/clock.fake.ts';
-import { systemClock } from '#kube/clock.ts';
-import { until } from '#kube/until.fake.ts';
+import { FakeClock } from '#base/testing/clock.fake.ts';
+import { systemClock } from '#base/clock.ts';
+import { until } from '#base/testing/until.fake.ts';
 import { readCertificates } from '#pki/pem.ts';
-import { TestPki } from '#pki/test-pki.fake.ts';
+import { TestPki } from '#pki/testing/test-pki.fake.ts';
 
 import { httpsBundleSource } from './bundle-source.ts';
 

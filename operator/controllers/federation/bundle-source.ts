@@ -6,8 +6,8 @@ import type { RequestOptions } from 'node:https';
 import { quoted } from '#core/fault.ts';
 import type { BundleEndpoint } from '#core/model/federation.ts';
 import { MAX_BUNDLE_LENGTH } from '#core/spiffe-bundle.ts';
-import type { Clock } from '#kube/clock.ts';
-import { Deadline } from '#kube/deadline.ts';
+import type { Clock } from '#base/clock.ts';
+import { Deadline } from '#base/deadline.ts';
 import { peerSpiffeId } from '#pki/peer.ts';
 
 /** Fetches the text of a bundle; fakes hand one out. */

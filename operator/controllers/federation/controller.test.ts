@@ -2,10 +2,10 @@ import type { MeshConfig, MeshConfigSpec } from '#core/model/mesh-config.ts';
 import { MESH_CONFIGS } from '#kube/types.ts';
 import { readCertificates } from '#pki/pem.ts';
 import { writeSpiffeBundle } from '#pki/spiffe-bundle.ts';
-import { TestPki } from '#pki/test-pki.fake.ts';
+import { TestPki } from '#pki/testing/test-pki.fake.ts';
 
-import { FakeCache } from '../../cache.fake.ts';
-import type { Controller } from '../../controller.ts';
+import { FakeCache } from '../../control-loop/cache.fake.ts';
+import type { Controller } from '../../control-loop/controller.ts';
 import { ControllerWorld, SCOPE } from '../controllers.fake.ts';
 import { FederationController } from './controller.ts';
 

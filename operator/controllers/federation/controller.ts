@@ -3,24 +3,25 @@ import type { FederationStatus } from '#core/model/federation.ts';
 import type { MeshConfig, MeshConfigStatus } from '#core/model/mesh-config.ts';
 import type { IdentityScope } from '#core/spiffe-id.ts';
 import type { KubeApi } from '#kube/api.ts';
-import type { Clock } from '#kube/clock.ts';
+import type { Clock } from '#base/clock.ts';
 import { isConflict, isNotFound } from '#kube/errors.ts';
-import type { Logger } from '#kube/log.ts';
+import type { Logger } from '#base/log.ts';
 import { MESH_CONFIGS } from '#kube/types.ts';
-import type { Requeue } from '#kube/work-queue.ts';
+import type { Requeue } from '#kube/control/work-queue.ts';
 import { readCertificates } from '#pki/pem.ts';
 import { readSpiffeBundle } from '#pki/spiffe-bundle.ts';
 
-import type { ObjectCache } from '../../cache.ts';
-import { mergeConditions } from '../../conditions.ts';
-import type { ControllerDuty } from '../../controller.ts';
-import type { Events } from '../../events.ts';
-import { same } from '../../matches.ts';
-import type { OperatorMetrics } from '../../metrics.ts';
+import type { ObjectCache } from '../../control-loop/cache.ts';
+import { mergeConditions } from '../../control-loop/conditions.ts';
+import type { ControllerDuty } from '../../control-loop/controller.ts';
+import type { Events } from '../../control-loop/events.ts';
+import { same } from '../../control-loop/matches.ts';
+import type { OperatorMetrics } from '../../metrics/metrics.ts';
 import type { BundleSource } from './bundle-source.ts';
 import { endpointAuthorities, fetchedDomains, foreignDomains } from './foreign.ts';
 import type { Foreign } from './foreign.ts';
-import { MISSES_TO_TELL, federationCondition, latest, ownBundle, refreshMs, retryMs, take } from './plan.ts';
+import { ownBundle } from '../../federation/own-bundle.ts';
+import { MISSES_TO_TELL, federationCondition, latest, refreshMs, retryMs, take } from './plan.ts';
 import type { Taken } from './plan.ts';
 
 export interface FederationControllerParts {

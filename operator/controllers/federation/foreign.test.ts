@@ -1,5 +1,5 @@
 import type { MeshConfig } from '#core/model/mesh-config.ts';
-import { TestPki } from '#pki/test-pki.fake.ts';
+import { TestPki } from '#pki/testing/test-pki.fake.ts';
 
 import { endpointAuthorities, foreignDomains } from './foreign.ts';
 

@@ -1,8 +1,9 @@
 import type { FederationStatus } from '#core/model/federation.ts';
 import { readCertificates } from '#pki/pem.ts';
-import { TestPki } from '#pki/test-pki.fake.ts';
+import { TestPki } from '#pki/testing/test-pki.fake.ts';
 
-import { endpointId, federationCondition, latest, ownBundle, refreshMs, retryMs, take } from './plan.ts';
+import { ownBundle } from '../../federation/own-bundle.ts';
+import { endpointId, federationCondition, latest, refreshMs, retryMs, take } from './plan.ts';
 
 const NOW = Date.UTC(2026, 0, 1);
 const AT = { trustDomain: 'partner.example', source: 'endpoint-1', now: NOW };

@@ -1,13 +1,11 @@
-import { createHash } from 'node:crypto';
-
-import type { BundleEndpoint, FederationStatus, OwnBundleStatus } from '#core/model/federation.ts';
-import type { RootStatus } from '#core/model/mesh-config.ts';
-import { rfc3339 } from '#kube/times.ts';
+import type { BundleEndpoint, FederationStatus } from '#core/model/federation.ts';
+import { rfc3339 } from '#base/times.ts';
 import { certificatesPem } from '#pki/pem.ts';
 import type { SpiffeBundle } from '#pki/spiffe-bundle.ts';
 
-import { isFalse, isTrue } from '../../conditions.ts';
-import type { ConditionState } from '../../conditions.ts';
+import { isFalse, isTrue } from '../../control-loop/conditions.ts';
+import type { ConditionState } from '../../control-loop/conditions.ts';
+import { fingerprint } from '../../federation/own-bundle.ts';
 
 /** What follows from what an endpoint answered. Pure. */
 
@@ -143,29 +141,4 @@ export function federationCondition(
   });
   if (faults.length > 0) return isFalse('FederationReady', 'Incomplete', faults.join('; '));
   return isTrue('FederationReady', 'Fetched', `the bundles of ${trustDomains.join(', ')} are known`);
-}
-
-/**
- * The number of our own bundle: one more whenever the roots are others. It begins with the time, in seconds, so that a mesh
- * that was set up again does not begin below where others have seen it.
- */
-export function ownBundle(
-  previous: OwnBundleStatus | undefined,
-  roots: readonly RootStatus[],
-  now: number,
-): OwnBundleStatus {
-  const id = fingerprint(rootIds(roots));
-  if (previous?.id === id) return previous;
-  return { id, sequence: previous ? previous.sequence + 1 : Math.floor(now / 1000) };
-}
-
-function rootIds(roots: readonly RootStatus[]): string {
-  return roots
-    .map(({ id }) => id)
-    .sort()
-    .join('\n');
-}
-
-function fingerprint(text: string): string {
-  return createHash('sha256').update(text).digest('hex').slice(0, 16);
 }

@@ -1,15 +1,15 @@
 import type { Intention } from '#core/model/intention.ts';
 import { trustDomain } from '#core/spiffe-id.ts';
-import { FakeClock } from '#kube/clock.fake.ts';
-import { FakeApiServer } from '#kube/fake-api.fake.ts';
-import { silentLog } from '#kube/log.ts';
+import { FakeClock } from '#base/testing/clock.fake.ts';
+import { FakeApiServer } from '#kube/testing/fake-api.fake.ts';
+import { silentLog } from '#base/log.ts';
 import { INTENTIONS } from '#kube/types.ts';
 
-import { FakeCache } from '../../cache.fake.ts';
-import { Controller } from '../../controller.ts';
-import { FakeEvents } from '../../events.fake.ts';
-import { createMetrics } from '../../metrics.ts';
-import { StatusWriter } from '../../status-writer.ts';
+import { FakeCache } from '../../control-loop/cache.fake.ts';
+import { Controller } from '../../control-loop/controller.ts';
+import { FakeEvents } from '../../control-loop/events.fake.ts';
+import { createMetrics } from '../../metrics/metrics.ts';
+import { StatusWriter } from '../../control-loop/status-writer.ts';
 import { IntentionController } from './controller.ts';
 
 describe('the intention controller', () => {

@@ -1,9 +1,9 @@
 import { hasExpired, rulesConflict } from '#core/policy/conflict.ts';
 import type { Rule } from '#core/policy/rule.ts';
-import { rfc3339 } from '#kube/times.ts';
+import { rfc3339 } from '#base/times.ts';
 
-import { isFalse, isTrue } from '../../conditions.ts';
-import type { ConditionState } from '../../conditions.ts';
+import { isFalse, isTrue } from '../../control-loop/conditions.ts';
+import type { ConditionState } from '../../control-loop/conditions.ts';
 import { edgeOf } from './edge-index.ts';
 
 export interface IntentionSituation {

@@ -1,6 +1,6 @@
 import type { Pod } from '#kube/types.ts';
 
-import { FakeCache } from '../../cache.fake.ts';
+import { FakeCache } from '../../control-loop/cache.fake.ts';
 import { ControllerWorld, SCOPE, pod } from '../controllers.fake.ts';
 import { JobFinisherController } from './controller.ts';
 

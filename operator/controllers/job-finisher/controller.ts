@@ -1,14 +1,14 @@
 import { namespaceName, serviceName } from '#core/names.ts';
 import { serviceSpiffeId } from '#core/spiffe-id.ts';
 import type { IdentityScope } from '#core/spiffe-id.ts';
-import type { Logger } from '#kube/log.ts';
+import type { Logger } from '#base/log.ts';
 import type { Pod } from '#kube/types.ts';
-import type { Requeue } from '#kube/work-queue.ts';
+import type { Requeue } from '#kube/control/work-queue.ts';
 
-import type { ObjectCache } from '../../cache.ts';
-import type { ControllerDuty } from '../../controller.ts';
-import type { ControlTarget } from '../../control/control-client.ts';
-import type { OperatorMetrics } from '../../metrics.ts';
+import type { ObjectCache } from '../../control-loop/cache.ts';
+import type { ControllerDuty } from '../../control-loop/controller.ts';
+import type { ControlTarget } from '../../sidecar-commands/control-client.ts';
+import type { OperatorMetrics } from '../../metrics/metrics.ts';
 import { finishedWork } from './decide.ts';
 
 export interface JobFinisherParts {

@@ -2,8 +2,8 @@ import type { MeshConfig } from '#core/model/mesh-config.ts';
 import { MESH_CONFIGS } from '#kube/types.ts';
 
 import type { WatchedCertificate } from '../../ca/expiry.ts';
-import { FakeCache } from '../../cache.fake.ts';
-import { StatusWriter } from '../../status-writer.ts';
+import { FakeCache } from '../../control-loop/cache.fake.ts';
+import { StatusWriter } from '../../control-loop/status-writer.ts';
 import { ControllerWorld, SCOPE } from '../controllers.fake.ts';
 import { MeshConfigController } from './controller.ts';
 

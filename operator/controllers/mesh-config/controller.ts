@@ -4,22 +4,22 @@ import type { MeshConfig, MeshConfigSpec, MeshConfigStatus } from '#core/model/m
 import type { OwnerReference } from '#core/resource.ts';
 import type { IdentityScope } from '#core/spiffe-id.ts';
 import type { KubeApi } from '#kube/api.ts';
-import type { Clock } from '#kube/clock.ts';
-import type { Logger } from '#kube/log.ts';
+import type { Clock } from '#base/clock.ts';
+import type { Logger } from '#base/log.ts';
 import { MESH_CONFIGS } from '#kube/types.ts';
-import type { Requeue } from '#kube/work-queue.ts';
+import type { Requeue } from '#kube/control/work-queue.ts';
 
 import type { AuditFile } from '../../audit/audit-file.ts';
 import type { AuthorityWatch } from '../../ca/authority-watch.ts';
 import type { Authority } from '../../ca/authority.ts';
 import { endings } from '../../ca/expiry.ts';
 import type { Ending, WatchedCertificate } from '../../ca/expiry.ts';
-import type { ObjectCache } from '../../cache.ts';
-import { mergeConditions } from '../../conditions.ts';
-import { FIELD_MANAGER } from '../../constants.ts';
-import type { ControllerDuty } from '../../controller.ts';
-import type { Events } from '../../events.ts';
-import type { StatusWriter } from '../../status-writer.ts';
+import type { ObjectCache } from '../../control-loop/cache.ts';
+import { mergeConditions } from '../../control-loop/conditions.ts';
+import { FIELD_MANAGER } from '../../config/names.ts';
+import type { ControllerDuty } from '../../control-loop/controller.ts';
+import type { Events } from '../../control-loop/events.ts';
+import type { StatusWriter } from '../../control-loop/status-writer.ts';
 import { faultText } from '../fault-text.ts';
 import {
   CERTIFICATES_FRESH,

@@ -7,8 +7,8 @@ import type { IdentityScope } from '#core/spiffe-id.ts';
 import type { OwnerReference } from '#core/resource.ts';
 
 import type { Ending } from '../../ca/expiry.ts';
-import { isFalse, isTrue } from '../../conditions.ts';
-import type { ConditionState } from '../../conditions.ts';
+import { isFalse, isTrue } from '../../control-loop/conditions.ts';
+import type { ConditionState } from '../../control-loop/conditions.ts';
 
 /** The fields that stand in every identity, and so cannot change once identities exist. */
 const SCOPE_FIELDS = ['trustDomain', 'datacenter'] as const;

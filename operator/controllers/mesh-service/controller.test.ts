@@ -2,8 +2,8 @@ import type { MeshService } from '#core/model/mesh-service.ts';
 import { MESH_SERVICES } from '#kube/types.ts';
 import type { Pod } from '#kube/types.ts';
 
-import { FakeCache } from '../../cache.fake.ts';
-import { StatusWriter } from '../../status-writer.ts';
+import { FakeCache } from '../../control-loop/cache.fake.ts';
+import { StatusWriter } from '../../control-loop/status-writer.ts';
 import { Reaches } from '../catalog/reaches.ts';
 import { ControllerWorld, RULES, SCOPE, pod } from '../controllers.fake.ts';
 import { MeshServiceController } from './controller.ts';

@@ -5,8 +5,8 @@ import { serviceSpiffeId } from '#core/spiffe-id.ts';
 import type { IdentityScope } from '#core/spiffe-id.ts';
 import type { Pod } from '#kube/types.ts';
 
-import { isFalse, isTrue } from '../../conditions.ts';
-import type { ConditionState } from '../../conditions.ts';
+import { isFalse, isTrue } from '../../control-loop/conditions.ts';
+import type { ConditionState } from '../../control-loop/conditions.ts';
 import type { MemberRules } from '../../resources/member.ts';
 import { isInstance, isReady, podService } from '../../resources/pod.ts';
 import type { Reach } from '../catalog/decide.ts';

@@ -5,8 +5,8 @@ import type { SharedIdentity } from '#core/model/service-identity.ts';
 import { sharedIdentitySentence, someOf } from '#core/model/service-identity.ts';
 import type { Pod } from '#kube/types.ts';
 
-import { isFalse, isTrue } from '../../conditions.ts';
-import type { ConditionState } from '../../conditions.ts';
+import { isFalse, isTrue } from '../../control-loop/conditions.ts';
+import type { ConditionState } from '../../control-loop/conditions.ts';
 import { claimOf } from '../../resources/member.ts';
 import type { MemberRules } from '../../resources/member.ts';
 import { isInstance, podServiceAccount } from '../../resources/pod.ts';

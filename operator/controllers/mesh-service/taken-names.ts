@@ -3,7 +3,7 @@ import { podIdentityWarnings } from '#core/model/service-identity.ts';
 import { objectKey } from '#core/resource.ts';
 import type { Pod } from '#kube/types.ts';
 
-import type { Events } from '../../events.ts';
+import type { Events } from '../../control-loop/events.ts';
 import type { MemberRules } from '../../resources/member.ts';
 import { podServiceAccount } from '../../resources/pod.ts';
 import { podsOfOthers } from './identity.ts';

@@ -1,15 +1,16 @@
-import { FakeClock } from '#kube/clock.fake.ts';
-import { silentLog } from '#kube/log.ts';
+import { FakeClock } from '#base/testing/clock.fake.ts';
+import { silentLog } from '#base/log.ts';
 import type { Pod } from '#kube/types.ts';
 
-import { FakeCache } from '../../cache.fake.ts';
-import { Controller } from '../../controller.ts';
-import { FakeEvents } from '../../events.fake.ts';
-import { createMetrics } from '../../metrics.ts';
+import { FakeCache } from '../../control-loop/cache.fake.ts';
+import { Controller } from '../../control-loop/controller.ts';
+import { FakeEvents } from '../../control-loop/events.fake.ts';
+import { createMetrics } from '../../metrics/metrics.ts';
 import { memberSpec } from '../../resources/member.fake.ts';
 import { prunePod } from '../../resources/prune-pod.ts';
 import { MissedInjectionController } from './controller.ts';
-import { missedInjection, pruneUnlessAsking } from './decide.ts';
+import { pruneUnlessAsking } from '../../resources/prune-uninjected.ts';
+import { missedInjection } from './decide.ts';
 
 function pod(
   more: {

@@ -1,10 +1,10 @@
 import type { Pod } from '#kube/types.ts';
-import type { Requeue } from '#kube/work-queue.ts';
+import type { Requeue } from '#kube/control/work-queue.ts';
 
-import type { ObjectCache } from '../../cache.ts';
-import type { ControllerDuty } from '../../controller.ts';
-import type { Events } from '../../events.ts';
-import type { OperatorMetrics } from '../../metrics.ts';
+import type { ObjectCache } from '../../control-loop/cache.ts';
+import type { ControllerDuty } from '../../control-loop/controller.ts';
+import type { Events } from '../../control-loop/events.ts';
+import type { OperatorMetrics } from '../../metrics/metrics.ts';
 import { missedInjection } from './decide.ts';
 
 export interface MissedInjectionParts {

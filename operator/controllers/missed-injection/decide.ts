@@ -24,11 +24,3 @@ export function missedInjection(pod: Pod, excludedNamespaces: readonly string[])
     !excludedNamespaces.includes(namespace)
   );
 }
-
-/** Transform of the watch on all pods: of a pod that is no candidate only the name is kept. */
-export function pruneUnlessAsking(pod: Pod, prune: (pod: Pod) => Pod): Pod {
-  const { labels, annotations, name, namespace } = pod.metadata;
-  const mentions =
-    annotations?.[ANNOTATIONS.inject] !== undefined || labels?.[ANNOTATIONS.inject] !== undefined;
-  return mentions ? prune(pod) : { metadata: { name, ...(namespace ? { namespace } : {}) } };
-}

@@ -1,12 +1,13 @@
-import { FakeClock } from '#kube/clock.fake.ts';
-import { silentLog } from '#kube/log.ts';
+import { FakeClock } from '#base/testing/clock.fake.ts';
+import { silentLog } from '#base/log.ts';
 import type { Pod } from '#kube/types.ts';
 
-import { FakeCache } from '../../cache.fake.ts';
-import { Controller } from '../../controller.ts';
-import { FakeEvents } from '../../events.fake.ts';
-import { createMetrics } from '../../metrics.ts';
-import { LeftOutController, pruneLeftOut } from './left-out.ts';
+import { FakeCache } from '../../control-loop/cache.fake.ts';
+import { Controller } from '../../control-loop/controller.ts';
+import { FakeEvents } from '../../control-loop/events.fake.ts';
+import { createMetrics } from '../../metrics/metrics.ts';
+import { pruneLeftOut } from '../../resources/prune-uninjected.ts';
+import { LeftOutController } from './left-out.ts';
 
 const pod = (uid: string, reason = 'host-network', phase = 'Running'): Pod => ({
   metadata: { name: 'agent', namespace: 'shop', uid, labels: { 'mesh.dev/left-out': reason } },

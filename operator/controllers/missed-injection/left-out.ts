@@ -2,12 +2,12 @@ import { ANNOTATIONS, LABELS } from '#core/constants.ts';
 import { LEFT_OUT_REASONS, isLeftOutReason } from '#core/left-out.ts';
 import { objectKey } from '#core/resource.ts';
 import type { Pod } from '#kube/types.ts';
-import type { Requeue } from '#kube/work-queue.ts';
+import type { Requeue } from '#kube/control/work-queue.ts';
 
-import type { ObjectCache } from '../../cache.ts';
-import type { ControllerDuty } from '../../controller.ts';
-import type { Events } from '../../events.ts';
-import { isTerminal, pick } from '../../resources/pod.ts';
+import type { ObjectCache } from '../../control-loop/cache.ts';
+import type { ControllerDuty } from '../../control-loop/controller.ts';
+import type { Events } from '../../control-loop/events.ts';
+import { isTerminal } from '../../resources/pod.ts';
 
 export interface LeftOutParts {
   /** Pods that injection marked as left out. */
@@ -49,19 +49,6 @@ export class LeftOutController implements ControllerDuty {
     }
     return Promise.resolve();
   }
-}
-
-/** Of a pod that was left out only its name and the reason are kept. Transform of the watch on them. */
-export function pruneLeftOut({ metadata, status }: Pod): Pod {
-  const reason = metadata.labels?.[LABELS.leftOut];
-  return {
-    metadata: {
-      ...pick(metadata, ['namespace', 'uid', 'resourceVersion']),
-      name: metadata.name,
-      ...(reason === undefined ? {} : { labels: { [LABELS.leftOut]: reason } }),
-    },
-    status: { ...(status?.phase ? { phase: status.phase } : {}) },
-  };
 }
 
 function leftOutMessage({ metadata }: Pod): string {

@@ -1,10 +1,10 @@
 import { LABELS } from '#core/constants.ts';
-import { Refused } from '#kube/fake-api.fake.ts';
-import { microTime } from '#kube/times.ts';
+import { Refused } from '#kube/testing/fake-api.fake.ts';
+import { microTime } from '#base/times.ts';
 import { LEASES, PODS } from '#kube/types.ts';
 import type { Pod } from '#kube/types.ts';
 
-import { FakeCache } from '../../cache.fake.ts';
+import { FakeCache } from '../../control-loop/cache.fake.ts';
 import { registrationSpec } from '../../resources/member.fake.ts';
 import { ControllerWorld, pod } from '../controllers.fake.ts';
 import { RegistrationsController } from './controller.ts';

@@ -1,13 +1,13 @@
 import type { KubeApi } from '#kube/api.ts';
-import type { Clock } from '#kube/clock.ts';
+import type { Clock } from '#base/clock.ts';
 import { isNotFound } from '#kube/errors.ts';
-import type { Logger } from '#kube/log.ts';
+import type { Logger } from '#base/log.ts';
 import { LEASES, PODS } from '#kube/types.ts';
 import type { Pod } from '#kube/types.ts';
-import type { Requeue } from '#kube/work-queue.ts';
+import type { Requeue } from '#kube/control/work-queue.ts';
 
-import type { ObjectCache } from '../../cache.ts';
-import type { ControllerDuty } from '../../controller.ts';
+import type { ObjectCache } from '../../control-loop/cache.ts';
+import type { ControllerDuty } from '../../control-loop/controller.ts';
 import { isRegistration } from '../../resources/pod.ts';
 
 export interface RegistrationsParts {

@@ -1,9 +1,9 @@
 import { API_GROUP, API_VERSION, LABELS, MANAGED_BY_VALUE, OPERATOR_SERVICE } from '#core/constants.ts';
 import type { OwnerReference } from '#core/resource.ts';
-import { rfc3339 } from '#kube/times.ts';
+import { rfc3339 } from '#base/times.ts';
 import type { MutatingWebhook, ValidatingWebhook } from '#kube/types.ts';
 
-import { WEBHOOK_NAME } from '../../constants.ts';
+import { WEBHOOK_NAME } from '../../config/names.ts';
 import { partOf, pathOf } from '../../webhooks/path-part.ts';
 import type { Endpoint } from '../../webhooks/path-part.ts';
 import { ALSO_ACCEPTED_ANNOTATION } from '../../webhooks/registered-paths.ts';

@@ -6,7 +6,7 @@ import type {
   ShedLimit,
   ShedPhase,
   ShedPort,
-} from '../../seams/data-plane-metrics.ts';
+} from '../../dataplane/interfaces/data-plane-metrics.ts';
 import type { Family } from './exposition.ts';
 import { Counter, Histogram, peerLabel } from './instruments.ts';
 

@@ -1,7 +1,7 @@
 import { connect as netConnect } from 'node:net';
 import { connect, constants } from 'node:http2';
 
-import type { ProbeResult } from './probe.ts';
+import type { ProbeResult } from '../../config/probe.ts';
 
 /**
  * The gRPC health check (grpc.health.v1.Health/Check) as the kubelet makes it: plaintext HTTP/2, one message each way. The few

@@ -6,12 +6,12 @@ import { createServer as createHttps } from 'node:https';
 import { connect, createServer as createTcp } from 'node:net';
 import type { AddressInfo, Server } from 'node:net';
 
-import { TestPki } from '#pki/test-pki.fake.ts';
+import { TestPki } from '#pki/testing/test-pki.fake.ts';
 
-import { readHeader } from '../../inbound/testing/proxy-header.fake.ts';
-import type { ReadHeader } from '../../inbound/testing/proxy-header.fake.ts';
-import { parseProbes } from './probe.ts';
-import type { Probe } from './probe.ts';
+import { readHeader } from '../../dataplane/inbound/testing/proxy-header.fake.ts';
+import type { ReadHeader } from '../../dataplane/inbound/testing/proxy-header.fake.ts';
+import { parseProbes } from '../../config/probe.ts';
+import type { Probe } from '../../config/probe.ts';
 import { runProbe } from './run-probe.ts';
 
 const HERE = [{ address: '127.0.0.1' }];

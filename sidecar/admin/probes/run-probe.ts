@@ -5,9 +5,9 @@ import { connect } from 'node:net';
 import type { Socket } from 'node:net';
 import { connect as tlsConnect } from 'node:tls';
 
-import { LOCAL_HEADER } from '../../inbound/proxy-protocol.ts';
+import { LOCAL_HEADER } from '../../dataplane/inbound/proxy-protocol.ts';
 import { grpcHealth } from './grpc-health.ts';
-import type { Probe, ProbeResult } from './probe.ts';
+import type { Probe, ProbeResult } from '../../config/probe.ts';
 
 /** Where the application of this pod is reached; tried in this order while nobody listens. */
 export interface ProbeAddress {

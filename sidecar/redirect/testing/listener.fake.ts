@@ -6,8 +6,8 @@
  */
 import { createServer } from 'node:net';
 
-import { kernelOriginalDestination } from '../../original-destination/kernel.ts';
-import { formatAddress, plainAddress } from '../../original-destination/original-destination.ts';
+import { kernelOriginalDestination } from '../../dataplane/original-destination/kernel.ts';
+import { formatAddress, plainAddress } from '../../dataplane/original-destination/original-destination.ts';
 
 const [uid = '', ...addresses] = process.argv.slice(2);
 const kernel = await kernelOriginalDestination();

@@ -1,0 +1,95 @@
+import { request } from 'node:https';
+import { isIP } from 'node:net';
+import { networkInterfaces } from 'node:os';
+import { text } from 'node:stream/consumers';
+import { checkServerIdentity } from 'node:tls';
+
+import { OPERATOR_SERVICE } from '#core/constants.ts';
+
+import { isJson } from '../apiserver/store/object.ts';
+import { Fault } from '../fault.ts';
+
+/** How the operator is reached from outside of pods. */
+export interface OperatorWay {
+  /** Origin, without a slash at its end. */
+  readonly url: string;
+  /** What it proves to be, under whatever name it is reached: its Service in the mesh's namespace. */
+  readonly serverName: string;
+}
+
+export function operatorWay(url: string, meshNamespace: string): OperatorWay {
+  return { url: url.replace(/\/$/, ''), serverName: `${OPERATOR_SERVICE}.${meshNamespace}.svc` };
+}
+
+const TIMEOUT_MS = 10_000;
+
+/**
+ * The address of this machine under which the mesh knows it: as the operator sees it. It is then the address from which certificates are
+ * asked for, and to which pods connect.
+ *
+ * @param rootsPem by which the operator is known
+ * @param wanted what the user wrote
+ * @throws Fault when the operator cannot be reached, or sees another address than one of this machine
+ */
+export async function ownAddress(
+  way: OperatorWay,
+  rootsPem: readonly string[],
+  wanted: string | undefined,
+): Promise<string> {
+  const seen = await seenAs(way, rootsPem, wanted);
+  if (seen === wanted || (wanted === undefined && addressesHere().includes(seen))) return seen;
+  const here =
+    wanted === undefined ? `none of its addresses (${addressesHere().join(', ')})` : `not ${wanted}`;
+  throw new Fault(
+    `the operator at ${way.url} sees this machine as ${seen}, which is ${here}: something in between changes addresses (NAT, or a load balancer that does not keep them), so pods could not reach this machine and the operator would refuse it; join from a network that routes to the pods, such as a VPN`,
+  );
+}
+
+async function seenAs(
+  way: OperatorWay,
+  rootsPem: readonly string[],
+  from: string | undefined,
+): Promise<string> {
+  let answer: unknown;
+  try {
+    answer = JSON.parse(await ask(way, rootsPem, from));
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (code === 'EADDRNOTAVAIL' || code === 'EINVAL')
+      throw new Fault(
+        `${from ?? ''} is no address of this machine from which the operator is reached; leave --address out, or write one of ${addressesHere().join(', ')}`,
+      );
+    throw new Fault(
+      `the operator cannot be reached from here at ${way.url} (${code ?? message}); whoever administers the cluster says that address with the chart's value outside.operatorAddress`,
+    );
+  }
+  const seen = isJson(answer) && typeof answer.address === 'string' ? answer.address : '';
+  if (isIP(seen) === 0) throw new Fault(`what answers at ${way.url} is no operator of this version of mesh`);
+  return seen;
+}
+
+function ask(way: OperatorWay, rootsPem: readonly string[], from: string | undefined): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const asking = request(
+      new URL('/v1/address', way.url),
+      {
+        agent: false,
+        ca: [...rootsPem],
+        minVersion: 'TLSv1.3',
+        checkServerIdentity: (_host, certificate) => checkServerIdentity(way.serverName, certificate),
+        signal: AbortSignal.timeout(TIMEOUT_MS),
+        ...(from === undefined ? {} : { localAddress: from }),
+      },
+      (response) => {
+        text(response)
+          .then(resolve, reject)
+          .finally(() => asking.destroy());
+      },
+    );
+    asking.on('error', reject).end();
+  });
+}
+
+function addressesHere(): readonly string[] {
+  return Object.values(networkInterfaces()).flatMap((all) => (all ?? []).map(({ address }) => address));
+}

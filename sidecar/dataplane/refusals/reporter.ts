@@ -1,0 +1,108 @@
+import type { Clock } from '#base/clock.ts';
+import type { Logger } from '#base/log.ts';
+
+import { networkOf } from '#core/network-of.ts';
+import type { DataPlaneMetrics, Direction } from '../interfaces/data-plane-metrics.ts';
+
+import type { Refusal } from './refusal.ts';
+import { RefusalLog } from './refusal-log.ts';
+import type { ResetReason, StreamReset } from './reset-reason.ts';
+
+/** Ends that applications bring about. */
+const EVERYDAY: ReadonlySet<ResetReason> = new Set(['app-reset', 'idle', 'cancelled']);
+
+/** Who wanted to reach whom, for log lines; every part as far as it is known. */
+export interface Parties {
+  /** SPIFFE ID of the caller, or its address while it has proved nothing. */
+  readonly source: string;
+  /** `namespace/service`, or an address. */
+  readonly destination: string;
+  readonly port?: number;
+}
+
+/** Writes and counts what happens to connections, in the same words everywhere. */
+export class Reporter {
+  readonly #direction: Direction;
+  readonly #log: Logger;
+  readonly #metrics: DataPlaneMetrics;
+  /** Peers that proved who they are have lines of their own, which no crowd of strangers uses up. */
+  readonly #ofPeers: RefusalLog;
+  readonly #ofStrangers: RefusalLog;
+
+  constructor(
+    direction: Direction,
+    deps: { readonly clock: Clock; readonly log: Logger; readonly metrics: DataPlaneMetrics },
+  ) {
+    this.#direction = direction;
+    this.#log = deps.log;
+    this.#metrics = deps.metrics;
+    this.#ofPeers = new RefusalLog(deps);
+    this.#ofStrangers = new RefusalLog(deps);
+  }
+
+  admitted(parties: Parties, fields: object = {}): void {
+    this.#log.debug({ direction: this.#direction, ...parties, ...fields }, 'connection admitted');
+  }
+
+  refused(parties: Parties, why: Refusal): void {
+    this.#metrics.connectionRefused(this.#direction, why.reason);
+    if (why.reason === 'client-gone') {
+      this.#log.debug(this.#fields(parties, why), 'connection closed by the peer before it was let through');
+      return;
+    }
+    // Nobody is led here before there is a certificate, but whoever looks whether there is one.
+    if (why.reason === 'not-ready' && this.#direction === 'inbound') {
+      this.#log.debug(this.#fields(parties, why), 'connection refused');
+      return;
+    }
+    this.#warn(parties, why.reason, this.#fields(parties, why), 'connection refused');
+  }
+
+  cut(parties: Parties, why: Refusal): void {
+    this.#metrics.connectionCut(this.#direction, why.reason);
+    this.#warn(parties, `cut ${why.reason}`, this.#fields(parties, why), 'connection cut');
+  }
+
+  /** The other sidecar ended it before its time; what applications do themselves is no news. */
+  ended(parties: Parties, { reason, message }: StreamReset): void {
+    if (reason !== undefined && EVERYDAY.has(reason)) return;
+    const fields = { direction: this.#direction, ...parties, reason, decision: message };
+    this.#warn(parties, `ended ${reason ?? 'unknown'}`, fields, 'connection ended by the other sidecar');
+  }
+
+  /** Something that must not happen: told as an error, with its stack. */
+  bug(parties: Parties, error: unknown): void {
+    this.#metrics.connectionRefused(this.#direction, 'internal');
+    const fields = { direction: this.#direction, ...parties, err: error };
+    this.#limited(parties).error('bug', fields, 'connection failed by a fault of the sidecar');
+  }
+
+  #warn(parties: Parties, kind: string, fields: object, message: string): void {
+    const { source } = parties;
+    const who = isIdentity(source) ? source : networkOf(hostOf(source));
+    this.#limited(parties).warn(`${kind} ${who}`, fields, message);
+  }
+
+  #limited({ source }: Parties): RefusalLog {
+    return isIdentity(source) ? this.#ofPeers : this.#ofStrangers;
+  }
+
+  #fields(parties: Parties, why: Refusal): object {
+    return {
+      direction: this.#direction,
+      ...parties,
+      reason: why.reason,
+      decision: why.message,
+      ...why.fields,
+    };
+  }
+}
+
+function isIdentity(source: string): boolean {
+  return source.startsWith('spiffe:');
+}
+
+/** A source without its port: every connection of a stranger comes from another one. */
+function hostOf(source: string): string {
+  return /^\[(.*)\]:\d+$/.exec(source)?.[1] ?? source.replace(/^([^:]*):\d+$/, '$1');
+}
