@@ -13,7 +13,6 @@ export type NamespaceName = string & { readonly [brand]: 'NamespaceName' };
 
 /** "Every service" or "every namespace" in an intention. A whole value only, never part of one. */
 export const WILDCARD = '*';
-export type Wildcard = typeof WILDCARD;
 
 export const DNS_LABEL_PATTERN = '^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$';
 const DNS_LABEL = new RegExp(DNS_LABEL_PATTERN);

@@ -8,7 +8,7 @@ import { closest } from './closest.ts';
 import type { Upstream } from './upstream.ts';
 import { parseUpstreams } from './upstream.ts';
 
-export const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const;
+const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
 /** Below this the sidecar's runtime does not fit, for each core that it uses. */

@@ -39,7 +39,7 @@ export interface ContainerFacts {
   readonly volumeMounts?: Maybe<readonly { readonly name: string; readonly mountPath: string }[]>;
 }
 
-export interface VolumeFacts {
+interface VolumeFacts {
   readonly name: string;
   readonly projected?: Maybe<{
     readonly sources?: Maybe<

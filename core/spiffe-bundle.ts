@@ -4,7 +4,7 @@
  */
 
 /** The certificates of a bundle and what it says about itself. */
-export interface BundleDocument {
+interface BundleDocument {
   /** DER, in the order of the bundle; none when the trust domain has taken all its keys back (section 4.1.3). */
   readonly certificates: readonly Buffer[];
   /** Grows with every change (4.1.1). */

@@ -22,7 +22,7 @@ export async function helmPath(): Promise<string | undefined> {
 }
 
 /** The path of Helm if it is there already; installs nothing. */
-export function foundHelm(): string | undefined {
+function foundHelm(): string | undefined {
   const folders = (process.env['PATH'] ?? '').split(delimiter).filter((folder) => folder !== '');
   return [...folders, binDir()].map((folder) => join(folder, 'helm')).find((path) => existsSync(path));
 }

@@ -60,7 +60,3 @@ export function isGone(error: unknown): error is KubeError {
   return error instanceof KubeError && error.status === 410;
 }
 
-/** Whether the object itself was refused (400, 422), so that sending the same again is useless. */
-export function isInvalid(error: unknown): error is KubeError {
-  return error instanceof KubeError && (error.status === 422 || error.status === 400);
-}

@@ -3,7 +3,6 @@ import type {
   V1ClusterRole,
   V1ClusterRoleBinding,
   V1ConfigMap,
-  V1CustomResourceDefinition,
   V1Deployment,
   V1Lease,
   V1MutatingWebhookConfiguration,
@@ -60,7 +59,6 @@ export type ClusterRole = FromLibrary<V1ClusterRole>;
 export type ClusterRoleBinding = FromLibrary<V1ClusterRoleBinding>;
 export type MutatingWebhook = FromLibrary<V1MutatingWebhookConfiguration>;
 export type ValidatingWebhook = FromLibrary<V1ValidatingWebhookConfiguration>;
-export type CustomResourceDefinition = FromLibrary<V1CustomResourceDefinition>;
 
 function type<T extends KubeObject>(
   apiVersion: string,
@@ -98,12 +96,6 @@ export const TOKEN_REVIEWS = type<TokenReview>(
   'TokenReview',
   'cluster',
 );
-export const SUBJECT_ACCESS_REVIEWS = type<SubjectAccessReview>(
-  'authorization.k8s.io/v1',
-  'subjectaccessreviews',
-  'SubjectAccessReview',
-  'cluster',
-);
 export const ROLE_BINDINGS = type<RoleBinding>(RBAC, 'rolebindings', 'RoleBinding', 'namespaced');
 export const CLUSTER_ROLES = type<ClusterRole>(RBAC, 'clusterroles', 'ClusterRole', 'cluster');
 export const CLUSTER_ROLE_BINDINGS = type<ClusterRoleBinding>(
@@ -123,12 +115,6 @@ export const VALIDATING_WEBHOOKS = type<ValidatingWebhook>(
   ADMISSION,
   'validatingwebhookconfigurations',
   'ValidatingWebhookConfiguration',
-  'cluster',
-);
-export const CRDS = type<CustomResourceDefinition>(
-  'apiextensions.k8s.io/v1',
-  'customresourcedefinitions',
-  'CustomResourceDefinition',
   'cluster',
 );
 

@@ -13,7 +13,7 @@ import { pemBlock, toPem } from './pem.ts';
 /** Reads certificate requests of others. Everything in them is hostile: only the public key of one is ever used. */
 
 /** Why a request is refused. Stable words, for metrics and logs. */
-export type CsrFault =
+type CsrFault =
   | 'csr-unreadable'
   | 'csr-trailing-bytes'
   | 'csr-key'

@@ -10,7 +10,7 @@ export interface ParsedCertificate {
   readonly extensions: ReadonlyMap<string, Extension>;
 }
 
-export interface Extension {
+interface Extension {
   /** Whether a verifier that does not know the extension must refuse the certificate. */
   readonly critical: boolean;
   /** DER. */

@@ -12,7 +12,7 @@ import { keyFault, signatureFault } from './strength.ts';
  */
 
 /** Bits of the first byte of a KeyUsage (RFC 5280, 4.2.1.3). */
-export const KEY_USAGE = { digitalSignature: 0x80, keyCertSign: 0x04, cRLSign: 0x02 } as const;
+const KEY_USAGE = { digitalSignature: 0x80, keyCertSign: 0x04, cRLSign: 0x02 } as const;
 
 const id = (dotted: string): string => extensionKey(oid(dotted));
 const BASIC_CONSTRAINTS = id('2.5.29.19');

@@ -1,4 +1,4 @@
-/** `npm run check`: everything that needs no running program: types, lint, rooms, format, generated files. */
+/** `npm run check`: everything that needs no running program: types, lint, rooms, unused code, format, generated files. */
 import { runSteps } from './steps.ts';
 
 process.exitCode = runSteps([
@@ -8,6 +8,7 @@ process.exitCode = runSteps([
     name: 'rooms, no circle',
     command: ['node_modules/.bin/depcruise', '--config', '.dependency-cruiser.mjs', '.'],
   },
+  { name: 'unused code', command: ['node_modules/.bin/knip', '--no-progress'] },
   { name: 'format', command: ['node_modules/.bin/prettier', '--check', '--log-level=warn', '.'] },
   { name: 'generated files', command: ['node_modules/.bin/tsx', 'scripts/generate.ts', '--check'] },
 ])

@@ -14,7 +14,10 @@ const jest = ['node', 'scripts/run.mjs', 'jest'] as const;
 const noCluster = fast ? 'left out by --fast' : clusterObstacle();
 
 const passed = runSteps([
-  { name: 'types, lint, format, generated files', command: ['node_modules/.bin/tsx', 'scripts/check.ts'] },
+  {
+    name: 'types, lint, rooms, format, generated files',
+    command: ['node_modules/.bin/tsx', 'scripts/check.ts'],
+  },
   { name: 'unit and integration tests', command: [...jest, '--selectProjects', 'unit', '--forceExit'] },
   {
     name: 'redirection in network namespaces',

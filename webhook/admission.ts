@@ -4,7 +4,7 @@ import type { JsonPatchOp } from './injection/json-patch.ts';
 
 /** AdmissionReview of admission.k8s.io/v1: what the API server asks, and what it gets back. */
 
-export const ADMISSION_API_VERSION = 'admission.k8s.io/v1';
+const ADMISSION_API_VERSION = 'admission.k8s.io/v1';
 
 const requestSchema = z.looseObject({
   uid: z.string().min(1).max(128),

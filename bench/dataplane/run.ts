@@ -17,7 +17,7 @@ import { WORKLOADS } from './work/all.ts';
 import type { Turn, WorkName } from './work/workload.ts';
 
 /** Something that was not measured, and why. */
-export interface Missing {
+interface Missing {
   readonly proxy: ProxyName;
   /** Absent when the proxy cannot be had at all. */
   readonly work?: WorkName;

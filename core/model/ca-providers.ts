@@ -15,8 +15,8 @@ export type CaProviderName = (typeof CA_PROVIDERS)[number];
 /** The Secrets that hold the credentials, in the mesh's namespace. */
 export const CREDENTIALS_SECRET = { vault: 'mesh-ca-vault', 'step-ca': 'mesh-ca-step' } as const;
 
-export const VAULT_AUTH_METHODS = ['kubernetes', 'approle', 'token'] as const;
-export type VaultAuthMethod = (typeof VAULT_AUTH_METHODS)[number];
+const VAULT_AUTH_METHODS = ['kubernetes', 'approle', 'token'] as const;
+type VaultAuthMethod = (typeof VAULT_AUTH_METHODS)[number];
 
 /** Where an authority's API is, and how its TLS certificate is checked. */
 export interface RemoteSettings {

@@ -126,7 +126,7 @@ function spiffeFaults(
 }
 
 /** What is wrong with the address of a bundle endpoint (SPIFFE Federation, 5.2.1.1); undefined when nothing is. */
-export function bundleUrlFault(text: string): string | undefined {
+function bundleUrlFault(text: string): string | undefined {
   if (!URL.canParse(text))
     return `${quoted(withoutUser(text))} is no address; write such as "https://spire.partner.example:8443/"`;
   const url = new URL(text);

@@ -5,7 +5,7 @@ import { SPIFFE_ID_PATTERN, TRUST_DOMAIN_PATTERN } from '../spiffe-id.ts';
 /** Foreign trust domains of a MeshConfig: what users write, and what became of it. */
 
 /** How a bundle endpoint proves who it is (SPIFFE Federation, 5.2). */
-export const BUNDLE_PROFILES = ['https_web', 'https_spiffe'] as const;
+const BUNDLE_PROFILES = ['https_web', 'https_spiffe'] as const;
 
 const bundleEndpointSchema = z.strictObject({
   url: z

@@ -95,6 +95,3 @@ export interface IntentionStatus {
 }
 
 export type Intention = KubeObject<IntentionSpec, IntentionStatus>;
-
-/** The condition types of an Intention's status. */
-export const INTENTION_CONDITIONS = ['Accepted', 'Conflicted', 'Enforced', 'Expired'] as const;

@@ -21,7 +21,7 @@ export function schemaFaults(schema: z.ZodType, value: unknown, base: string): r
 }
 
 /** Where a value stands: `spec.ports[0].port`. */
-export function fieldPath(base: string, path: readonly PropertyKey[]): string {
+function fieldPath(base: string, path: readonly PropertyKey[]): string {
   return path.reduce<string>(
     (text, part) => (typeof part === 'number' ? `${text}[${part}]` : `${text}.${String(part)}`),
     base,

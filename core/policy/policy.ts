@@ -7,7 +7,7 @@ import { edgeKey, foreignSource, localSource } from './rule.ts';
 import type { Rule, RuleRef } from './rule.ts';
 
 /** Why a decision fell as it did. Stable words: they stand in logs, metrics and on screens. */
-export type DecisionReason =
+type DecisionReason =
   /** An intention matched; `rule` says which. */
   | 'intention'
   /** No intention matched, so the mesh's default action decided. */

@@ -32,7 +32,7 @@ export interface RuleRef {
 }
 
 /** A caller a rule is about: a service of this mesh (either part may be "*"), or one foreign SPIFFE ID. */
-export type RuleSource =
+type RuleSource =
   | { readonly kind: 'service'; readonly namespace: string; readonly service: string }
   | { readonly kind: 'spiffe'; readonly id: string };
 
@@ -82,7 +82,7 @@ export function toRule(intention: RawIntention, meshNamespace: string): Rule {
 }
 
 /** Consul's nine levels (`precedence` of an intention): the destination weighs more than the source. */
-export function precedenceOf(source: RuleSource, destination: Rule['destination']): number {
+function precedenceOf(source: RuleSource, destination: Rule['destination']): number {
   const exactness = (namespace: string, service: string): number =>
     namespace === WILDCARD ? 0 : service === WILDCARD ? 1 : 2;
   const from = source.kind === 'spiffe' ? 2 : exactness(source.namespace, source.service);

@@ -48,12 +48,12 @@ export async function inspectImage(
 }
 
 /** The folder of our storage. */
-export function storageDir(): string {
+function storageDir(): string {
   return join(clusterDir(), 'buildah');
 }
 
 /** The arguments of buildah that select our storage. */
-export async function storage(): Promise<string[]> {
+async function storage(): Promise<string[]> {
   driver ??= chooseDriver();
   return [
     '--root',

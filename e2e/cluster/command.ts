@@ -23,7 +23,7 @@ export interface CommandResult {
 }
 
 /** A command that ended badly: the message holds the last lines it wrote, and where the rest is. */
-export class CommandError extends Error {
+class CommandError extends Error {
   override name = 'CommandError';
 }
 
@@ -84,7 +84,7 @@ export async function output(program: string, args: string[], options: CommandOp
 }
 
 /** The last lines of a log file, for an error message; empty when it cannot be read. */
-export function lastLinesOf(file: string, count = 15): string {
+function lastLinesOf(file: string, count = 15): string {
   try {
     return lastLines(readFileSync(file, 'utf8'), count);
   } catch {

@@ -79,7 +79,7 @@ function mayRaiseOomPriority(): boolean {
 }
 
 /** Runs `ctr` in the namespace of containerd that Kubernetes uses. */
-export function ctr(node: NodeInit, ...args: string[]): Promise<string> {
+function ctr(node: NodeInit, ...args: string[]): Promise<string> {
   return inNode(node, 'ctr', ['--address', containerdSocket, '--namespace', 'k8s.io', ...args]);
 }
 

@@ -38,7 +38,7 @@ function finished(): string {
 }
 
 /** Whether the programs are there already. */
-export function kubernetesIsBuilt(): boolean {
+function kubernetesIsBuilt(): boolean {
   return existsSync(finished());
 }
 

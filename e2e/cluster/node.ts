@@ -147,7 +147,7 @@ export async function stopNode(node: NodeInit | undefined): Promise<void> {
  * `ip netns` mounts its folder onto itself at the first use on a machine. When no namespace has a name any more, the mount is the last trace;
  * should somebody name one at this moment, both steps fail and nothing happens.
  */
-export async function removeEmptyNamespaceFolder(): Promise<void> {
+async function removeEmptyNamespaceFolder(): Promise<void> {
   const folder = '/run/netns';
   if (!existsSync(folder) || readdirSync(folder).length > 0) return;
   await run('umount', [folder]);
@@ -185,7 +185,7 @@ function enter(node: NodeInit): string[] {
 }
 
 /** What processes of the node get for an environment: the search path that Debian's root has, and nothing of the caller's. */
-export function nodeEnvironment(): NodeJS.ProcessEnv {
+function nodeEnvironment(): NodeJS.ProcessEnv {
   return {
     PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
     HOME: '/root',

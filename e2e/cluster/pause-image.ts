@@ -8,7 +8,7 @@ import type { Steps } from './steps.ts';
 export const pauseImage = 'mesh.dev/e2e-pause:1';
 
 /** Where the archive of {@link pauseImage} lies. */
-export function pauseArchive(): string {
+function pauseArchive(): string {
   return join(imagesDir(), 'pause-1.oci.tar');
 }
 

@@ -10,7 +10,7 @@ export const PARTNER = 'partner.example';
 const AGENT = `spiffe://${PARTNER}/agent`;
 
 /** A foreign trust domain that a SPIRE server fetches from. */
-export interface FederatesWith {
+interface FederatesWith {
   readonly trustDomain: string;
   readonly url: string;
   /** Of the endpoint; without it the profile is https_web. */

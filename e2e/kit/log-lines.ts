@@ -5,7 +5,7 @@ import type { PodRef } from './kubectl.ts';
 export type LogLine = Readonly<Record<string, unknown>> & { readonly msg?: string };
 
 /** The JSON lines a container has logged; lines that are no JSON are left out. */
-export async function logLines(pod: PodRef): Promise<readonly LogLine[]> {
+async function logLines(pod: PodRef): Promise<readonly LogLine[]> {
   return (await logs(pod)).split('\n').flatMap((line) => {
     try {
       return [JSON.parse(line) as LogLine];

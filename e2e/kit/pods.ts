@@ -74,6 +74,6 @@ export function sidecarOf(pod: PodRef): PodRef {
   return { ...pod, container: 'mesh-sidecar' };
 }
 
-export function isReady(pod: PodView): boolean {
+function isReady(pod: PodView): boolean {
   return pod.status.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True') ?? false;
 }

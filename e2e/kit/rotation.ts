@@ -8,7 +8,7 @@ import type { PodRef } from './kubectl.ts';
 import { helloServer, idleClient, intention, namespace } from './workload.ts';
 
 /** Life of certificates in these tests. */
-export const LEAF_TTL = '20s';
+const LEAF_TTL = '20s';
 
 /** As much of the MeshConfig's status as the tests read. */
 export interface MeshStatus {

@@ -1,7 +1,7 @@
 import { KubeConnectionError, KubeError } from '../errors.ts';
 
 /** Why a reflector had to list or watch anew. Label values of a metric: constant. */
-export const RESTART_REASONS = [
+const RESTART_REASONS = [
   /** The server ended the watch, as it does every few minutes. */
   'closed',
   /** The connection broke, could not be made, or carried nonsense. */

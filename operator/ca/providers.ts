@@ -32,7 +32,7 @@ export interface ProviderDeps {
 }
 
 /** Where the kubelet keeps the operator's token for Vault; see the chart's Deployment. */
-export const VAULT_TOKEN_FILE = '/var/run/secrets/mesh/vault/token';
+const VAULT_TOKEN_FILE = '/var/run/secrets/mesh/vault/token';
 
 /** The provider that the settings name; nothing is asked or made before its `start`. */
 export function createProvider(settings: ProviderSettings, deps: ProviderDeps): CaProvider {

@@ -17,7 +17,7 @@ import type { SigningParts } from '../signing/signing-service.ts';
 import type { Parts, Webhooks } from './parts.ts';
 
 /** A port that is open. */
-export interface OpenPort {
+interface OpenPort {
   readonly port: number;
   close(deadlineMs: number): Promise<void>;
 }

@@ -30,7 +30,7 @@ const sidecarDefaultsSchema = z.strictObject({
   cores: z.int().min(1).max(MAX_SIDECAR_CORES).optional(),
 });
 
-export type SidecarDefaults = z.infer<typeof sidecarDefaultsSchema>;
+type SidecarDefaults = z.infer<typeof sidecarDefaultsSchema>;
 
 const port = <Fallback extends number | undefined>(fallback: Fallback): z.ZodType<number | Fallback> =>
   z

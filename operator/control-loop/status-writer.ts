@@ -17,7 +17,7 @@ export interface StatusWriterDeps {
 }
 
 /** Every status write is sent to every sidecar, so what changes with each pod waits for this long after the last write. */
-export const COARSE_INTERVAL_MS = 10_000;
+const COARSE_INTERVAL_MS = 10_000;
 
 interface Written<S> {
   /** The resourceVersion the write was based on: while the cache still shows it, the cache is behind us. */

@@ -15,7 +15,7 @@ export interface HandshakeLimits {
 }
 
 /** An address may be a whole node's, all of whose pods begin at once. */
-export const HANDSHAKES: HandshakeLimits = {
+const HANDSHAKES: HandshakeLimits = {
   perNetwork: 8,
   knownPerSecond: 20,
   knownBurst: 200,

@@ -10,7 +10,7 @@ import { secureContextOptions } from '#pki/tls-options.ts';
 import type { TrustBundle } from '#pki/trust-bundle.ts';
 
 /** The protocol by which the operator speaks to sidecars. */
-export const CONTROL_ALPN = 'mesh-control/1';
+const CONTROL_ALPN = 'mesh-control/1';
 
 /** A sidecar. */
 export interface ControlTarget {

@@ -12,7 +12,7 @@ import { CONNECTIONS, SIGNING_BODIES, listenerMetrics } from '../server/limits.t
 import type { BodyRefusal } from '../server/read-body.ts';
 import type { ServingCertificate } from '../server/serving-certificate.ts';
 
-export const ADDRESS_PATH = '/v1/address';
+const ADDRESS_PATH = '/v1/address';
 
 /** Strangers can reach this port, and must not take the places of pods. */
 export const OUTSIDE_LIMITS: Partial<SigningLimits> = {

@@ -63,12 +63,7 @@ const isBound: Check<TokenFacts> = ({ review }) =>
       };
 
 /** In the order they are asked. */
-export const TOKEN_CHECKS: readonly Check<TokenFacts>[] = [
-  isAuthenticated,
-  isForUs,
-  isServiceAccount,
-  isBound,
-];
+const TOKEN_CHECKS: readonly Check<TokenFacts>[] = [isAuthenticated, isForUs, isServiceAccount, isBound];
 
 /** Whom a token belongs to, or why it is refused. Pure. */
 export function readCaller(facts: TokenFacts): Caller | Refusal {

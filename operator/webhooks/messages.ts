@@ -23,7 +23,7 @@ export type ToThread =
   | { readonly kind: 'close'; readonly deadlineMs: number };
 
 /** Metrics of the operator that the webhooks' thread counts. */
-export const COUNTED = [
+const COUNTED = [
   'injections',
   'validations',
   'httpRequests',

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 
 /** What the API server asks at a path. */
-export const ENDPOINTS = ['inject', 'inject-by-namespace', 'validate'] as const;
+const ENDPOINTS = ['inject', 'inject-by-namespace', 'validate'] as const;
 export type Endpoint = (typeof ENDPOINTS)[number];
 
 /** How the paths end. */

@@ -13,7 +13,7 @@ export interface WebhookPath {
 export const ALSO_ACCEPTED_ANNOTATION = 'mesh.dev/webhook-path-also';
 
 /** The names under which the webhooks are registered. */
-export const WEBHOOKS = {
+const WEBHOOKS = {
   'pods.inject.mesh.dev': 'inject',
   'namespaces.inject.mesh.dev': 'inject-by-namespace',
   'resources.validate.mesh.dev': 'validate',

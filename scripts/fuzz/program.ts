@@ -7,10 +7,10 @@ import { Random } from './random.ts';
  * Who is tried: a session that takes streams, one that opens them, each against a peer that may say anything; or both, with
  * their bytes bent on the way.
  */
-export type Target = 'acceptor' | 'dialer' | 'both';
+type Target = 'acceptor' | 'dialer' | 'both';
 
 /** What a session is made to do by its own side. */
-export const OWN = [
+const OWN = [
   'open',
   'accept',
   'refuse',

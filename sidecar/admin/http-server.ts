@@ -52,7 +52,7 @@ export interface HttpServerOptions {
   readonly clock?: Clock;
 }
 
-export const JSON_TYPE = 'application/json; charset=utf-8';
+const JSON_TYPE = 'application/json; charset=utf-8';
 const TEXT_TYPE = 'text/plain; charset=utf-8';
 const MAX_BODY_BYTES = 4096;
 /** For the head, for the body, and for the client to take the answer, milliseconds each; a route may take as long as it needs. */

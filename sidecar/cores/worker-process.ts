@@ -27,7 +27,7 @@ export interface WorkerEvents {
 export type ForkWorker = (env: Readonly<Record<string, string>>, events: WorkerEvents) => WorkerProcess;
 
 /** The command line argument that makes the same program a worker. */
-export const WORKER_COMMAND = 'worker';
+const WORKER_COMMAND = 'worker';
 
 /**
  * Prepares this process to be the primary of others of the same program, which share its listening ports.

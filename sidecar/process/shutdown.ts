@@ -4,7 +4,7 @@ import type { Logger } from '#base/log.ts';
 import type { DrainOptions } from '../dataplane/connection/drain.ts';
 
 /** One half of the data path, as far as ending it goes. */
-export interface Drainable {
+interface Drainable {
   readonly accepted: number;
   stop(options: DrainOptions): Promise<void>;
 }

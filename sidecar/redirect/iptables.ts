@@ -3,7 +3,7 @@ import type { Rule } from './rules.ts';
 import type { RedirectSettings } from './settings.ts';
 
 /** Our chains in the nat table, and the built-in chains that lead into them. */
-export const IPTABLES_CHAINS = [
+const IPTABLES_CHAINS = [
   { chain: 'MESH_INBOUND', from: 'PREROUTING' },
   { chain: 'MESH_OUTBOUND', from: 'OUTPUT' },
 ] as const;

@@ -2,7 +2,7 @@ import { inboundRules, outboundRules } from './rules.ts';
 import type { Rule } from './rules.ts';
 import type { RedirectSettings } from './settings.ts';
 
-export const NFT_TABLE = 'mesh_redirect';
+const NFT_TABLE = 'mesh_redirect';
 
 /**
  * The script for `nft --file -`: one table for IPv4 and IPv6. Adding, deleting and adding it again in one transaction

@@ -11,7 +11,7 @@ export interface Rule {
   readonly why: string;
 }
 
-export type Match =
+type Match =
   | { readonly kind: 'all-tcp' }
   | { readonly kind: 'not-tcp' }
   | { readonly kind: 'destination-ports'; readonly ports: readonly number[] }

@@ -15,7 +15,7 @@ export interface Output {
   err(line: string): void;
 }
 
-export const TOOL_CHOICES = ['auto', 'nft', 'iptables'] as const;
+const TOOL_CHOICES = ['auto', 'nft', 'iptables'] as const;
 export type ToolChoice = (typeof TOOL_CHOICES)[number];
 
 const console_: Output = { out: (line) => console.log(line), err: (line) => console.error(line) };

@@ -167,7 +167,7 @@ function hold(target: FakeTarget | undefined): Resolution | undefined {
   return { kind: 'mesh', target };
 }
 
-export function identityOf(who: { readonly namespace: string; readonly service: string }): ServiceIdentity {
+function identityOf(who: { readonly namespace: string; readonly service: string }): ServiceIdentity {
   return { namespace: namespaceName(who.namespace), service: serviceName(who.service) };
 }
 

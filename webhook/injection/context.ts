@@ -5,7 +5,7 @@ import type { SidecarStyle } from '#core/sidecar-of-pod.ts';
 export { MOUNT_PATHS, VOLUMES } from '#core/constants.ts';
 export type { SidecarStyle } from '#core/sidecar-of-pod.ts';
 
-export interface Quantities {
+interface Quantities {
   readonly cpu?: string | undefined;
   readonly memory?: string | undefined;
 }

@@ -4,7 +4,7 @@ import { parseWrk, patientScript } from '../measure/wrk.ts';
 import type { WrkFigures } from '../measure/wrk.ts';
 import type { House } from './house.ts';
 
-export interface WrkOptions {
+interface WrkOptions {
   readonly port: number;
   readonly connections: number;
   readonly seconds: number;

@@ -4,7 +4,7 @@ import type { Proxy, ProxyName } from '../proxies/proxy.ts';
 import type { Samples } from './samples.ts';
 
 /** One proxy's median of one metric. */
-export interface Cell {
+interface Cell {
   readonly median: number;
   /** To the best peer; absent for the best peer's metric without peers. */
   readonly ratio?: number;

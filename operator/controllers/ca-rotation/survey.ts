@@ -29,7 +29,7 @@ export interface SurveyResult {
   readonly answers: readonly SidecarAnswer[];
 }
 
-export interface SidecarAnswer {
+interface SidecarAnswer {
   readonly pod: string;
   readonly roots: readonly string[];
   readonly leans: readonly string[];

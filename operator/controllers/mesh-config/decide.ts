@@ -75,7 +75,7 @@ export function meshConfigToApply(
 }
 
 /** The condition's type: whether the authority that `spec.ca` asks for has shown that it signs. */
-export const NEXT_AUTHORITY_READY = 'NextAuthorityReady';
+const NEXT_AUTHORITY_READY = 'NextAuthorityReady';
 
 /**
  * The conditions of the MeshConfig. Pure.

@@ -19,7 +19,7 @@ export interface RegistrationsParts {
 }
 
 /** How long a process may be silent. It renews every five seconds. */
-export const SILENCE_MS = 20_000;
+const SILENCE_MS = 20_000;
 const LOOK_EVERY_MS = 5_000;
 
 /** What was heard of a process, and for how long it was seen to say nothing else; milliseconds of our own clock. */

@@ -2,7 +2,7 @@
 export type Direction = 'inbound' | 'outbound';
 
 /** How the bytes travel: mutual TLS of the mesh, plaintext taken in by a permissive service, or passed through to the outside. */
-export type Security = 'mtls' | 'plaintext' | 'passthrough';
+type Security = 'mtls' | 'plaintext' | 'passthrough';
 
 /** Which port of the sidecar a connection came to. */
 export type ShedPort = 'inbound' | 'admin' | 'local';

@@ -9,7 +9,7 @@ for (let at = 0, state = 12_345; at < PATTERN.length; at++) {
 }
 
 /** What a stream says between two offsets. */
-export function patternOf(seed: number, from: number, to: number): Buffer {
+function patternOf(seed: number, from: number, to: number): Buffer {
   const parts: Buffer[] = [];
   for (let at = from; at < to;) {
     const start = (seed * 7_919 + at) % PATTERN.length;

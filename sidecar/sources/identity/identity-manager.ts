@@ -21,7 +21,7 @@ const MAX_CODES = 32;
 const OTHER = { code: 'other' };
 
 /** Where the identity learns whom to trust and what the mesh is called. */
-export interface TrustSource {
+interface TrustSource {
   current(): TrustState | undefined;
   onChange(listener: () => void): () => void;
 }

@@ -6,7 +6,7 @@ import { checkServerIdentity } from 'node:tls';
 import type { PeerCertificate } from 'node:tls';
 
 /** What the operator answers to a certificate request. Nothing of it is believed yet, see `leaf-check.ts`. */
-export interface SignedAnswer {
+interface SignedAnswer {
   /** Leaf, then intermediates. */
   readonly certificate: string;
 }
@@ -29,7 +29,7 @@ export class SigningError extends Error {
   }
 }
 
-export interface SigningRequest {
+interface SigningRequest {
   readonly csr: string;
   readonly service: string;
   /** By which the operator is verified: those of its own trust domain, never those of federated ones. */

@@ -394,6 +394,6 @@ function filled(kind: ResourceKind, object: ApiObject): ApiObject {
   return kind.schema ? (defaulted(object, kind.schema) as ApiObject) : builtInDefaults(kind, object);
 }
 
-export function keyOf({ namespace, name }: Pick<Place, 'namespace' | 'name'>): string {
+function keyOf({ namespace, name }: Pick<Place, 'namespace' | 'name'>): string {
   return namespace ? `${namespace}/${name}` : name;
 }
