@@ -1,6 +1,6 @@
 import { Command, CommanderError } from 'commander';
 
-import { Fault } from '#local/fault.ts';
+import { CliError } from '#local/cli-error.ts';
 
 import packageJson from '../package.json' with { type: 'json' };
 import { addDev } from './dev-command.ts';
@@ -27,7 +27,7 @@ async function main(argv: readonly string[]): Promise<number> {
     return exitCode;
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : USAGE;
-    if (!(error instanceof Fault)) throw error;
+    if (!(error instanceof CliError)) throw error;
     process.stderr.write(`mesh: ${error.message}\n`);
     return error.exitCode;
   }

@@ -6,13 +6,13 @@ import { InvalidArgumentError, Option } from 'commander';
 import type { Command as Cli } from 'commander';
 
 import { parseUpstreams } from '#core/upstream.ts';
-import type { Upstream } from '#core/upstream.ts';
+import type { UpstreamSpec } from '#core/upstream.ts';
 import { systemClock } from '#base/clock.ts';
 import type { ClusterConfig } from '#kube/cluster/cluster-config.ts';
 import { kubeconfig } from '#kube/cluster/kubeconfig.ts';
 import { defaultDataFolder, kubeconfigIn } from '#local/dev/data-folder.ts';
 import { Command } from '#local/run/command.ts';
-import { Fault } from '#local/fault.ts';
+import { CliError } from '#local/cli-error.ts';
 import { MESH_NAMESPACE } from '#local/dev/names.ts';
 
 import { addressArgument, nameArgument, portArgument, secondsArgument } from './arguments.ts';
@@ -22,7 +22,7 @@ interface Options {
   readonly service: string;
   readonly namespace: string;
   readonly port?: number;
-  readonly upstream: readonly Upstream[];
+  readonly upstream: readonly UpstreamSpec[];
   readonly kubeconfig?: string;
   readonly context?: string;
   readonly address?: string;
@@ -121,12 +121,12 @@ async function apiServer({ kubeconfig: given, context }: Options): Promise<Clust
   const named = given ?? process.env.KUBECONFIG;
   const file = named || usualKubeconfig();
   if (file === undefined)
-    throw new Fault('no API server is known: start one with mesh dev, or give --kubeconfig');
+    throw new CliError('no API server is known: start one with mesh dev, or give --kubeconfig');
   const path = file === process.env.KUBECONFIG ? {} : { path: file };
   try {
     return await kubeconfig({ ...path, ...(context === undefined ? {} : { context }) });
   } catch (error) {
-    throw new Fault(`the kubeconfig ${file} is of no use: ${(error as Error).message}`);
+    throw new CliError(`the kubeconfig ${file} is of no use: ${(error as Error).message}`);
   }
 }
 
@@ -135,7 +135,7 @@ function usualKubeconfig(): string | undefined {
   return places.find((path) => existsSync(path));
 }
 
-function addUpstream(text: string, before: readonly Upstream[]): readonly Upstream[] {
+function addUpstream(text: string, before: readonly UpstreamSpec[]): readonly UpstreamSpec[] {
   const { upstreams, faults } = parseUpstreams(text);
   if (faults.length > 0) throw new InvalidArgumentError(faults.join(' '));
   return [...before, ...upstreams];

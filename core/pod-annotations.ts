@@ -5,7 +5,7 @@ import { parseCidrList } from './cidr.ts';
 import { parsePortList } from './port-list.ts';
 import { MEBIBYTE, parseQuantity } from './quantity.ts';
 import { closest } from './closest.ts';
-import type { Upstream } from './upstream.ts';
+import type { UpstreamSpec } from './upstream.ts';
 import { parseUpstreams } from './upstream.ts';
 
 const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const;
@@ -20,7 +20,7 @@ const MAX_UNKNOWN = 16;
 /** What the annotations of a pod ask for; what is not written is absent or empty. The service: `service-name-of-pod.ts`. */
 export interface PodAnnotations {
   readonly inject?: boolean;
-  readonly upstreams: readonly Upstream[];
+  readonly upstreams: readonly UpstreamSpec[];
   readonly transparent: boolean;
   readonly skipInboundPorts: readonly number[];
   /** Ports of the application that expect a PROXY protocol header, which says who calls. */

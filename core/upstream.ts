@@ -7,7 +7,7 @@ import { parsePort } from './port-list.ts';
  * Upstreams as people write them: `service[.namespace]:localPort[:port]`, separated by commas, such as
  * `db:9191, cache.shop:6380, db.shop:9191:5432`. The application dials 127.0.0.1:localPort and reaches the service.
  */
-export interface Upstream {
+export interface UpstreamSpec {
   readonly service: string;
   /** The namespace of the pod itself when absent. */
   readonly namespace?: string;
@@ -26,14 +26,14 @@ const FIRST_UNPRIVILEGED_PORT = 1024;
  * @returns the upstreams that could be read, and a sentence for every fault
  */
 export function parseUpstreams(text: string): {
-  readonly upstreams: readonly Upstream[];
+  readonly upstreams: readonly UpstreamSpec[];
   readonly faults: readonly string[];
 } {
   if (text.trim() === '') return { upstreams: [], faults: [] };
   const entries = text.split(',').map((entry) => entry.trim());
   if (entries.length > MAX_UPSTREAMS)
     return { upstreams: [], faults: [`more than ${MAX_UPSTREAMS} entries`] };
-  const upstreams: Upstream[] = [];
+  const upstreams: UpstreamSpec[] = [];
   const faults: string[] = [];
   for (const entry of entries) {
     const read = parseUpstream(entry);
@@ -52,7 +52,7 @@ export function parseUpstreams(text: string): {
 }
 
 /** The list as {@link parseUpstreams} reads it. */
-export function formatUpstreams(upstreams: readonly Upstream[]): string {
+export function formatUpstreams(upstreams: readonly UpstreamSpec[]): string {
   return upstreams
     .map(
       ({ service, namespace, localPort, port }) =>
@@ -74,7 +74,7 @@ export function localPortFault(port: number): string | undefined {
 
 function parseUpstream(
   entry: string,
-): { readonly upstream: Upstream } | { readonly faults: readonly string[] } {
+): { readonly upstream: UpstreamSpec } | { readonly faults: readonly string[] } {
   const [target = '', localText = '', portText, ...more] = entry.split(':');
   const [service = '', namespace, ...rest] = target.split('.');
   if (more.length > 0 || rest.length > 0 || localText === '' || target === '') {

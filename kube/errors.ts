@@ -59,4 +59,3 @@ export function isAlreadyExists(error: unknown): error is KubeError {
 export function isGone(error: unknown): error is KubeError {
   return error instanceof KubeError && error.status === 410;
 }
-

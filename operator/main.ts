@@ -10,10 +10,10 @@ import type { Logger } from '#base/log.ts';
 
 import packageJson from '../package.json' with { type: 'json' };
 import { clusterFacts, injectionSettings } from './webhooks/admission.ts';
-import type { AdmissionParts } from './webhooks/admission.ts';
+import type { AdmissionDeps } from './webhooks/admission.ts';
 import { runAudit } from './audit/command.ts';
 import { startOperator } from './composition/composition.ts';
-import { ConfigError, readConfig } from './config/config.ts';
+import { OperatorConfigError, readConfig } from './config/config.ts';
 import type { OperatorConfig } from './config/config.ts';
 import { runUninstall } from './uninstall/main.ts';
 import { runUpgrade } from './upgrade/main.ts';
@@ -34,7 +34,7 @@ async function main(args: readonly string[]): Promise<number> {
   try {
     config = readConfig(process.env);
   } catch (error) {
-    if (!(error instanceof ConfigError)) throw error;
+    if (!(error instanceof OperatorConfigError)) throw error;
     process.stderr.write(`${error.message}\n`);
     return 1;
   }
@@ -92,7 +92,7 @@ function clusterConfig(): Promise<ClusterConfig> {
 const WEBHOOKS_PROGRAM = import.meta.url.endsWith('.ts') ? './webhooks/from-source.mjs' : './webhooks.js';
 
 /** The webhooks, in a thread of their own, fed from the operator's caches. */
-function webhooks(parts: AdmissionParts): WebhookThread {
+function webhooks(parts: AdmissionDeps): WebhookThread {
   const { config, clock, log, metrics } = parts;
   return new WebhookThread(
     {

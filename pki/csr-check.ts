@@ -48,7 +48,7 @@ const HASHES: ReadonlySet<string> = new Set(['SHA-256', 'SHA-384', 'SHA-512']);
 /** Of a named curve and an uncompressed point; a curve spelled out, or a compressed point, has another length. */
 const SPKI_BYTES: Readonly<Record<LeafKeyKind, number>> = { 'P-256': 91, 'P-384': 120, Ed25519: 44 };
 
-class Refusal extends Error {
+class CsrRefusal extends Error {
   readonly reason: CsrFault;
 
   constructor(reason: CsrFault, message: string) {
@@ -69,7 +69,7 @@ export async function checkCsr(pem: string): Promise<CsrResult> {
   try {
     return { ok: true, csr: await read(pem) };
   } catch (error) {
-    if (error instanceof Refusal) return { ok: false, reason: error.reason, message: error.message };
+    if (error instanceof CsrRefusal) return { ok: false, reason: error.reason, message: error.message };
     return { ok: false, reason: 'csr-unreadable', message: 'the certificate request cannot be read' };
   }
 }
@@ -78,7 +78,7 @@ async function read(pem: string): Promise<CsrContents> {
   const der = pemBlock('CERTIFICATE REQUEST', pem);
   const request = new x509.Pkcs10CertificateRequest(der);
   if (!isExact(der))
-    throw new Refusal('csr-trailing-bytes', 'the certificate request has bytes or parts after its end');
+    throw new CsrRefusal('csr-trailing-bytes', 'the certificate request has bytes or parts after its end');
   const publicKey = readPublicKey(Buffer.from(request.publicKey.rawData));
   const contents = {
     csrPem: toPem('CERTIFICATE REQUEST', der),
@@ -106,12 +106,12 @@ function readPublicKey(spki: Buffer): { spki: Buffer; keyKind: LeafKeyKind } {
   try {
     key = createPublicKey({ key: spki, format: 'der', type: 'spki' });
   } catch {
-    throw new Refusal('csr-key', 'the public key cannot be read');
+    throw new CsrRefusal('csr-key', 'the public key cannot be read');
   }
   const keyKind = leafKeyKind(key);
-  if (!keyKind) throw new Refusal('csr-key', 'the public key is not EC P-256, EC P-384 or Ed25519');
+  if (!keyKind) throw new CsrRefusal('csr-key', 'the public key is not EC P-256, EC P-384 or Ed25519');
   if (spki.length !== SPKI_BYTES[keyKind] || !spkiDer(key).equals(spki)) {
-    throw new Refusal('csr-key', 'the public key is not written in its usual form');
+    throw new CsrRefusal('csr-key', 'the public key is not written in its usual form');
   }
   return { spki, keyKind };
 }
@@ -120,30 +120,30 @@ async function verify(request: x509.Pkcs10CertificateRequest): Promise<void> {
   const { name, hash } = request.signatureAlgorithm as { name: string; hash?: { name: string } };
   const strong = name === 'Ed25519' || (name === 'ECDSA' && hash !== undefined && HASHES.has(hash.name));
   if (!strong)
-    throw new Refusal('csr-signature', 'the request is not signed with ECDSA and SHA-2, or Ed25519');
+    throw new CsrRefusal('csr-signature', 'the request is not signed with ECDSA and SHA-2, or Ed25519');
   let valid = false;
   try {
     valid = await request.verify(webcrypto);
   } catch {
     valid = false;
   }
-  if (!valid) throw new Refusal('csr-signature', 'the signature of the request does not verify');
+  if (!valid) throw new CsrRefusal('csr-signature', 'the signature of the request does not verify');
 }
 
 function requestedUri(request: x509.Pkcs10CertificateRequest): string | undefined {
   const [attribute, ...more] = request.attributes;
   if (!attribute) return undefined;
   if (more.length > 0 || attribute.type !== EXTENSION_REQUEST || attribute.values.length !== 1) {
-    throw new Refusal('csr-attribute', 'the request has attributes besides one extension request');
+    throw new CsrRefusal('csr-attribute', 'the request has attributes besides one extension request');
   }
   for (const extension of request.extensions) refuseExtension(extension);
   const [names, ...others] = request.extensions;
   if (!names) return undefined;
-  if (others.length > 0) throw new Refusal('csr-extension', 'the request asks for one extension twice');
+  if (others.length > 0) throw new CsrRefusal('csr-extension', 'the request asks for one extension twice');
   const { items } = new x509.SubjectAlternativeNameExtension(names.rawData).names;
   const [uri, ...rest] = items;
   if (uri?.type !== 'url' || rest.length > 0) {
-    throw new Refusal('csr-name', 'the request asks for names other than one URI');
+    throw new CsrRefusal('csr-name', 'the request asks for names other than one URI');
   }
   return uri.value;
 }
@@ -151,9 +151,9 @@ function requestedUri(request: x509.Pkcs10CertificateRequest): string | undefine
 function refuseExtension(extension: x509.Extension): void {
   if (extension.type === SUBJECT_ALT_NAME) return;
   if (extension.type === BASIC_CONSTRAINTS && new x509.BasicConstraintsExtension(extension.rawData).ca) {
-    throw new Refusal('csr-ca', 'the request asks to become an authority');
+    throw new CsrRefusal('csr-ca', 'the request asks to become an authority');
   }
-  throw new Refusal('csr-extension', `the request asks for the extension ${extension.type}`);
+  throw new CsrRefusal('csr-extension', `the request asks for the extension ${extension.type}`);
 }
 
 function subjectName(request: x509.Pkcs10CertificateRequest): string | undefined {
@@ -162,7 +162,7 @@ function subjectName(request: x509.Pkcs10CertificateRequest): string | undefined
   if (!part) return undefined;
   const [type, values] = part;
   if (more.length > 0 || (type !== 'CN' && type !== COMMON_NAME) || values.length !== 1) {
-    throw new Refusal('csr-name', 'the subject of the request has more than one common name');
+    throw new CsrRefusal('csr-name', 'the subject of the request has more than one common name');
   }
   return values[0];
 }

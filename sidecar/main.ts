@@ -5,7 +5,7 @@ import { ignoreInspectorSignal } from '#base/inspector.ts';
 import type { Logger } from '#base/log.ts';
 
 import { LevelLog } from './admin/level-log.ts';
-import { ConfigError, readConfig } from './config/config.ts';
+import { SidecarConfigError, readConfig } from './config/config.ts';
 import type { SidecarConfig } from './config/config.ts';
 import { kernelOriginalDestination } from './dataplane/original-destination/kernel.ts';
 import { withoutRedirection } from './dataplane/original-destination/original-destination.ts';
@@ -73,7 +73,7 @@ async function run(): Promise<number> {
   const config = readConfig(process.env);
   const levelLog = new LevelLog(config.logLevel);
   const log = levelLog.logger({ name: 'sidecar' });
-  dieOfTheUnexpected(log);
+  crashOnUnexpected(log);
   const { ended, end } = ending();
   process.on('SIGTERM', end).on('SIGINT', end);
   const onFinish = (): void => end('finish');
@@ -118,7 +118,7 @@ async function worker(): Promise<number> {
   const config = readConfig(process.env);
   const levelLog = new LevelLog(config.logLevel, undefined, { worker: Number(process.env.MESH_WORKER) });
   const log = levelLog.logger({ name: 'sidecar' });
-  dieOfTheUnexpected(log);
+  crashOnUnexpected(log);
   // A signal to the whole group of processes is the primary's matter.
   process.on('SIGTERM', () => undefined).on('SIGINT', () => undefined);
   const primary = new PrimaryLink(process, levelLog, () => {
@@ -172,7 +172,7 @@ function ending(): { readonly ended: Promise<string>; readonly end: (reason: str
 }
 
 /** Whatever nobody expected leaves the process in a state nobody knows; such a process decides about no connection. */
-function dieOfTheUnexpected(log: Logger): void {
+function crashOnUnexpected(log: Logger): void {
   const die = (err: unknown): never => {
     log.error({ err }, 'unexpected fault: the sidecar ends');
     process.exit(1);
@@ -183,7 +183,7 @@ function dieOfTheUnexpected(log: Logger): void {
 main(process.argv.slice(2)).then(
   (code) => process.exit(code),
   (error: unknown) => {
-    console.error(error instanceof ConfigError ? error.message : error);
+    console.error(error instanceof SidecarConfigError ? error.message : error);
     process.exit(1);
   },
 );

@@ -27,7 +27,7 @@ const reviewSchema = z.looseObject({
 export type AdmissionRequest = z.infer<typeof requestSchema>;
 
 /** The answer to one request. */
-export type Verdict =
+export type ReviewVerdict =
   | { readonly allowed: true; readonly patch?: readonly JsonPatchOp[]; readonly warnings?: readonly string[] }
   | {
       readonly allowed: false;
@@ -61,7 +61,7 @@ export function readAdmissionReview(
 }
 
 /** The AdmissionReview that answers request `uid`. */
-export function admissionResponse(uid: string, verdict: Verdict): object {
+export function admissionResponse(uid: string, verdict: ReviewVerdict): object {
   const warnings = (verdict.warnings ?? []).slice(0, MAX_WARNINGS).map(warningText);
   return {
     apiVersion: ADMISSION_API_VERSION,
@@ -80,7 +80,7 @@ function patchPart(patch: readonly JsonPatchOp[] | undefined): object {
   return { patchType: 'JSONPatch', patch: Buffer.from(JSON.stringify(patch)).toString('base64') };
 }
 
-function statusPart({ code, reason, message }: Verdict & { readonly allowed: false }): object {
+function statusPart({ code, reason, message }: ReviewVerdict & { readonly allowed: false }): object {
   return { status: { status: 'Failure', code, reason, message: message.slice(0, MAX_MESSAGE) } };
 }
 

@@ -1,6 +1,6 @@
 import { performance } from 'node:perf_hooks';
 
-import type { AdmissionRequest, Verdict } from './admission.ts';
+import type { AdmissionRequest, ReviewVerdict } from './admission.ts';
 import { admissionResponse, readAdmissionReview } from './admission.ts';
 import { jsonSizeFault } from './json-size.ts';
 import type { JsonLimits } from './json-size.ts';
@@ -51,7 +51,11 @@ export async function answerReview(
   return { status: 200, json: admissionResponse(read.request.uid, verdict) };
 }
 
-async function decided(endpoint: Endpoint, request: AdmissionRequest, deps: WebhookDeps): Promise<Verdict> {
+async function decided(
+  endpoint: Endpoint,
+  request: AdmissionRequest,
+  deps: WebhookDeps,
+): Promise<ReviewVerdict> {
   try {
     if (endpoint === 'validate') return await reviewResource(request, deps);
     return await reviewPod(request, deps, endpoint === 'inject-by-namespace');

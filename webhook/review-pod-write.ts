@@ -1,6 +1,6 @@
 import { faultsText } from '#core/fault.ts';
 import type { Logger } from '#base/log.ts';
-import type { AdmissionRequest, Verdict } from './admission.ts';
+import type { AdmissionRequest, ReviewVerdict } from './admission.ts';
 import type { WebhookMetrics } from './metrics.ts';
 import type { InjectionSettings } from './review-pod.ts';
 import { podWriteFaults } from './validation/pod-write.ts';
@@ -30,7 +30,7 @@ function generateName(object: unknown): string {
 export function reviewPodWrite(
   request: AdmissionRequest,
   { now, injection, log, metrics }: PodWriteReviewer,
-): Verdict {
+): ReviewVerdict {
   const { object, oldObject: old, name } = request;
   const namespace = request.namespace ?? '';
   const operation = request.operation === 'CREATE' ? 'CREATE' : 'UPDATE';

@@ -1,6 +1,6 @@
 import { ANNOTATIONS } from '#core/constants.ts';
 import type { Logger } from '#base/log.ts';
-import type { AdmissionRequest, Verdict } from './admission.ts';
+import type { AdmissionRequest, ReviewVerdict } from './admission.ts';
 import type { ClusterQuestion, LookUp } from './cluster-view.ts';
 import type { InjectionContext } from './injection/context.ts';
 import type { Injection } from './injection/inject.ts';
@@ -40,7 +40,7 @@ export async function reviewPod(
   request: AdmissionRequest,
   { lookUp, injection, now, log, metrics }: PodReviewer,
   namespaceAsks = false,
-): Promise<Verdict> {
+): Promise<ReviewVerdict> {
   const { kind, operation, subResource, namespace } = request;
   if (kind.group !== '' || kind.kind !== 'Pod' || operation !== 'CREATE' || subResource)
     return { allowed: true };
@@ -97,7 +97,7 @@ function report(
   outcome: Injection,
   who: { readonly namespace: string; readonly pod: string },
   { log, metrics }: Pick<PodReviewer, 'log' | 'metrics'>,
-): Verdict {
+): ReviewVerdict {
   if ('refused' in outcome) {
     metrics.injection('refused', outcome.reason);
     log.warn({ ...who, reason: outcome.reason, text: outcome.refused }, 'injection refused');
@@ -118,6 +118,6 @@ function report(
   return { allowed: true, patch: outcome.patch, warnings: outcome.warnings };
 }
 
-function refusal(code: number, reason: string, message: string): Verdict {
+function refusal(code: number, reason: string, message: string): ReviewVerdict {
   return { allowed: false, code, reason, message };
 }

@@ -1,4 +1,4 @@
-import type { AdmissionRequest, Verdict } from './admission.ts';
+import type { AdmissionRequest, ReviewVerdict } from './admission.ts';
 import type { ClusterQuestion, LookUp } from './cluster-view.ts';
 import type { PodWriteReviewer } from './review-pod-write.ts';
 import { isPodWrite, reviewPodWrite } from './review-pod-write.ts';
@@ -18,7 +18,7 @@ export interface ResourceReviewer extends PodWriteReviewer {
 export async function reviewResource(
   request: AdmissionRequest,
   reviewer: ResourceReviewer,
-): Promise<Verdict> {
+): Promise<ReviewVerdict> {
   if (isPodWrite(request)) return reviewPodWrite(request, reviewer);
   const { resource, operation, subResource } = request;
   const written = operation === 'CREATE' || operation === 'UPDATE';

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { Fault } from '../fault.ts';
+import { CliError } from '../cli-error.ts';
 import { ownFolder } from './data-folder.ts';
 
 const home = mkdtempSync(join(tmpdir(), 'mesh-folder-'));
@@ -27,7 +27,7 @@ test('where there can be none, a sentence says so', () => {
   writeFileSync(file, '');
   // In /proc nobody can make a folder, and the system does not say so in a way that Node understands.
   for (const path of [file, join(file, 'below'), '/proc/nothing/of/this']) {
-    expect(() => ownFolder(path)).toThrow(Fault);
+    expect(() => ownFolder(path)).toThrow(CliError);
     expect(() => ownFolder(path)).toThrow(/cannot be a folder for data \(.+\): give another with --data$/);
   }
 });

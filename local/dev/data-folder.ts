@@ -2,7 +2,7 @@ import { chmodSync, mkdirSync, statSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 
-import { Fault } from '../fault.ts';
+import { CliError } from '../cli-error.ts';
 
 /** Where `mesh dev` keeps its data unless told otherwise. */
 export function defaultDataFolder(): string {
@@ -20,7 +20,7 @@ export function ownFolder(folder: string): string {
     makeFolder(folder);
     chmodSync(folder, 0o700);
   } catch (error) {
-    throw new Fault(
+    throw new CliError(
       `${folder} cannot be a folder for data (${(error as Error).message}): give another with --data`,
     );
   }

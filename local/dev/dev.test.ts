@@ -20,7 +20,7 @@ import {
 } from '#kube/types.ts';
 
 import { MESH_NAMESPACE } from './names.ts';
-import { Fault } from '../fault.ts';
+import { CliError } from '../cli-error.ts';
 import { joinMesh } from '../run/run.ts';
 import type { Running } from '../run/run.ts';
 import { startDev } from './dev.ts';
@@ -225,7 +225,7 @@ test('a second one on the same data, or the same port, says so', async () => {
     );
     const taken = startDev({ ...options, folder: undefined, port: first.api.port });
     await expect(taken).rejects.toThrow(`port ${first.api.port} of 127.0.0.1 is taken`);
-    await expect(taken).rejects.toBeInstanceOf(Fault);
+    await expect(taken).rejects.toBeInstanceOf(CliError);
   } finally {
     await first.stop();
   }

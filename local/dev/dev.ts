@@ -6,7 +6,7 @@ import type { Logger } from '#base/log.ts';
 
 import { startDevMesh } from './server/dev-mesh.ts';
 import type { DevMesh } from './server/dev-mesh.ts';
-import { Fault } from '../fault.ts';
+import { CliError } from '../cli-error.ts';
 import { noJournal } from '../apiserver/store/journal.ts';
 import { DataInUse, DataUnreadable, sqliteJournal } from '../apiserver/store/sqlite-journal.ts';
 import { kubeconfigIn, ownFolder } from './data-folder.ts';
@@ -59,17 +59,17 @@ export async function startDev({ folder, ...options }: DevOptions): Promise<Dev>
 function faultOf(error: unknown, home: string, { port, host }: Pick<DevOptions, 'port' | 'host'>): unknown {
   const { code } = error as NodeJS.ErrnoException;
   if (error instanceof DataInUse)
-    return new Fault(
+    return new CliError(
       `another mesh dev works with the data in ${home}: end it, or give this one another --data`,
     );
-  if (error instanceof DataUnreadable) return new Fault(error.message);
+  if (error instanceof DataUnreadable) return new CliError(error.message);
   if (code === 'EADDRINUSE')
-    return new Fault(
+    return new CliError(
       `port ${port} of ${host} is taken by another process: end that one, or choose another with --port`,
     );
   if (code === 'EACCES')
-    return new Fault(`port ${port} is not for everybody: choose one above 1023 with --port`);
+    return new CliError(`port ${port} is not for everybody: choose one above 1023 with --port`);
   if (code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND')
-    return new Fault(`${host} is no address of this machine: write one with --host, such as 127.0.0.1`);
+    return new CliError(`${host} is no address of this machine: write one with --host, such as 127.0.0.1`);
   return error;
 }

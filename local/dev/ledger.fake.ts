@@ -1,4 +1,4 @@
-import type { Answer, Http } from '../apiserver/contract/http.fake.ts';
+import type { ContractResponse, Http } from '../apiserver/contract/http.fake.ts';
 
 /** What somebody knows of an object: the number of its last write, or that it is not there. */
 type Number_ = number | undefined;
@@ -18,7 +18,7 @@ interface Kind {
   /** An object in which every part says the number. */
   readonly object: (name: string, number: number) => Record<string, unknown>;
   /** Every number an object says. */
-  readonly numbers: (body: Answer['body']) => readonly string[];
+  readonly numbers: (body: ContractResponse['body']) => readonly string[];
 }
 
 const NAMES = 4;
@@ -121,7 +121,7 @@ export class Ledger {
       .catch(() => undefined);
   }
 
-  #step(http: Http, account: Account): Promise<Answer> {
+  #step(http: Http, account: Account): Promise<ContractResponse> {
     const { kind, name, known, version } = account;
     const path = `${kind.path}/${name}`;
     const number = (this.#next += 1);
@@ -141,7 +141,7 @@ export class Ledger {
     return http.put(path, { ...object, metadata });
   }
 
-  #settle(account: Account, { status, body }: Answer): void {
+  #settle(account: Account, { status, body }: ContractResponse): void {
     const { asked } = account;
     delete account.asked;
     if (status === 409) {
@@ -156,7 +156,7 @@ export class Ledger {
     this.#told(account, body);
   }
 
-  #told(account: Account, { metadata }: Answer['body']): void {
+  #told(account: Account, { metadata }: ContractResponse['body']): void {
     const version = Number(metadata?.resourceVersion ?? 0);
     account.version = account.known === undefined ? 0 : version;
     this.#highest = Math.max(this.#highest, version);
@@ -164,7 +164,7 @@ export class Ledger {
 }
 
 /** The number that all parts of an object say. @throws Error when they differ */
-function wholeNumber(kind: Kind, body: Answer['body']): number {
+function wholeNumber(kind: Kind, body: ContractResponse['body']): number {
   const numbers = new Set(kind.numbers(body));
   if (numbers.size !== 1) throw new Error(`half an object: ${JSON.stringify(body).slice(0, 500)}`);
   return Number([...numbers][0]);

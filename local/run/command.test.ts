@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import { Command } from './command.ts';
-import { Fault } from '../fault.ts';
+import { CliError } from '../cli-error.ts';
 
 const node = (script: string): readonly string[] => [process.execPath, '-e', script];
 
@@ -26,6 +26,6 @@ test('a command that is not there has code 127, one that cannot be run 126', asy
   writeFileSync(join(folder, 'notes'), 'no program', { mode: 0o644 });
   const denied = await fault(join(folder, 'notes'));
   rmSync(folder, { recursive: true });
-  expect(denied).toBeInstanceOf(Fault);
-  expect((denied as Fault).exitCode).toBe(126);
+  expect(denied).toBeInstanceOf(CliError);
+  expect((denied as CliError).exitCode).toBe(126);
 });

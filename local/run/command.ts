@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { constants } from 'node:os';
 
-import { Fault } from '../fault.ts';
+import { CliError } from '../cli-error.ts';
 
 /** Exit codes of shells (POSIX.1-2024, 2.8.2). */
 const NOT_FOUND = 127;
@@ -46,7 +46,7 @@ export class Command {
   }
 }
 
-function cannotRun(program: string, { code, message }: NodeJS.ErrnoException): Fault {
-  if (code === 'ENOENT') return new Fault(`there is no command ${JSON.stringify(program)}`, NOT_FOUND);
-  return new Fault(`the command ${JSON.stringify(program)} cannot be run: ${message}`, NOT_EXECUTABLE);
+function cannotRun(program: string, { code, message }: NodeJS.ErrnoException): CliError {
+  if (code === 'ENOENT') return new CliError(`there is no command ${JSON.stringify(program)}`, NOT_FOUND);
+  return new CliError(`the command ${JSON.stringify(program)} cannot be run: ${message}`, NOT_EXECUTABLE);
 }

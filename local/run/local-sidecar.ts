@@ -1,7 +1,7 @@
 import type { MeshConfig } from '#core/model/mesh-config.ts';
 import { meshSettings } from '#core/model/mesh-settings.ts';
 import type { NamespaceName, ServiceName } from '#core/names.ts';
-import type { Upstream } from '#core/upstream.ts';
+import type { UpstreamSpec } from '#core/upstream.ts';
 import { KubeClient } from '#kube/client/client.ts';
 import type { Clock } from '#base/clock.ts';
 import type { ClusterConfig } from '#kube/cluster/cluster-config.ts';
@@ -17,7 +17,7 @@ import type { Instance } from './resources.ts';
 export interface LocalSidecarOptions {
   readonly instance: Instance;
   readonly podUid: string;
-  readonly upstreams: readonly Upstream[];
+  readonly upstreams: readonly UpstreamSpec[];
   readonly meshNamespace: string;
   readonly meshConfig: MeshConfig;
   readonly operator: OperatorWay;

@@ -7,7 +7,7 @@ import { checkServerIdentity } from 'node:tls';
 import { OPERATOR_SERVICE } from '#core/constants.ts';
 
 import { isJson } from '../apiserver/store/object.ts';
-import { Fault } from '../fault.ts';
+import { CliError } from '../cli-error.ts';
 
 /** How the operator is reached from outside of pods. */
 export interface OperatorWay {
@@ -40,7 +40,7 @@ export async function ownAddress(
   if (seen === wanted || (wanted === undefined && addressesHere().includes(seen))) return seen;
   const here =
     wanted === undefined ? `none of its addresses (${addressesHere().join(', ')})` : `not ${wanted}`;
-  throw new Fault(
+  throw new CliError(
     `the operator at ${way.url} sees this machine as ${seen}, which is ${here}: something in between changes addresses (NAT, or a load balancer that does not keep them), so pods could not reach this machine and the operator would refuse it; join from a network that routes to the pods, such as a VPN`,
   );
 }
@@ -56,15 +56,16 @@ async function seenAs(
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
     if (code === 'EADDRNOTAVAIL' || code === 'EINVAL')
-      throw new Fault(
+      throw new CliError(
         `${from ?? ''} is no address of this machine from which the operator is reached; leave --address out, or write one of ${addressesHere().join(', ')}`,
       );
-    throw new Fault(
+    throw new CliError(
       `the operator cannot be reached from here at ${way.url} (${code ?? message}); whoever administers the cluster says that address with the chart's value outside.operatorAddress`,
     );
   }
   const seen = isJson(answer) && typeof answer.address === 'string' ? answer.address : '';
-  if (isIP(seen) === 0) throw new Fault(`what answers at ${way.url} is no operator of this version of mesh`);
+  if (isIP(seen) === 0)
+    throw new CliError(`what answers at ${way.url} is no operator of this version of mesh`);
   return seen;
 }
 

@@ -8,7 +8,7 @@ import type { EndpointSlice } from '#kube/endpoint-slices.ts';
 import { isAlreadyExists, isNotFound } from '#kube/errors.ts';
 import { LEASES, PODS, SERVICES, SERVICE_ACCOUNTS } from '#kube/types.ts';
 
-import { Fault } from '../fault.ts';
+import { CliError } from '../cli-error.ts';
 import { leaseOf, podOf, podStatus, serviceAccountOf, serviceOf, sliceOf, tokensOf } from './resources.ts';
 import type { Instance } from './resources.ts';
 import { serviceFault } from './service-check.ts';
@@ -118,7 +118,7 @@ export class Registration {
     await this.#ensure(SERVICES, serviceOf(instance));
     const service = await api.get(SERVICES, { namespace, name });
     const fault = serviceFault(service, instance);
-    if (fault !== undefined) throw new Fault(fault);
+    if (fault !== undefined) throw new CliError(fault);
     this.#headless = service.spec?.clusterIP === 'None';
   }
 
@@ -128,7 +128,7 @@ export class Registration {
       await api.create(type, object);
     } catch (error) {
       if (isNotFound(error))
-        throw new Fault(
+        throw new CliError(
           `there is no namespace ${instance.namespace}; make it with: kubectl create namespace ${instance.namespace}`,
         );
       if (!isAlreadyExists(error)) throw error;

@@ -3,7 +3,7 @@ import { connect } from 'node:net';
 
 import { MESH_CONFIG_NAME, OPERATOR_ADDRESS_CONFIG_MAP } from '#core/constants.ts';
 import type { MeshConfig } from '#core/model/mesh-config.ts';
-import type { Upstream } from '#core/upstream.ts';
+import type { UpstreamSpec } from '#core/upstream.ts';
 import type { KubeApi } from '#kube/api.ts';
 import { KubeClient } from '#kube/client/client.ts';
 import type { Clock } from '#base/clock.ts';
@@ -11,7 +11,7 @@ import type { ClusterConfig } from '#kube/cluster/cluster-config.ts';
 import { KubeConnectionError, KubeError, isNotFound } from '#kube/errors.ts';
 import { CONFIG_MAPS, MESH_CONFIGS, MESH_SERVICES } from '#kube/types.ts';
 
-import { Fault } from '../fault.ts';
+import { CliError } from '../cli-error.ts';
 import { LocalSidecar } from './local-sidecar.ts';
 import { logSentence } from './log-sentence.ts';
 import { operatorWay, ownAddress } from './operator-way.ts';
@@ -23,7 +23,7 @@ export interface RunOptions {
   readonly namespace: string;
   readonly service: string;
   readonly port: number | undefined;
-  readonly upstreams: readonly Upstream[];
+  readonly upstreams: readonly UpstreamSpec[];
   readonly meshNamespace: string;
   /** Where pods reach this machine; as the operator sees it when absent. */
   readonly address?: string | undefined;
@@ -65,7 +65,7 @@ export async function joinMesh(options: RunOptions, deps: RunDeps, signal: Abort
   const { clock, cluster } = deps;
   const api = new KubeClient({ config: cluster, clock, userAgent: 'mesh-run' });
   try {
-    const found = await lookAround(api, options);
+    const found = await readCluster(api, options);
     const roots = (found.meshConfig.status?.roots ?? []).map(({ pem }) => pem);
     const address = await ownAddress(found.operator, roots, options.address);
     await checkUpstreams(api, options, deps, signal);
@@ -125,7 +125,7 @@ async function startSidecar(
   } catch (error) {
     const { code, address, port } = error as NodeJS.ErrnoException & { address?: string; port?: number };
     if (code !== 'EADDRINUSE' && code !== 'EACCES') throw error;
-    throw new Fault(
+    throw new CliError(
       `port ${port ?? ''} of ${address ?? ''} cannot be had (${code}): it is the port of an upstream or of the sidecar; choose another`,
     );
   }
@@ -136,19 +136,19 @@ interface Found {
   readonly operator: OperatorWay;
 }
 
-async function lookAround(api: KubeApi, { meshNamespace }: RunOptions): Promise<Found> {
+async function readCluster(api: KubeApi, { meshNamespace }: RunOptions): Promise<Found> {
   const name = OPERATOR_ADDRESS_CONFIG_MAP;
   const meshConfig = await api.get(MESH_CONFIGS, { name: MESH_CONFIG_NAME }).catch((error: unknown) => {
     if (error instanceof KubeConnectionError)
-      throw new Fault(
+      throw new CliError(
         `the API server cannot be reached; is mesh dev up, or is --kubeconfig that of another cluster? (${error.message})`,
       );
-    if (isNotFound(error)) throw new Fault('there is no mesh in this cluster (no MeshConfig "mesh")');
+    if (isNotFound(error)) throw new CliError('there is no mesh in this cluster (no MeshConfig "mesh")');
     throw error;
   });
   const told = await api.get(CONFIG_MAPS, { namespace: meshNamespace, name }).catch((error: unknown) => {
     if (!isNotFound(error)) throw error;
-    throw new Fault(
+    throw new CliError(
       `this cluster's mesh does not let machines outside join (no ConfigMap ${meshNamespace}/${name}); if the mesh lives in another namespace, say so with --mesh-namespace, else whoever administers it allows it with: helm upgrade mesh charts/mesh --namespace ${meshNamespace} --reuse-values --set outside.enabled=true --set outside.operatorAddress=HOST:PORT`,
     );
   });
@@ -159,9 +159,11 @@ async function lookAround(api: KubeApi, { meshNamespace }: RunOptions): Promise<
 function lackOfRight(error: unknown): unknown {
   if (!(error instanceof KubeError)) return error;
   if (error.status === 401)
-    return new Fault(`the API server does not accept the credentials of the kubeconfig (${error.message})`);
+    return new CliError(
+      `the API server does not accept the credentials of the kubeconfig (${error.message})`,
+    );
   if (error.status !== 403) return error;
-  return new Fault(
+  return new CliError(
     `a right is missing: ${error.message}; whoever administers the cluster gives what mesh run needs with the ClusterRoles mesh-run (in a namespace) and mesh-run-lookup (in the cluster)`,
   );
 }
@@ -185,9 +187,9 @@ async function checkUpstreams(
           say(`service ${namespace}/${name} has no ready instance now; connections to it fail until it has`);
         break;
       }
-      if (signal.aborted) throw new Fault('told to end', 130);
+      if (signal.aborted) throw new CliError('told to end', 130);
       if (clock.now() >= giveUpAt) {
-        throw new Fault(
+        throw new CliError(
           `there is no service ${namespace}/${name} in the mesh; start it, as a pod with the annotation mesh/inject: "true" or with: mesh run --namespace ${namespace} --service ${name} --port PORT -- COMMAND`,
         );
       }
@@ -201,9 +203,9 @@ async function checkUpstreams(
 async function untilServing(sidecar: LocalSidecar, clock: Clock, signal: AbortSignal): Promise<void> {
   const giveUpAt = clock.now() + READY_MS;
   while (sidecar.missing().length > 0) {
-    if (signal.aborted) throw new Fault('told to end', 130);
+    if (signal.aborted) throw new CliError('told to end', 130);
     if (clock.now() > giveUpAt) {
-      throw new Fault(
+      throw new CliError(
         `the sidecar did not get ready within ${READY_MS / 1000} s; it waits for: ${sidecar.missing().join(', ')}`,
       );
     }

@@ -8,7 +8,7 @@ import { FakeLog } from '#base/testing/log.fake.ts';
 
 import { createMetrics } from '../metrics/metrics.ts';
 import { AuditFile } from './audit-file.ts';
-import type { AppendableFile, AuditFileParts } from './audit-file.ts';
+import type { AppendableFile, AuditFileDeps } from './audit-file.ts';
 import { runAudit } from './command.ts';
 import { verifyFile } from './verify.ts';
 
@@ -32,7 +32,7 @@ afterEach(async () => {
   await rm(folder, { recursive: true });
 });
 
-function auditFile(more: Partial<AuditFileParts> = {}): AuditFile {
+function auditFile(more: Partial<AuditFileDeps> = {}): AuditFile {
   const { metrics } = kit;
   const parts = { path, replica: 'op-1', clock, log, metrics, open: () => open(path, 'a+', 0o600), ...more };
   const file = new AuditFile(parts);

@@ -25,7 +25,7 @@ export interface AppendableFile {
   close(): Promise<void>;
 }
 
-export interface AuditFileParts {
+export interface AuditFileDeps {
   readonly open: () => Promise<AppendableFile>;
   /** Where it is, for people. */
   readonly path: string;
@@ -61,7 +61,7 @@ interface OpenFile {
  * line in the file once it can be written again.
  */
 export class AuditFile {
-  readonly #parts: AuditFileParts;
+  readonly #deps: AuditFileDeps;
   readonly #waiting: (AuditEntry & { readonly time: string })[] = [];
   readonly #ending = new AbortController();
   readonly #caused = new CausedLines();
@@ -71,8 +71,8 @@ export class AuditFile {
   #fault: string | undefined;
   #work: Promise<void> | undefined;
 
-  constructor(parts: AuditFileParts) {
-    this.#parts = parts;
+  constructor(deps: AuditFileDeps) {
+    this.#deps = deps;
   }
 
   /** Opens the file and says in it that a process has begun. What fails is in {@link fault}, and is tried again. */
@@ -86,7 +86,7 @@ export class AuditFile {
    * @param cause who can cause it at will by asking: then too many are left out and only counted
    */
   record(entry: AuditEntry, cause?: Cause): void {
-    const { clock, metrics } = this.#parts;
+    const { clock, metrics } = this.#deps;
     if (cause && !this.#caused.take(cause, clock.now())) {
       metrics.auditLines.inc({ result: 'left-out' });
       metrics.auditLeftOut.inc({ reason: cause.reason });
@@ -103,7 +103,7 @@ export class AuditFile {
 
   /** Why lines are not written, or could be taken away, a sentence; undefined when all is well. */
   get fault(): string | undefined {
-    return this.#fault ?? this.#parts.anchor?.fault;
+    return this.#fault ?? this.#deps.anchor?.fault;
   }
 
   /** Where the chain ends on the disk. */
@@ -117,9 +117,9 @@ export class AuditFile {
     this.record({ event: 'ended' });
     this.#ending.abort();
     await this.#work;
-    await this.#parts.anchor?.close();
+    await this.#deps.anchor?.close();
     await this.#file?.handle.close().catch(() => undefined);
-    const { log, path } = this.#parts;
+    const { log, path } = this.#deps;
     const lost = this.#lost + this.#waiting.length;
     const line = { path, ...this.#file?.end, ...(lost > 0 ? { lost } : {}) };
     log[lost > 0 ? 'error' : 'info'](
@@ -137,14 +137,14 @@ export class AuditFile {
       } catch (error) {
         this.#tell((error as Error).message);
         if (this.#ending.signal.aborted) return;
-        await this.#parts.clock.sleep(wait, this.#ending.signal);
+        await this.#deps.clock.sleep(wait, this.#ending.signal);
         wait = Math.min(wait * 2, LONGEST_RETRY_MS);
       }
     }
   }
 
   async #writeSome(file: OpenFile): Promise<void> {
-    const { replica, metrics, maxSize = MAX_SIZE, path } = this.#parts;
+    const { replica, metrics, maxSize = MAX_SIZE, path } = this.#deps;
     const batch = this.#waiting.slice(0, BATCH);
     const lost = this.#lost;
     const leftOut = this.#caused.leftOut;
@@ -180,13 +180,13 @@ export class AuditFile {
     this.#lost -= lost;
     if (leftOut) this.#caused.said(leftOut);
     metrics.auditLines.inc({ result: 'written' }, entries.length);
-    this.#parts.anchor?.reached(end);
+    this.#deps.anchor?.reached(end);
   }
 
   /** Goes on where the file ends. A last line without its newline was torn by a crash: it is cut off, and that is said. */
   async #open(): Promise<OpenFile> {
-    const { path, log } = this.#parts;
-    const handle = await this.#parts.open();
+    const { path, log } = this.#deps;
+    const handle = await this.#deps.open();
     try {
       const { size } = await handle.stat();
       const tail = Buffer.alloc(Math.min(size, 2 * MAX_LINE));
@@ -213,11 +213,11 @@ export class AuditFile {
   }
 
   #now(): string {
-    return new Date(this.#parts.clock.now()).toISOString();
+    return new Date(this.#deps.clock.now()).toISOString();
   }
 
   #tell(fault: string | undefined): void {
-    const { log, metrics, path } = this.#parts;
+    const { log, metrics, path } = this.#deps;
     metrics.auditFault.set(fault === undefined ? 0 : 1);
     if (fault === this.#fault) return;
     this.#fault = fault;

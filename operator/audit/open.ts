@@ -12,10 +12,10 @@ import type { OperatorConfig } from '../config/config.ts';
 import type { OperatorMetrics } from '../metrics/metrics.ts';
 import { AnchorKeeper } from './anchor-keeper.ts';
 import { AuditFile } from './audit-file.ts';
-import type { AuditFileParts } from './audit-file.ts';
+import type { AuditFileDeps } from './audit-file.ts';
 import { anchorMismatch } from './verify.ts';
 
-export interface StartAuditDeps extends Pick<AuditFileParts, 'clock' | 'log'> {
+export interface StartAuditDeps extends Pick<AuditFileDeps, 'clock' | 'log'> {
   readonly config: OperatorConfig;
   readonly api: KubeApi;
   readonly authority: Pick<Authority, 'issueIdentity' | 'onChange'>;

@@ -6,7 +6,7 @@ import { CHAIN_BEGIN, MAX_LINE, follow } from './chain.ts';
 import type { ChainEnd } from './chain.ts';
 
 /** What was found in a file: where its chain ends, or the first line that is broken. */
-export type Verdict =
+export type AuditVerdict =
   | { readonly ok: true; readonly end: ChainEnd }
   | { readonly ok: false; readonly line: number; readonly why: string };
 
@@ -18,7 +18,7 @@ const NEWLINE = 0x0a;
  * @param anchor what is known of it outside of it: then the file must have that line, with that hash
  * @throws Error when the file cannot be read
  */
-export async function verifyFile(path: string, anchor?: Anchor): Promise<Verdict> {
+export async function verifyFile(path: string, anchor?: Anchor): Promise<AuditVerdict> {
   let end = CHAIN_BEGIN;
   let rest = Buffer.alloc(0);
   for await (const chunk of createReadStream(path) as AsyncIterable<Buffer>) {

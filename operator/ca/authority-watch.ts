@@ -4,7 +4,7 @@ import type { Logger } from '#base/log.ts';
 import type { OperatorMetrics } from '../metrics/metrics.ts';
 import type { Authority } from './authority.ts';
 
-export interface AuthorityWatchParts {
+export interface AuthorityWatchDeps {
   readonly authority: Pick<Authority, 'fault'>;
   readonly clock: Clock;
   readonly log: Logger;
@@ -19,7 +19,7 @@ const LOOK_EVERY_MS = 60_000;
  * that is gone or was replaced shows only when it restarts, and then it is late. What changes is told once.
  */
 export class AuthorityWatch {
-  readonly #parts: AuthorityWatchParts;
+  readonly #deps: AuthorityWatchDeps;
   readonly #listeners = new Set<() => void>();
   #fault: string | undefined;
   #timer: Timer | undefined;
@@ -27,8 +27,8 @@ export class AuthorityWatch {
   /** Counts looks, so that one which was overtaken says nothing. */
   #turn = 0;
 
-  constructor(parts: AuthorityWatchParts) {
-    this.#parts = parts;
+  constructor(deps: AuthorityWatchDeps) {
+    this.#deps = deps;
   }
 
   /** What was wrong when it was asked last; undefined when nothing was. */
@@ -49,7 +49,7 @@ export class AuthorityWatch {
     const fault = await this.#ask();
     if (turn !== this.#turn || this.#stopped) return;
     this.#take(fault);
-    this.#timer = this.#parts.clock.setTimeout(() => void this.look(), LOOK_EVERY_MS);
+    this.#timer = this.#deps.clock.setTimeout(() => void this.look(), LOOK_EVERY_MS);
   }
 
   stop(): void {
@@ -59,14 +59,14 @@ export class AuthorityWatch {
 
   async #ask(): Promise<string | undefined> {
     try {
-      return await this.#parts.authority.fault();
+      return await this.#deps.authority.fault();
     } catch (error) {
       return `it cannot be asked: ${(error as Error).message}`;
     }
   }
 
   #take(fault: string | undefined): void {
-    const { log, metrics } = this.#parts;
+    const { log, metrics } = this.#deps;
     metrics.authorityFault.set(fault === undefined ? 0 : 1);
     if (fault === this.#fault) return;
     this.#fault = fault;

@@ -22,7 +22,7 @@ import type { Found, Slot } from './root-search.ts';
 import type { RootSlots } from './root-slots.ts';
 import { selfCheckFault } from './self-check.ts';
 
-export interface AuthorityParts {
+export interface AuthorityDeps {
   /** Signs as long as nobody believes any root: it makes the first one, where it makes roots. */
   readonly provider: CaProvider;
   /** What `provider` was made of; default the builtin one. */
@@ -80,7 +80,7 @@ export type PublishedRoots = Pick<MeshConfigStatus, 'roots' | 'rotation' | 'auth
 
 /** What the operator knows of certificates: it asks the provider, and hands nothing out that it has not looked at again. */
 export class Authority {
-  readonly #parts: AuthorityParts;
+  readonly #deps: AuthorityDeps;
   readonly #listeners = new Set<() => void>();
   #signing: Signing;
   #roots: readonly RootStatus[] = [];
@@ -93,10 +93,10 @@ export class Authority {
   #againMs = FIRST_RETRY_MS;
   #stopped = false;
 
-  constructor(parts: AuthorityParts) {
-    this.#parts = parts;
-    const choice = parts.choice ?? { provider: CA_DEFAULTS.provider };
-    this.#signing = { provider: parts.provider, slot: { choice, isNext: false }, crossSignedPem: '' };
+  constructor(deps: AuthorityDeps) {
+    this.#deps = deps;
+    const choice = deps.choice ?? { provider: CA_DEFAULTS.provider };
+    this.#signing = { provider: deps.provider, slot: { choice, isNext: false }, crossSignedPem: '' };
   }
 
   /**
@@ -164,7 +164,7 @@ export class Authority {
 
   /** {@link roots} as PEM. */
   get bundlePem(): string {
-    return certificatesPem(this.#bundle.rootsOf(this.#parts.settings().trustDomain));
+    return certificatesPem(this.#bundle.rootsOf(this.#deps.settings().trustDomain));
   }
 
   /** Whom the operator itself believes when it talks to sidecars. */
@@ -194,7 +194,7 @@ export class Authority {
     const [root] = readCertificates(rootPem);
     const [first, ...intermediates] = readCertificates(crossSignedPem ?? '');
     if (!root || !first?.publicKey.equals(root.publicKey)) return undefined;
-    const { clock, settings } = this.#parts;
+    const { clock, settings } = this.#deps;
     const path = { now: clock.now(), intermediates };
     return this.#bundle.fault(first, settings().trustDomain, path) === undefined ? crossSignedPem : undefined;
   }
@@ -205,7 +205,7 @@ export class Authority {
    * @param key the workload's, proven by its request
    */
   async signLeaf(who: ServiceIdentity, key: RequestedKey): Promise<IssuedLeaf> {
-    const { leafTtlMs } = this.#parts.settings();
+    const { leafTtlMs } = this.#deps.settings();
     return this.#workload(who, key, leafTtlMs);
   }
 
@@ -246,7 +246,7 @@ export class Authority {
     try {
       await this.#signWith(
         active.id,
-        slotsOf(published, this.#parts.choice),
+        slotsOf(published, this.#deps.choice),
         { crossSignedPem, isRotating: rotation !== undefined },
         signal,
       );
@@ -262,7 +262,7 @@ export class Authority {
   }
 
   #followLater(published: PublishedRoots): void {
-    this.#again = this.#parts.clock.setTimeout(() => void this.follow(published), this.#againMs);
+    this.#again = this.#deps.clock.setTimeout(() => void this.follow(published), this.#againMs);
     this.#againMs = Math.min(this.#againMs * 2, LAST_RETRY_MS);
   }
 
@@ -280,19 +280,19 @@ export class Authority {
       this.#signing = { ...before, crossSignedPem };
       return;
     }
-    const found = await findRoot(rootId, slots, this.#parts.slots, signal);
+    const found = await findRoot(rootId, slots, this.#deps.slots, signal);
     this.#signing = { ...found, crossSignedPem };
     await before.provider.stop();
   }
 
   #publish(roots: readonly RootStatus[]): void {
-    this.#bundle = TrustBundle.of(this.#parts.settings().trustDomain, roots.map(({ pem }) => pem).join(''));
+    this.#bundle = TrustBundle.of(this.#deps.settings().trustDomain, roots.map(({ pem }) => pem).join(''));
     this.#roots = roots;
     for (const listener of this.#listeners) listener();
   }
 
   async #workload(who: ServiceIdentity, { spki, csrPem }: RequestedKey, ttlMs: number): Promise<IssuedLeaf> {
-    const settings = this.#parts.settings();
+    const settings = this.#deps.settings();
     const spiffeId = serviceSpiffeId(settings, who);
     const { trustDomain } = settings;
     const signed = await this.#sign({ kind: 'workload', spki, csrPem, ttlMs, who, spiffeId, trustDomain });
@@ -308,7 +308,7 @@ export class Authority {
   }
 
   async #sign(request: CertificateRequest): Promise<SignedCertificate> {
-    const { clock, settings } = this.#parts;
+    const { clock, settings } = this.#deps;
     if (this.#lost !== undefined) throw new Error(this.#lost);
     const { provider, crossSignedPem } = this.#signing;
     const made = await provider.sign(request);

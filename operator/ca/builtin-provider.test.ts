@@ -8,7 +8,7 @@ import { generateKeys, privateKeyPem, spkiDer } from '#pki/keys.ts';
 import { TestPki } from '#pki/testing/test-pki.fake.ts';
 
 import { BuiltinProvider } from './builtin-provider.ts';
-import type { BuiltinProviderParts } from './builtin-provider.ts';
+import type { BuiltinProviderDeps } from './builtin-provider.ts';
 import { CaStateError } from './provider.ts';
 import { StoreApi } from './store-api.fake.ts';
 
@@ -30,7 +30,7 @@ describe('the builtin provider', () => {
     clock = new FakeClock(Date.now());
   });
 
-  const provider = (parts: Partial<BuiltinProviderParts> = {}): BuiltinProvider =>
+  const provider = (parts: Partial<BuiltinProviderDeps> = {}): BuiltinProvider =>
     new BuiltinProvider({
       api: store.api,
       clock,

@@ -16,7 +16,7 @@ import type { StoredAuthority } from './builtin-state.ts';
 import { CaStateError } from './provider.ts';
 import type { CaProvider, CaRoot, CertificateRequest, SignedCertificate } from './provider.ts';
 
-export interface BuiltinProviderParts {
+export interface BuiltinProviderDeps {
   readonly api: KubeApi;
   readonly clock: Clock;
   readonly log: Logger;
@@ -43,13 +43,13 @@ const LAST_RETRY_MS = 15_000;
 /** The mesh's own authority: the key of a root, or of an intermediate under an offline one, in a Secret of the mesh's namespace. */
 export class BuiltinProvider implements CaProvider {
   readonly name = 'builtin';
-  readonly #parts: BuiltinProviderParts;
+  readonly #deps: BuiltinProviderDeps;
   readonly #secretName: string;
   #stored: StoredAuthority | undefined;
 
-  constructor(parts: BuiltinProviderParts) {
-    this.#parts = parts;
-    this.#secretName = parts.secretName ?? CA_SECRET_NAME;
+  constructor(deps: BuiltinProviderDeps) {
+    this.#deps = deps;
+    this.#secretName = deps.secretName ?? CA_SECRET_NAME;
   }
 
   /**
@@ -63,11 +63,11 @@ export class BuiltinProvider implements CaProvider {
         this.#stored = await this.#load();
       } catch (error) {
         if (!isTransient(error)) throw error;
-        this.#parts.log.warn(
+        this.#deps.log.warn(
           { err: error, retryMs: wait },
           'the certificate authority waits for the API server',
         );
-        await this.#parts.clock.sleep(wait, signal);
+        await this.#deps.clock.sleep(wait, signal);
       }
     }
   }
@@ -80,7 +80,7 @@ export class BuiltinProvider implements CaProvider {
   /** What is there must be right; where nothing is, a root can be made. */
   async check(signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
-    const { trustDomain, clock } = this.#parts;
+    const { trustDomain, clock } = this.#deps;
     const secret = await this.#get().catch((error: unknown) => {
       if (!isNotFound(error)) throw error;
     });
@@ -93,7 +93,7 @@ export class BuiltinProvider implements CaProvider {
   async sign(request: CertificateRequest, signal?: AbortSignal): Promise<SignedCertificate> {
     signal?.throwIfAborted();
     const { signer, intermediatesPem } = this.#ready();
-    const life = { now: this.#parts.clock.now(), ttlMs: request.ttlMs };
+    const life = { now: this.#deps.clock.now(), ttlMs: request.ttlMs };
     const leafPem =
       request.kind === 'workload'
         ? await issueLeaf(signer, { ...request, ...life })
@@ -104,7 +104,7 @@ export class BuiltinProvider implements CaProvider {
   /** Compares with the Secret: a replica that signs with a root the others do not have must not stay unnoticed. */
   async fault(): Promise<string | undefined> {
     if (!this.#stored) return 'the certificate authority is not ready yet';
-    const { namespace, trustDomain, clock, log } = this.#parts;
+    const { namespace, trustDomain, clock, log } = this.#deps;
     let secret: Secret;
     try {
       secret = await this.#get();
@@ -134,7 +134,7 @@ export class BuiltinProvider implements CaProvider {
 
   #endFault(): string | undefined {
     const { signer, intermediatesPem } = this.#ready();
-    if (this.#parts.clock.now() <= signer.notAfter) return undefined;
+    if (this.#deps.clock.now() <= signer.notAfter) return undefined;
     const what = intermediatesPem === '' ? 'root' : 'intermediate';
     return `the ${what} certificate has ended, on ${rfc3339(signer.notAfter)}, and no other has taken its place yet`;
   }
@@ -144,7 +144,7 @@ export class BuiltinProvider implements CaProvider {
     signal?.throwIfAborted();
     const { signer, intermediatesPem } = this.#ready();
     if ((signer.pathLength ?? Infinity) < 2) return undefined;
-    return (await issueCrossSigned(signer, newRootPem, this.#parts.clock.now())) + intermediatesPem;
+    return (await issueCrossSigned(signer, newRootPem, this.#deps.clock.now())) + intermediatesPem;
   }
 
   /** Forgets the key. */
@@ -154,7 +154,7 @@ export class BuiltinProvider implements CaProvider {
   }
 
   async #load(): Promise<StoredAuthority> {
-    const { trustDomain, clock } = this.#parts;
+    const { trustDomain, clock } = this.#deps;
     let secret: Secret;
     try {
       secret = await this.#get();
@@ -166,7 +166,7 @@ export class BuiltinProvider implements CaProvider {
   }
 
   async #create(): Promise<Secret> {
-    const { api, clock, log, namespace, trustDomain, owner, publishedRoots, newRoot } = this.#parts;
+    const { api, clock, log, namespace, trustDomain, owner, publishedRoots, newRoot } = this.#deps;
     if (((await publishedRoots?.()) ?? 0) > 0) {
       throw new CaStateError(
         `Secret ${namespace}/${this.#secretName} is gone, but workloads believe its root. Restore it from a backup, ` +
@@ -198,7 +198,7 @@ export class BuiltinProvider implements CaProvider {
   }
 
   #get(): Promise<Secret> {
-    return this.#parts.api.get(SECRETS, { name: this.#secretName, namespace: this.#parts.namespace });
+    return this.#deps.api.get(SECRETS, { name: this.#secretName, namespace: this.#deps.namespace });
   }
 
   #ready(): StoredAuthority {

@@ -16,7 +16,7 @@ export interface HttpsRequest {
   readonly signal?: AbortSignal;
 }
 
-export interface HttpsAnswer {
+export interface HttpsResponse {
   readonly status: number;
   /** Parsed JSON; undefined when the body is empty or no JSON. Not to be believed. */
   readonly body: unknown;
@@ -53,7 +53,7 @@ export class HttpsClient {
   /**
    * @throws UnreachableError; the signal's reason when that ended it
    */
-  async ask(question: HttpsRequest): Promise<HttpsAnswer> {
+  async ask(question: HttpsRequest): Promise<HttpsResponse> {
     const { signal } = question;
     signal?.throwIfAborted();
     const late = new Error(`no answer within ${this.#timeoutMs / 1000} s`);
@@ -77,7 +77,7 @@ export class HttpsClient {
     this.#agent.destroy();
   }
 
-  #once(question: HttpsRequest, signal: AbortSignal): Promise<HttpsAnswer> {
+  #once(question: HttpsRequest, signal: AbortSignal): Promise<HttpsResponse> {
     const body = question.body === undefined ? undefined : Buffer.from(JSON.stringify(question.body));
     return new Promise((resolve, reject) => {
       const outgoing = request(this.#options(question, body, signal), (answer) => {
@@ -119,7 +119,7 @@ class StaleConnection extends Error {
   }
 }
 
-async function read(answer: IncomingMessage): Promise<HttpsAnswer> {
+async function read(answer: IncomingMessage): Promise<HttpsResponse> {
   const chunks: Buffer[] = [];
   let size = 0;
   for await (const chunk of answer as AsyncIterable<Buffer>) {

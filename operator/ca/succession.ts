@@ -32,7 +32,7 @@ import { settingsOf } from './root-slots.ts';
 import type { RootSlots } from './root-slots.ts';
 import { tryToSign } from './trial-signature.ts';
 
-export interface SuccessionParts {
+export interface SuccessionDeps {
   readonly api: KubeApi;
   readonly clock: Clock;
   /** The mesh's own namespace. */
@@ -61,10 +61,10 @@ const READY_MS = 30_000;
  * again after a crash.
  */
 export class RootSuccession {
-  readonly #parts: SuccessionParts;
+  readonly #deps: SuccessionDeps;
 
-  constructor(parts: SuccessionParts) {
-    this.#parts = parts;
+  constructor(deps: SuccessionDeps) {
+    this.#deps = deps;
   }
 
   /**
@@ -80,7 +80,7 @@ export class RootSuccession {
     wanted: Pick<CaSettings, 'keyType'> & { readonly repair?: boolean },
   ): Promise<CaRoot> {
     settingsOf(choice);
-    const { slots, scope, namespace, clock } = this.#parts;
+    const { slots, scope, namespace, clock } = this.#deps;
     const provider = slots.next(choice, true);
     try {
       // A builtin one is made where there is none.
@@ -104,19 +104,19 @@ export class RootSuccession {
   }
 
   #hasEnded({ pem }: CaRoot): boolean {
-    return Date.parse(rootStatus(pem).notAfter) <= this.#parts.clock.now();
+    return Date.parse(rootStatus(pem).notAfter) <= this.#deps.clock.now();
   }
 
   #endedText({ pem }: CaRoot, { provider }: AuthorityChoice): string {
     const where =
-      provider === 'builtin' ? `in Secret ${this.#parts.namespace}/${NEXT_CA_SECRET_NAME}` : `of ${provider}`;
+      provider === 'builtin' ? `in Secret ${this.#deps.namespace}/${NEXT_CA_SECRET_NAME}` : `of ${provider}`;
     const remedy =
       provider === 'builtin' ? 'delete that Secret, or put another root into it' : 'make another one there';
     return `the root ${where} ended on ${rootStatus(pem).notAfter}: ${remedy}`;
   }
 
   #checkKind({ pem, replaceable }: CaRoot, wanted: Pick<CaSettings, 'keyType'>): void {
-    const { namespace } = this.#parts;
+    const { namespace } = this.#deps;
     const [certificate] = readCertificates(pem);
     const keyType = certificate && caKeyType(certificate.publicKey);
     if (!replaceable || keyType === wanted.keyType) return;
@@ -133,7 +133,7 @@ export class RootSuccession {
    * @throws Error when it could, but not now
    */
   async endorse({ pem }: CaRoot, choice: AuthorityChoice, signal?: AbortSignal): Promise<NextRoot> {
-    const { authority } = this.#parts;
+    const { authority } = this.#deps;
     const root = { ...rootStatus(pem), active: false };
     if (authority.lost !== undefined) return { root, crossSignedPem: '', oldIsLost: true };
     try {
@@ -152,7 +152,7 @@ export class RootSuccession {
    */
   async rehearse(settings: CaSettings): Promise<string> {
     settingsOf(settings.authority);
-    const provider = this.#parts.slots.next(settings.authority, false);
+    const provider = this.#deps.slots.next(settings.authority, false);
     try {
       await provider.check(AbortSignal.timeout(READY_MS));
     } finally {
@@ -172,7 +172,7 @@ export class RootSuccession {
 
   /** @returns whether the root that signs now signs the other one */
   async #rehearseRoot(settings: CaSettings): Promise<boolean> {
-    const { clock, scope, authority, namespace } = this.#parts;
+    const { clock, scope, authority, namespace } = this.#deps;
     const now = clock.now();
     const keys = await generateAuthorityKeys(settings.keyType);
     const rootPem = await issueRoot(keys, scope.trustDomain, now, settings.rootTtlMs);
@@ -204,7 +204,7 @@ export class RootSuccession {
    * @throws CaStateError when no Secret has it: then the key of the old one is not touched
    */
   async promote(rootId: string, choice: AuthorityChoice): Promise<void> {
-    const { api, namespace, owner } = this.#parts;
+    const { api, namespace, owner } = this.#deps;
     const current = await this.#secret(CA_SECRET_NAME);
     if (choice.provider !== 'builtin') {
       if (current) await this.#remove(CA_SECRET_NAME);
@@ -230,7 +230,7 @@ export class RootSuccession {
   }
 
   async #secret(name: string): Promise<Secret | undefined> {
-    const { api, namespace } = this.#parts;
+    const { api, namespace } = this.#deps;
     try {
       return await api.get(SECRETS, { name, namespace });
     } catch (error) {
@@ -240,7 +240,7 @@ export class RootSuccession {
   }
 
   async #remove(name: string): Promise<void> {
-    const { api, namespace } = this.#parts;
+    const { api, namespace } = this.#deps;
     try {
       await api.delete(SECRETS, { name, namespace });
     } catch (error) {

@@ -1,7 +1,7 @@
 import { validity } from '#pki/svid.ts';
 
 import { startAuthority } from './bootstrap.ts';
-import type { BootstrapDeps, StartedAuthority, Surroundings } from './bootstrap.ts';
+import type { BootstrapDeps, StartedAuthority, ClusterFacts } from './bootstrap.ts';
 import { AuthorityWatch } from '../ca/authority-watch.ts';
 import type { Authority } from '../ca/authority.ts';
 import { shortId } from '../ca/watched.ts';
@@ -14,7 +14,7 @@ export interface WatchedAuthority extends StartedAuthority {
 /** The certificate authority, looked after from now on. */
 export async function startWatchedAuthority(
   deps: BootstrapDeps & { readonly metrics: OperatorMetrics },
-  surroundings: Surroundings,
+  surroundings: ClusterFacts,
   signal: AbortSignal,
 ): Promise<WatchedAuthority> {
   const started = await startAuthority(deps, surroundings, signal);

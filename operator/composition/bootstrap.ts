@@ -29,7 +29,7 @@ export interface BootstrapDeps {
 }
 
 /** What the operator must know before it can do anything. */
-export interface Surroundings {
+export interface ClusterFacts {
   readonly capabilities: Capabilities;
   readonly owner: OwnerReference | undefined;
   readonly settings: Settings;
@@ -42,7 +42,7 @@ export interface Surroundings {
  *
  * @throws KubeError when the API server refuses; the message says what
  */
-export async function lookAround(deps: BootstrapDeps, signal: AbortSignal): Promise<Surroundings> {
+export async function readCluster(deps: BootstrapDeps, signal: AbortSignal): Promise<ClusterFacts> {
   const { api, config } = deps;
   const waiting = { ...deps, signal };
   const { ownerClusterRole } = config;
@@ -76,7 +76,7 @@ export interface StartedAuthority {
  */
 export async function startAuthority(
   deps: BootstrapDeps,
-  { settings, owner, spec }: Surroundings,
+  { settings, owner, spec }: ClusterFacts,
   signal: AbortSignal,
 ): Promise<StartedAuthority> {
   const { api, clock, log, config } = deps;

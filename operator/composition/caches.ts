@@ -1,4 +1,4 @@
-import type { Surroundings } from './bootstrap.ts';
+import type { ClusterFacts } from './bootstrap.ts';
 import type { Authority } from '../ca/authority.ts';
 import { Caches } from '../control-loop/caches.ts';
 import type { CachesDeps } from '../control-loop/caches.ts';
@@ -7,7 +7,7 @@ import type { OperatorDeps } from './parts.ts';
 /** The caches, with settings and authority following what they hear of the MeshConfig. */
 export function startCaches(
   deps: Omit<CachesDeps, 'watchAllPods' | 'meshNamespace'> & Pick<OperatorDeps, 'config'>,
-  { settings, capabilities }: Surroundings,
+  { settings, capabilities }: ClusterFacts,
   authority: Pick<Authority, 'follow'>,
 ): Caches {
   const caches = new Caches({

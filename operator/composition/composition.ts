@@ -1,7 +1,7 @@
 import type { MeshConfigStatus } from '#core/model/mesh-config.ts';
 
 import { startAuditFile } from '../audit/open.ts';
-import { lookAround, servingNames } from './bootstrap.ts';
+import { readCluster, servingNames } from './bootstrap.ts';
 import { watchedCertificates } from '../ca/watched.ts';
 import { measureAuthority, startWatchedAuthority } from './authority.ts';
 import { startCaches } from './caches.ts';
@@ -110,7 +110,7 @@ async function gather(
   const { config, api, clock, log, operations } = started;
   const { metrics } = operations;
   const deps = { ...started, metrics };
-  const surroundings = await lookAround(deps, signal);
+  const surroundings = await readCluster(deps, signal);
   const watched = await startWatchedAuthority(deps, surroundings, signal);
   const { authority } = watched;
   const caches = startCaches(deps, surroundings, authority);

@@ -6,7 +6,7 @@ import { FakeLog } from '#base/testing/log.fake.ts';
 import { EVENTS, MESH_CONFIGS, MUTATING_WEBHOOKS, SECRETS, VALIDATING_WEBHOOKS } from '#kube/types.ts';
 
 import { SigningWorld } from '../signing/signing-world.fake.ts';
-import type { AdmissionParts } from '../webhooks/admission.ts';
+import type { AdmissionDeps } from '../webhooks/admission.ts';
 import { startOperator } from './composition.ts';
 import { readConfig } from '../config/config.ts';
 import type { AuditFile } from '../audit/audit-file.ts';
@@ -72,7 +72,7 @@ test('start, rotation and end of an operator show no key: not in log, Events, st
     ...{ MESH_NAMESPACE: 'mesh', POD_NAME: 'op', MESH_SIDECAR_IMAGE: 'sidecar' },
     ...{ MESH_HTTPS_PORT: '0', MESH_HTTP_PORT: '0' },
   });
-  const parts: AdmissionParts[] = [];
+  const parts: AdmissionDeps[] = [];
   const operator = await startOperator({
     ...{ config, api: fake.api, clock: systemClock, log, processMetrics: false, lingerMs: 0 },
     replicas: 'one',

@@ -3,9 +3,9 @@ import type { KubeApi } from '#kube/api.ts';
 import type { Clock } from '#base/clock.ts';
 import type { Logger } from '#base/log.ts';
 
-import type { AdmissionParts } from '../webhooks/admission.ts';
+import type { AdmissionDeps } from '../webhooks/admission.ts';
 import type { AuditFile } from '../audit/audit-file.ts';
-import type { Surroundings } from './bootstrap.ts';
+import type { ClusterFacts } from './bootstrap.ts';
 import type { WatchedCertificate } from '../ca/expiry.ts';
 import type { Caches } from '../control-loop/caches.ts';
 import type { OperatorConfig } from '../config/config.ts';
@@ -36,7 +36,7 @@ export interface OperatorDeps {
   readonly clock: Clock;
   readonly log: Logger;
   /** Makes what answers the webhooks; undefined where the API server is in this process and calls them without HTTPS. */
-  readonly webhooks: (parts: AdmissionParts) => Webhooks | undefined;
+  readonly webhooks: (parts: AdmissionDeps) => Webhooks | undefined;
   /**
    * Whether others may work beside this one. They compete for a lease, and who loses it must end its process, since its controllers
    * cannot be sure any more that they are alone.
@@ -53,7 +53,7 @@ export type Started = OperatorDeps & { readonly operations: OperationsPort; read
 
 /** Everything that the ports and the controllers are made of. */
 export type Parts = Started &
-  Surroundings &
+  ClusterFacts &
   WatchedAuthority & {
     readonly metrics: OperatorMetrics;
     readonly caches: Caches;

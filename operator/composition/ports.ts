@@ -13,7 +13,7 @@ import type { ServingCertificate, ServingPair } from '../server/serving-certific
 import { expectedCallers } from '../signing/expected-callers.ts';
 import { signingRouter } from '../signing/router.ts';
 import { SigningService } from '../signing/signing-service.ts';
-import type { SigningParts } from '../signing/signing-service.ts';
+import type { SigningDeps } from '../signing/signing-service.ts';
 import type { Parts, Webhooks } from './parts.ts';
 
 /** A port that is open. */
@@ -125,7 +125,7 @@ async function openOutside(parts: Parts, certificate: ServingCertificate): Promi
 function signingService(
   { api, clock, events, metrics, authority, settings, config, log, audit, caches, capabilities }: Parts,
   server: 'signing' | 'outside',
-  more: Pick<SigningParts, 'door' | 'limits'>,
+  more: Pick<SigningDeps, 'door' | 'limits'>,
 ): SigningService {
   const own = log.child({ part: 'signing' });
   return new SigningService({

@@ -1,4 +1,4 @@
-import { ConfigError, readConfig } from './config.ts';
+import { OperatorConfigError, readConfig } from './config.ts';
 
 const good = {
   MESH_NAMESPACE: 'mesh',
@@ -10,7 +10,7 @@ function faultsOf(env: Record<string, string | undefined>): readonly string[] {
   try {
     readConfig(env);
   } catch (error) {
-    if (error instanceof ConfigError) return error.faults;
+    if (error instanceof OperatorConfigError) return error.faults;
     throw error;
   }
   return [];

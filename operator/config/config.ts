@@ -105,7 +105,7 @@ export interface OperatorConfig {
 }
 
 /** Every fault of a process's settings, for people: one line each. */
-export class ConfigError extends Error {
+export class OperatorConfigError extends Error {
   readonly faults: readonly string[];
 
   constructor(faults: readonly string[]) {
@@ -115,7 +115,7 @@ export class ConfigError extends Error {
         ...faults.map((fault) => `  - ${fault}`),
       ].join('\n'),
     );
-    this.name = 'ConfigError';
+    this.name = 'OperatorConfigError';
     this.faults = faults;
   }
 }
@@ -130,7 +130,8 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): O
     Object.entries(env).filter(([, value]) => value !== undefined && value !== ''),
   );
   const parsed = environmentSchema.safeParse(given);
-  if (!parsed.success) throw new ConfigError(parsed.error.issues.map((issue) => faultText(issue, given)));
+  if (!parsed.success)
+    throw new OperatorConfigError(parsed.error.issues.map((issue) => faultText(issue, given)));
   const { data } = parsed;
   return Object.freeze({
     meshNamespace: data.MESH_NAMESPACE,

@@ -4,7 +4,7 @@ import { WorkQueue } from '#kube/control/work-queue.ts';
 import type { Requeue } from '#kube/control/work-queue.ts';
 
 import type { OperatorMetrics } from '../metrics/metrics.ts';
-import type { WebhookPatience } from './webhook-patience.ts';
+import type { WebhookGracePeriod } from './webhook-grace-period.ts';
 
 /** What makes one controller differ from another. */
 export interface ControllerDuty {
@@ -22,7 +22,7 @@ export interface ControllerDeps {
   readonly log: Logger;
   readonly metrics: Pick<OperatorMetrics, 'reconciles' | 'reconcileSeconds'>;
   /** What is only waited for; default: everything that fails is a failure. */
-  readonly patience?: WebhookPatience;
+  readonly patience?: WebhookGracePeriod;
 }
 
 /** Runs a duty: first a look at everything, then at whatever changes, one object at a time per key, with back-off on failure. */

@@ -1,7 +1,7 @@
 import type { Controller } from './controller.ts';
 import type { OperatorMetrics } from '../metrics/metrics.ts';
 
-export interface LeadershipParts {
+export interface LeadershipDeps {
   /** Resolves when the caches can be relied on. */
   readonly synced: () => Promise<void>;
   readonly create: () => readonly Controller[];
@@ -10,16 +10,16 @@ export interface LeadershipParts {
 
 /** What the replica with the lease does, from the moment it has it until it is told to end. */
 export class Leadership {
-  readonly #parts: LeadershipParts;
+  readonly #deps: LeadershipDeps;
   #controllers: readonly Controller[] = [];
 
-  constructor(parts: LeadershipParts) {
-    this.#parts = parts;
+  constructor(deps: LeadershipDeps) {
+    this.#deps = deps;
   }
 
   /** Runs the controllers until `term` is aborted. */
   async lead(term: AbortSignal): Promise<void> {
-    const { synced, create, metrics } = this.#parts;
+    const { synced, create, metrics } = this.#deps;
     const ended = new Promise<void>((resolve) => {
       if (term.aborted) resolve();
       term.addEventListener('abort', () => resolve(), { once: true });
@@ -39,6 +39,6 @@ export class Leadership {
   /** Sets the gauges; called before each scrape. */
   measure(): void {
     for (const { name, depth } of this.#controllers)
-      this.#parts.metrics.queueDepth.set({ controller: name }, depth);
+      this.#deps.metrics.queueDepth.set({ controller: name }, depth);
   }
 }

@@ -26,7 +26,7 @@ import { memberRules } from '../resources/member.ts';
 import type { Settings } from '../config/settings.ts';
 import { StatusWriter } from '../control-loop/status-writer.ts';
 import type { AcceptedPaths } from '../webhooks/accepted-paths.ts';
-import { WebhookPatience } from '../control-loop/webhook-patience.ts';
+import { WebhookGracePeriod } from '../control-loop/webhook-grace-period.ts';
 import { AccessController } from './access/controller.ts';
 import { CaRotationController } from './ca-rotation/controller.ts';
 import { Survey } from './ca-rotation/survey.ts';
@@ -39,7 +39,7 @@ import { FederationController } from './federation/controller.ts';
 import { IntentionController } from './intention/controller.ts';
 import { JobFinisherController } from './job-finisher/controller.ts';
 import { MeshConfigController } from './mesh-config/controller.ts';
-import type { MeshConfigControllerParts } from './mesh-config/controller.ts';
+import type { MeshConfigControllerDeps } from './mesh-config/controller.ts';
 import { MeshServiceController } from './mesh-service/controller.ts';
 import { MissedInjectionController } from './missed-injection/controller.ts';
 import { SYSTEM_NAMESPACES } from './missed-injection/decide.ts';
@@ -61,8 +61,8 @@ export interface ControllersDeps {
   readonly slots: RootSlots;
   readonly acceptedPaths: Pick<AcceptedPaths, 'lastPart'>;
   readonly authorityWatch: Pick<AuthorityWatch, 'fault' | 'onChange'>;
-  readonly certificates: MeshConfigControllerParts['certificates'];
-  readonly audit: MeshConfigControllerParts['audit'];
+  readonly certificates: MeshConfigControllerDeps['certificates'];
+  readonly audit: MeshConfigControllerDeps['audit'];
   readonly owner: OwnerReference | undefined;
 }
 
@@ -170,7 +170,7 @@ export function createControllers(deps: ControllersDeps): readonly Controller[] 
             log: log.child({ controller: 'registrations' }),
           }),
         ];
-  const patience = new WebhookPatience({ clock, log });
+  const patience = new WebhookGracePeriod({ clock, log });
   return [...duties, ...missed, ...outside].map(
     (duty) => new Controller(duty, { clock, log, metrics, patience }),
   );

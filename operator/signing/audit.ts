@@ -8,10 +8,10 @@ import type { IssuedLeaf } from '../ca/authority.ts';
 import type { Events } from '../control-loop/events.ts';
 import type { OperatorMetrics } from '../metrics/metrics.ts';
 import { REASONS } from './refusal.ts';
-import type { Refusal } from './refusal.ts';
+import type { SigningRefusal } from './refusal.ts';
 import type { Caller } from './token-checks.ts';
 
-export interface AuditParts {
+export interface AuditDeps {
   readonly log: Logger;
   readonly events: Events;
   readonly metrics: Pick<OperatorMetrics, 'signingRequests' | 'signingSeconds' | 'tokenReviews'>;
@@ -35,14 +35,14 @@ const EVENT_DETAIL_MS = 3600_000;
 
 /** Says who got which certificate and who did not: a log line each, an Event on the pod where the pod is known, a count. */
 export class SigningAudit {
-  readonly #parts: AuditParts;
+  readonly #deps: AuditDeps;
 
-  constructor(parts: AuditParts) {
-    this.#parts = parts;
+  constructor(deps: AuditDeps) {
+    this.#deps = deps;
   }
 
   issued(trace: RequestTrace, leaf: IssuedLeaf, seconds: number): void {
-    const { log, events, metrics, file } = this.#parts;
+    const { log, events, metrics, file } = this.#deps;
     const { serial, sha256, spiffeId } = leaf;
     const notAfter = rfc3339(leaf.notAfter);
     const line = { ...fields(trace), spiffeId, serial, sha256, notAfter };
@@ -64,8 +64,8 @@ export class SigningAudit {
     }
   }
 
-  refused(trace: RequestTrace, refusal: Refusal, seconds: number, error?: unknown): void {
-    const { log, strangersLog = log, events, metrics, file } = this.#parts;
+  refused(trace: RequestTrace, refusal: SigningRefusal, seconds: number, error?: unknown): void {
+    const { log, strangersLog = log, events, metrics, file } = this.#deps;
     const code = REASONS[refusal.reason];
     const result = code === 'failed' || refusal.reason === 'api-unavailable' ? 'failed' : 'refused';
     metrics.signingRequests.inc({ result, reason: refusal.reason });

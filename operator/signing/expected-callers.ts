@@ -1,7 +1,7 @@
 import type { Pod } from '#kube/types.ts';
 
 import type { ObjectCache } from '../control-loop/cache.ts';
-import { plainAddress } from './pod-checks.ts';
+import { canonicalAddress } from '#core/address.ts';
 import type { ReviewGateDeps } from './review-gate.ts';
 
 /**
@@ -16,6 +16,6 @@ export function expectedCallers(pods: ObjectCache<Pod>): ReviewGateDeps['isExpec
     if (pod?.metadata.uid !== podUid) return false;
     const { podIP, podIPs = [] } = pod.status ?? {};
     const addresses = [podIP, ...podIPs.map(({ ip }) => ip)].filter((ip) => ip !== undefined && ip !== '');
-    return addresses.length === 0 || addresses.some((ip) => plainAddress(ip ?? '') === sourceAddress);
+    return addresses.length === 0 || addresses.some((ip) => canonicalAddress(ip ?? '') === sourceAddress);
   };
 }

@@ -1,7 +1,7 @@
 import type { Logger } from '#base/log.ts';
 
 import type { OperatorMetrics } from '../metrics/metrics.ts';
-import { plainAddress } from './pod-checks.ts';
+import { canonicalAddress } from '#core/address.ts';
 import { signingRouter } from './router.ts';
 import type { SigningLimits, SigningService } from './signing-service.ts';
 import { createApp } from '../server/app.ts';
@@ -26,7 +26,7 @@ const addressRoute: Mount = (app) => {
   app.get(ADDRESS_PATH, (request, response) => {
     response
       .set('Cache-Control', 'no-store')
-      .json({ address: plainAddress(request.socket.remoteAddress ?? '') });
+      .json({ address: canonicalAddress(request.socket.remoteAddress ?? '') });
   });
 };
 

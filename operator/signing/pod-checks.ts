@@ -1,4 +1,4 @@
-import { isIP } from 'node:net';
+import { canonicalAddress } from '#core/address.ts';
 
 import { LABELS } from '#core/constants.ts';
 import type { Pod } from '#kube/types.ts';
@@ -19,12 +19,12 @@ export interface PodFacts {
   /** `log` where the network changes source addresses on the way to the operator. */
   readonly sourceAddressCheck: 'enforce' | 'log';
   /** Whose requests are taken at this port: those of pods, or those of processes outside of pods. */
-  readonly door: Door;
+  readonly door: SigningPort;
   readonly address: MemberRules['address'];
 }
 
 /** The port for machines outside can be reached from where no pod is, so nothing that was stolen from a pod is of use there. */
-export type Door = 'pods' | 'outside';
+export type SigningPort = 'pods' | 'outside';
 
 const NO_ADDRESS_RETRY_MS = 1_000;
 
@@ -55,13 +55,13 @@ const runsAs: Check<PodFacts> = ({ caller, pod }) => {
 };
 
 /** A pod that is being deleted may still renew: it serves until it is drained. */
-const hasNotEnded: Check<PodFacts> = ({ pod }) =>
+const isNotTerminal: Check<PodFacts> = ({ pod }) =>
   pod?.status?.phase === 'Succeeded' || pod?.status?.phase === 'Failed'
     ? { reason: 'pod-ended', message: `the pod has ended (${pod.status.phase})` }
     : undefined;
 
 /** Each kind of member has a port of its own. */
-const cameToItsPort: Check<PodFacts> = ({ pod, door }) => {
+const connectedToItsPort: Check<PodFacts> = ({ pod, door }) => {
   const isOutside = pod !== undefined && isRegistration(pod);
   if (door === 'outside' && !(isOutside && sourceAddressUnknown(pod) === undefined))
     return {
@@ -96,7 +96,7 @@ const hasAddress: Check<PodFacts> = ({ pod, door, address }) => {
   };
 };
 
-const speaksItself: Check<PodFacts> = (facts) => {
+const requestedByPodItself: Check<PodFacts> = (facts) => {
   if (facts.sourceAddressCheck === 'log' || sourceAddressFault(facts) === undefined) return undefined;
   return { reason: 'source-address', message: sourceAddressFault(facts) ?? '' };
 };
@@ -106,11 +106,11 @@ export const POD_CHECKS: readonly Check<PodFacts>[] = [
   exists,
   isTheSame,
   runsAs,
-  hasNotEnded,
-  cameToItsPort,
+  isNotTerminal,
+  connectedToItsPort,
   isMember,
   hasAddress,
-  speaksItself,
+  requestedByPodItself,
 ];
 
 /** How the source address does not fit the pod; undefined when it does, or when nothing can be said about it. */
@@ -120,7 +120,7 @@ export function sourceAddressFault({
 }: Pick<PodFacts, 'pod' | 'sourceAddress'>): string | undefined {
   if (sourceAddressUnknown(pod) !== undefined) return undefined;
   const own = podAddresses(pod);
-  return own.includes(plainAddress(sourceAddress))
+  return own.includes(canonicalAddress(sourceAddress))
     ? undefined
     : `the request came from ${sourceAddress}, the pod's addresses are ${own.join(', ')}`;
 }
@@ -135,14 +135,6 @@ function podAddresses(pod: Pod | undefined): readonly string[] {
   const { podIP, podIPs } = pod?.status ?? {};
   const all = [...(podIPs ?? []).map(({ ip }) => ip), podIP];
   return [
-    ...new Set(all.filter((ip): ip is string => typeof ip === 'string' && ip !== '').map(plainAddress)),
+    ...new Set(all.filter((ip): ip is string => typeof ip === 'string' && ip !== '').map(canonicalAddress)),
   ];
-}
-
-/** One spelling for each address: IPv4 out of IPv6, IPv6 in its short form. */
-export function plainAddress(address: string): string {
-  const [bare = ''] = address.split('%');
-  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(bare)?.[1];
-  if (mapped) return mapped;
-  return isIP(bare) === 6 ? new URL(`http://[${bare}]`).hostname.slice(1, -1) : bare;
 }

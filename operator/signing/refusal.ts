@@ -64,7 +64,7 @@ export const REASONS = {
 
 export type Reason = keyof typeof REASONS;
 
-export interface Refusal {
+export interface SigningRefusal {
   readonly reason: Reason;
   /** The exact reason, a sentence for people who run the mesh. */
   readonly message: string;
@@ -72,7 +72,7 @@ export interface Refusal {
   readonly retryAfterMs?: number;
 }
 
-export interface RefusalAnswer {
+export interface SigningRefusalResponse {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: { readonly error: { readonly code: AnswerCode; readonly message: string } };
@@ -85,7 +85,7 @@ const DEFAULT_RETRY_MS = 1000;
  *
  * @param requestId leads from the answer to the log line with the reason
  */
-export function answer(refusal: Refusal, requestId: string): RefusalAnswer {
+export function answer(refusal: SigningRefusal, requestId: string): SigningRefusalResponse {
   const code = REASONS[refusal.reason];
   const { status, message } = ANSWERS[code];
   const passes = code === 'too-many' || code === 'not-ready';

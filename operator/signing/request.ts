@@ -2,7 +2,7 @@ import * as z from 'zod';
 
 import { DNS_LABEL_PATTERN } from '#core/names.ts';
 
-import type { Refusal } from './refusal.ts';
+import type { SigningRefusal } from './refusal.ts';
 
 /** Reads what arrives at the signing endpoint. */
 
@@ -25,7 +25,7 @@ export interface SigningBody {
 }
 
 /** Reads the body, strictly: unknown fields are a mistake of the sender. */
-export function readBody(bytes: Uint8Array): SigningBody | Refusal {
+export function readBody(bytes: Uint8Array): SigningBody | SigningRefusal {
   if (bytes.length > MAX_BODY_BYTES) {
     return {
       reason: 'body-too-large',
@@ -51,7 +51,7 @@ function faults(error: z.ZodError): string {
 }
 
 /** The token of an Authorization header. */
-export function readBearer(header: string | undefined): { readonly token: string } | Refusal {
+export function readBearer(header: string | undefined): { readonly token: string } | SigningRefusal {
   if (header === undefined) return { reason: 'token-missing', message: 'there is no Authorization header' };
   const token = header.length <= MAX_TOKEN_LENGTH ? BEARER.exec(header)?.[1] : undefined;
   return token

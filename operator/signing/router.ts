@@ -4,7 +4,7 @@ import type { BodyBudget } from '../server/body-budget.ts';
 import { proveConnection } from '../server/listener.ts';
 import { readBody } from '../server/read-body.ts';
 import type { Body, BodyRefusal } from '../server/read-body.ts';
-import type { Refusal } from './refusal.ts';
+import type { SigningRefusal } from './refusal.ts';
 import { MAX_BODY_BYTES } from './request.ts';
 import type { SigningService } from './signing-service.ts';
 
@@ -45,7 +45,7 @@ export function signingRouter(
   return router;
 }
 
-const BODY_REFUSALS: Readonly<Record<BodyRefusal, Refusal>> = {
+const BODY_REFUSALS: Readonly<Record<BodyRefusal, SigningRefusal>> = {
   'length-required': {
     reason: 'body-length-missing',
     message: 'the request says not how long its body is (Content-Length)',

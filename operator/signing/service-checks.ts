@@ -9,7 +9,7 @@ import type { CsrContents } from '#pki/csr-check.ts';
 import { leafCommonName } from '#pki/profile.ts';
 
 import type { Check } from './checks.ts';
-import type { Refusal } from './refusal.ts';
+import type { SigningRefusal } from './refusal.ts';
 import type { Caller } from './token-checks.ts';
 
 /**
@@ -25,7 +25,7 @@ export function claimedService(
   pod: Pod,
   made: ServiceName | undefined,
   requested: string | undefined,
-): ServiceIdentity | Refusal {
+): ServiceIdentity | SigningRefusal {
   const label = pod.metadata.labels?.[LABELS.service];
   const namespace = pod.metadata.namespace ?? '';
   if (label === undefined || !isDnsLabel(label) || !isDnsLabel(namespace)) {

@@ -17,14 +17,15 @@ import { claimOf } from '../resources/member.ts';
 import type { MemberRules } from '../resources/member.ts';
 import { networkOf } from '#core/network-of.ts';
 import { SigningAudit } from './audit.ts';
-import type { AuditParts, RequestTrace } from './audit.ts';
+import type { AuditDeps, RequestTrace } from './audit.ts';
 import { firstRefusal } from './checks.ts';
-import type { Door } from './pod-checks.ts';
-import { plainAddress, POD_CHECKS, sourceAddressFault, sourceAddressUnknown } from './pod-checks.ts';
+import type { SigningPort } from './pod-checks.ts';
+import { canonicalAddress } from '#core/address.ts';
+import { POD_CHECKS, sourceAddressFault, sourceAddressUnknown } from './pod-checks.ts';
 import { FailureDelays } from './failure-delays.ts';
 import type { FailureDelayLimits } from './failure-delays.ts';
 import { REASONS, answer } from './refusal.ts';
-import type { Refusal, RefusalAnswer } from './refusal.ts';
+import type { SigningRefusal, SigningRefusalResponse } from './refusal.ts';
 import { readBearer, readBody } from './request.ts';
 import { ReviewGate } from './review-gate.ts';
 import type { ReviewGateDeps, ReviewGateLimits } from './review-gate.ts';
@@ -36,7 +37,7 @@ import { readClaims } from './token-claims.ts';
 import type { UncheckedClaims } from './token-claims.ts';
 import { TokenReviewer } from './token-reviewer.ts';
 
-export interface SigningParts extends AuditParts {
+export interface SigningDeps extends AuditDeps {
   readonly api: KubeApi;
   readonly clock: Clock;
   readonly authority: Pick<Authority, 'signLeaf' | 'roots' | 'bundlePem'>;
@@ -45,7 +46,7 @@ export interface SigningParts extends AuditParts {
   /** `log` where the network changes source addresses between pods and the operator. Default `enforce`. */
   readonly sourceAddressCheck?: 'enforce' | 'log';
   /** Default `pods`. */
-  readonly door?: Door;
+  readonly door?: SigningPort;
   /** Whether a pod must have an address, see `MemberRules`. Default `required`. */
   readonly address?: MemberRules['address'];
   readonly limits?: Partial<SigningLimits>;
@@ -88,7 +89,7 @@ export interface SignRequest {
   /** The header, whole. */
   readonly authorization: string | undefined;
   /** Reads the body, at most `MAX_BODY_BYTES` of it; asked only when the address is within its limit. */
-  readonly body: () => Promise<Uint8Array | Refusal>;
+  readonly body: () => Promise<Uint8Array | SigningRefusal>;
 }
 
 export interface SignResponse {
@@ -106,7 +107,7 @@ interface ShownToken {
 
 /** Asks every question there is about a request for a certificate, and signs when every answer is right. */
 export class SigningService {
-  readonly #parts: SigningParts;
+  readonly #deps: SigningDeps;
   readonly #limits: SigningLimits;
   readonly #audit: SigningAudit;
   readonly #reviewer: TokenReviewer;
@@ -116,22 +117,22 @@ export class SigningService {
   readonly #gate: ReviewGate;
   #busy = 0;
 
-  constructor(parts: SigningParts) {
-    this.#parts = parts;
-    this.#limits = { ...LIMITS, ...parts.limits };
+  constructor(deps: SigningDeps) {
+    this.#deps = deps;
+    this.#limits = { ...LIMITS, ...deps.limits };
     const { addressBurst, addressPerSecond, podBurst, podPerSecond, maxKeys } = this.#limits;
     const { failures, reviews } = this.#limits;
-    this.#audit = new SigningAudit(parts);
-    this.#reviewer = new TokenReviewer(parts);
+    this.#audit = new SigningAudit(deps);
+    this.#reviewer = new TokenReviewer(deps);
     this.#addresses = new TokenBuckets({ burst: addressBurst, perSecond: addressPerSecond, maxKeys });
     this.#pods = new TokenBuckets({ burst: podBurst, perSecond: podPerSecond, maxKeys });
     this.#failures = new FailureDelays({ ...failures, maxKeys });
-    this.#gate = new ReviewGate({ isExpected: () => true, ...parts, limits: reviews });
+    this.#gate = new ReviewGate({ isExpected: () => true, ...deps, limits: reviews });
   }
 
   /** Whether a network has to wait because its tokens were refused: its connections need not even begin. */
   isBarred(network: string): boolean {
-    return this.#failures.waitMs(network, this.#parts.clock.now()) > 0;
+    return this.#failures.waitMs(network, this.#deps.clock.now()) > 0;
   }
 
   /** Never throws: what goes wrong is in the log, the asker gets an answer that gives nothing away. */
@@ -139,9 +140,9 @@ export class SigningService {
     const begun = performance.now();
     const trace: RequestTrace = {
       requestId: randomBytes(6).toString('hex'),
-      sourceAddress: plainAddress(request.sourceAddress),
+      sourceAddress: canonicalAddress(request.sourceAddress),
     };
-    let outcome: IssuedLeaf | Refusal;
+    let outcome: IssuedLeaf | SigningRefusal;
     let error: unknown;
     try {
       outcome = await this.#admit(request, trace);
@@ -152,7 +153,7 @@ export class SigningService {
     const seconds = (performance.now() - begun) / 1000;
     if ('reason' in outcome) {
       this.#audit.refused(trace, outcome, seconds, error);
-      return answer(outcome, trace.requestId) satisfies RefusalAnswer;
+      return answer(outcome, trace.requestId) satisfies SigningRefusalResponse;
     }
     this.#audit.issued(trace, outcome, seconds);
     return {
@@ -160,7 +161,7 @@ export class SigningService {
       headers: {},
       body: {
         certificate: outcome.chainPem,
-        bundle: this.#parts.authority.bundlePem,
+        bundle: this.#deps.authority.bundlePem,
         spiffeId: outcome.spiffeId,
         notAfter: rfc3339(outcome.notAfter),
       },
@@ -171,8 +172,8 @@ export class SigningService {
    * Cheap questions first, and no byte of the body for whoever shows no token that could be right; a place among the busy ones only
    * once the body has arrived, so that slow senders hold none.
    */
-  async #admit(request: SignRequest, trace: RequestTrace): Promise<IssuedLeaf | Refusal> {
-    const wait = this.#addresses.take(trace.sourceAddress, this.#parts.clock.now());
+  async #admit(request: SignRequest, trace: RequestTrace): Promise<IssuedLeaf | SigningRefusal> {
+    const wait = this.#addresses.take(trace.sourceAddress, this.#deps.clock.now());
     if (wait > 0)
       return { reason: 'rate-address', message: 'too many requests from this address', retryAfterMs: wait };
     const token = this.#token(request, trace);
@@ -191,8 +192,8 @@ export class SigningService {
   }
 
   /** The token, as far as it can be looked at without asking anybody. */
-  #token({ authorization }: SignRequest, { sourceAddress }: RequestTrace): ShownToken | Refusal {
-    const now = this.#parts.clock.now();
+  #token({ authorization }: SignRequest, { sourceAddress }: RequestTrace): ShownToken | SigningRefusal {
+    const now = this.#deps.clock.now();
     const network = networkOf(sourceAddress);
     const wait = this.#failures.waitMs(network, now);
     if (wait > 0)
@@ -202,11 +203,11 @@ export class SigningService {
         retryAfterMs: wait,
       };
     const bearer = readBearer(authorization);
-    const audience = `mesh-ca.${this.#parts.settings().trustDomain}`;
+    const audience = `mesh-ca.${this.#deps.settings().trustDomain}`;
     const claims = 'reason' in bearer ? bearer : readClaims(bearer.token, { audience, now });
     if ('reason' in claims || 'reason' in bearer) {
       this.#failures.failed(network, now);
-      return claims as Refusal;
+      return claims as SigningRefusal;
     }
     return { token: bearer.token, audience, claims };
   }
@@ -215,7 +216,7 @@ export class SigningService {
   async #caller(
     { token, audience, claims }: ShownToken,
     { sourceAddress }: RequestTrace,
-  ): Promise<Caller | Refusal> {
+  ): Promise<Caller | SigningRefusal> {
     const asked = await this.#gate.review(claims, sourceAddress, () =>
       this.#reviewer.caller(token, audience, this.#deadline()),
     );
@@ -228,12 +229,16 @@ export class SigningService {
     const network = networkOf(sourceAddress);
     if (!('reason' in asked.result)) this.#failures.succeeded(network);
     else if (REASONS[asked.result.reason] === 'unauthenticated')
-      this.#failures.failed(network, this.#parts.clock.now());
+      this.#failures.failed(network, this.#deps.clock.now());
     return asked.result;
   }
 
-  async #decide(token: ShownToken, body: SigningBody, trace: RequestTrace): Promise<IssuedLeaf | Refusal> {
-    const { authority, clock, meshNamespace, settings } = this.#parts;
+  async #decide(
+    token: ShownToken,
+    body: SigningBody,
+    trace: RequestTrace,
+  ): Promise<IssuedLeaf | SigningRefusal> {
+    const { authority, clock, meshNamespace, settings } = this.#deps;
     if (authority.roots().length === 0)
       return { reason: 'authority-not-ready', message: 'the authority has no root yet' };
     const { trustDomain } = settings();
@@ -249,9 +254,9 @@ export class SigningService {
       caller,
       pod,
       sourceAddress: trace.sourceAddress,
-      sourceAddressCheck: this.#parts.sourceAddressCheck ?? 'enforce',
-      door: this.#parts.door ?? 'pods',
-      address: this.#parts.address ?? 'required',
+      sourceAddressCheck: this.#deps.sourceAddressCheck ?? 'enforce',
+      door: this.#deps.door ?? 'pods',
+      address: this.#deps.address ?? 'required',
     };
     const podRefusal = firstRefusal(POD_CHECKS, facts);
     if (podRefusal || !pod) return podRefusal ?? { reason: 'pod-gone', message: 'the pod is gone' };
@@ -286,12 +291,12 @@ export class SigningService {
     const facts = { pod, sourceAddress: trace.sourceAddress };
     const note = sourceAddressUnknown(pod) ?? sourceAddressFault(facts);
     if (note)
-      this.#parts.log.debug({ requestId: trace.requestId, note }, 'the source address was not checked');
+      this.#deps.log.debug({ requestId: trace.requestId, note }, 'the source address was not checked');
   }
 
   async #find<T extends KubeObject>(type: ResourceType<T>, name: ObjectName): Promise<T | undefined> {
     try {
-      return await this.#parts.api.get(type, name, { signal: this.#deadline() });
+      return await this.#deps.api.get(type, name, { signal: this.#deadline() });
     } catch (error) {
       if (isNotFound(error)) return undefined;
       throw error;
@@ -305,7 +310,7 @@ export class SigningService {
 
 const ABORTED: ReadonlySet<string> = new Set(['TimeoutError', 'AbortError']);
 
-function failure(error: unknown): Refusal {
+function failure(error: unknown): SigningRefusal {
   const message = error instanceof Error ? error.message : String(error);
   const isApi =
     error instanceof KubeError ||

@@ -16,7 +16,7 @@ import { FakeEvents } from '../control-loop/events.fake.ts';
 import { createMetrics } from '../metrics/metrics.ts';
 import { memberSpec } from '../resources/member.fake.ts';
 import { SigningService } from './signing-service.ts';
-import type { SignResponse, SigningParts } from './signing-service.ts';
+import type { SignResponse, SigningDeps } from './signing-service.ts';
 
 export const AUDIENCE = 'mesh-ca.cluster.local';
 export const WEB_ADDRESS = '10.1.0.7';
@@ -86,7 +86,7 @@ export class SigningWorld {
     return world;
   }
 
-  serviceWith(parts: Partial<SigningParts>): SigningService {
+  serviceWith(parts: Partial<SigningDeps>): SigningService {
     return new SigningService({
       api: this.store.api,
       clock: this.clock,

@@ -2,7 +2,7 @@ import type { TokenReview } from '#kube/types.ts';
 
 import type { Check } from './checks.ts';
 import { firstRefusal } from './checks.ts';
-import type { Refusal } from './refusal.ts';
+import type { SigningRefusal } from './refusal.ts';
 
 /** Whom the API server says a token belongs to: exactly one pod. */
 export interface Caller {
@@ -66,7 +66,7 @@ const isBound: Check<TokenFacts> = ({ review }) =>
 const TOKEN_CHECKS: readonly Check<TokenFacts>[] = [isAuthenticated, isForUs, isServiceAccount, isBound];
 
 /** Whom a token belongs to, or why it is refused. Pure. */
-export function readCaller(facts: TokenFacts): Caller | Refusal {
+export function readCaller(facts: TokenFacts): Caller | SigningRefusal {
   const refusal = firstRefusal(TOKEN_CHECKS, facts);
   if (refusal) return refusal;
   const [, namespace = '', serviceAccount = ''] =

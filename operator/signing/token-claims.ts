@@ -1,6 +1,6 @@
 import * as z from 'zod';
 
-import type { Refusal } from './refusal.ts';
+import type { SigningRefusal } from './refusal.ts';
 
 /** What a token says about itself. Nobody has checked its signature: good for refusing it early, never for granting anything. */
 export interface UncheckedClaims {
@@ -37,7 +37,7 @@ const payloadSchema = z.looseObject({
  * Whether a token can be one of a pod's for us: a JSON Web Token (RFC 7519) with the claims of a bound ServiceAccount token, of our
  * audience, not expired. It spares the API server every question about what cannot be right; what can is asked about all the same.
  */
-export function readClaims(token: string, { audience, now }: ClaimFacts): UncheckedClaims | Refusal {
+export function readClaims(token: string, { audience, now }: ClaimFacts): UncheckedClaims | SigningRefusal {
   const [header = '', payload = '', signature = '', ...more] = token.split('.');
   const isToken = more.length === 0 && [header, payload, signature].every((part) => SEGMENT.test(part));
   const read =

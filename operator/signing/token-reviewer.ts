@@ -3,11 +3,11 @@ import type { Clock } from '#base/clock.ts';
 import { TOKEN_REVIEWS } from '#kube/types.ts';
 import { sha256Hex } from '#pki/keys.ts';
 
-import type { Refusal } from './refusal.ts';
+import type { SigningRefusal } from './refusal.ts';
 import { readCaller } from './token-checks.ts';
 import type { Caller } from './token-checks.ts';
 
-export interface TokenReviewerParts {
+export interface TokenReviewerDeps {
   readonly api: KubeApi;
   readonly clock: Clock;
   /** For how long an accepted token is not asked about again, in milliseconds. */
@@ -28,16 +28,16 @@ const MAX_CACHED = 4_096;
  * the token: a sidecar that waits for its service to be defined asks every second. The pod itself is looked up every time.
  */
 export class TokenReviewer {
-  readonly #parts: TokenReviewerParts;
+  readonly #deps: TokenReviewerDeps;
   readonly #cache = new Map<string, Remembered>();
 
-  constructor(parts: TokenReviewerParts) {
-    this.#parts = parts;
+  constructor(deps: TokenReviewerDeps) {
+    this.#deps = deps;
   }
 
   /** @throws KubeError or KubeConnectionError when the API server does not answer. */
-  async caller(token: string, audience: string, signal: AbortSignal): Promise<Caller | Refusal> {
-    const { api, clock, cacheMs = CACHE_MS } = this.#parts;
+  async caller(token: string, audience: string, signal: AbortSignal): Promise<Caller | SigningRefusal> {
+    const { api, clock, cacheMs = CACHE_MS } = this.#deps;
     const key = sha256Hex(`${audience}\n${token}`);
     const known = this.#cache.get(key);
     if (known && known.until > clock.now()) return known.caller;
@@ -64,7 +64,7 @@ export class TokenReviewer {
   #remember(key: string, entry: Remembered): void {
     this.#cache.set(key, entry);
     const [oldest] = this.#cache.keys();
-    if (this.#cache.size > (this.#parts.maxCached ?? MAX_CACHED) && oldest !== undefined)
+    if (this.#cache.size > (this.#deps.maxCached ?? MAX_CACHED) && oldest !== undefined)
       this.#cache.delete(oldest);
   }
 }

@@ -8,7 +8,7 @@ import { DEPLOYMENTS, LEASES, MUTATING_WEBHOOKS, PODS, VALIDATING_WEBHOOKS } fro
 
 import { LEASE_NAME, WEBHOOK_NAME } from '../config/names.ts';
 
-export interface UninstallParts {
+export interface UninstallDeps {
   readonly api: KubeApi;
   readonly clock: Clock;
   readonly log: Logger;
@@ -25,8 +25,8 @@ const OPERATOR_PODS = `app.kubernetes.io/name=${OPERATOR_SERVICE}`;
  *
  * @throws KubeError when the API server refuses something
  */
-export async function uninstall(parts: UninstallParts): Promise<void> {
-  const { api, log, meshNamespace } = parts;
+export async function uninstall(deps: UninstallDeps): Promise<void> {
+  const { api, log, meshNamespace } = deps;
   const scaledDown = await unlessGone(() =>
     api.mergePatch(
       DEPLOYMENTS,
@@ -34,7 +34,7 @@ export async function uninstall(parts: UninstallParts): Promise<void> {
       { spec: { replicas: 0 } },
     ),
   );
-  if (scaledDown) await operatorToEnd(parts);
+  if (scaledDown) await operatorToEnd(deps);
   for (const type of [MUTATING_WEBHOOKS, VALIDATING_WEBHOOKS] as const) {
     const removed = await removeIfThere(api, type, { name: WEBHOOK_NAME });
     log.info({ kind: type.kind, name: WEBHOOK_NAME }, removed ? 'webhook removed' : 'webhook was not there');
@@ -44,7 +44,7 @@ export async function uninstall(parts: UninstallParts): Promise<void> {
 }
 
 /** Waits until the last pod of the operator is gone; not for ever, since a lost node keeps its pods. */
-async function operatorToEnd({ api, clock, log, meshNamespace }: UninstallParts): Promise<void> {
+async function operatorToEnd({ api, clock, log, meshNamespace }: UninstallDeps): Promise<void> {
   const end = clock.now() + PATIENCE_MS;
   for (;;) {
     const { items } = await api.list(PODS, { namespace: meshNamespace, labelSelector: OPERATOR_PODS });

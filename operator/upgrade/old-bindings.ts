@@ -7,7 +7,7 @@ import type { ClusterRoleBinding } from '#kube/types.ts';
 
 import { ACCESS_NAME } from '../config/names.ts';
 
-export interface OldBindingsParts {
+export interface OldBindingsDeps {
   readonly api: KubeApi;
   readonly clock: Clock;
   readonly log: Logger;
@@ -27,7 +27,7 @@ const PATIENCE_MS = 90_000;
  */
 export async function removeOldBindings(
   names: readonly string[],
-  { api, clock, log, meshNamespace }: OldBindingsParts,
+  { api, clock, log, meshNamespace }: OldBindingsDeps,
 ): Promise<void> {
   const end = clock.now() + PATIENCE_MS;
   for (const name of names) {

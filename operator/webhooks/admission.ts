@@ -15,7 +15,7 @@ import type { OperatorMetrics } from '../metrics/metrics.ts';
 import type { Settings } from '../config/settings.ts';
 
 /** What the webhook is given to answer admission reviews with. */
-export interface AdmissionParts {
+export interface AdmissionDeps {
   readonly config: OperatorConfig;
   readonly capabilities: Capabilities;
   readonly caches: Pick<Caches, 'namespaces' | 'intentions' | 'meshServices'>;
@@ -32,7 +32,7 @@ const MAX_FOUND = 32;
 /** Answers a review's question at once, from caches. */
 export function clusterFacts(
   question: ClusterQuestion,
-  { caches, settings }: Pick<AdmissionParts, 'caches' | 'settings'>,
+  { caches, settings }: Pick<AdmissionDeps, 'caches' | 'settings'>,
 ): ClusterFacts {
   const { namespace } = question;
   const found = caches.namespaces.get(namespace);
@@ -47,7 +47,7 @@ export function clusterFacts(
 
 function intentionsFor(
   { namespace, intention }: ClusterQuestion,
-  { intentions }: AdmissionParts['caches'],
+  { intentions }: AdmissionDeps['caches'],
 ): readonly RawIntention[] {
   if (intention === undefined) return [];
   const edge = edgeText(intention, namespace);
@@ -74,7 +74,7 @@ function edgeText(spec: unknown, home: string): string {
 
 function servicesFor(
   { namespace, services = [], serviceAccounts = [] }: ClusterQuestion,
-  { meshServices }: AdmissionParts['caches'],
+  { meshServices }: AdmissionDeps['caches'],
 ): readonly MeshService[] {
   const byName = services.flatMap((name) => meshServices.get(`${namespace}/${name}`) ?? []);
   const accounts = new Set(serviceAccounts);
@@ -95,7 +95,7 @@ function servicesFor(
 export function injectionSettings({
   config,
   capabilities,
-}: Pick<AdmissionParts, 'config' | 'capabilities'>): InjectionSettings {
+}: Pick<AdmissionDeps, 'config' | 'capabilities'>): InjectionSettings {
   return {
     meshNamespace: config.meshNamespace,
     excludedNamespaces: config.excludedNamespaces,

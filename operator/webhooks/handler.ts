@@ -28,7 +28,7 @@ export interface WebhookHandlerDeps {
 export const LARGE_BYTES = 256 * 1024;
 const RETRY_SECONDS = '1';
 
-interface Answer {
+interface WebhookResponse {
   readonly status: number;
   readonly json: object;
   readonly headers?: Readonly<Record<string, string>>;
@@ -60,7 +60,7 @@ async function answerTo(
   request: IncomingMessage,
   endpoint: Endpoint,
   deps: WebhookHandlerDeps,
-): Promise<Answer | undefined> {
+): Promise<WebhookResponse | undefined> {
   const unfit = headFault(request);
   if (unfit) return unfit;
   const { maxBytes, budgets } = deps;
@@ -77,7 +77,7 @@ async function answerTo(
   }
 }
 
-function headFault({ method, headers }: IncomingMessage): Answer | undefined {
+function headFault({ method, headers }: IncomingMessage): WebhookResponse | undefined {
   if (method !== 'POST') return { status: 405, json: { error: 'write POST' }, headers: { Allow: 'POST' } };
   const [type = ''] = (headers['content-type'] ?? '').split(';', 1);
   if (type.trim().toLowerCase() !== 'application/json')
@@ -88,7 +88,7 @@ function headFault({ method, headers }: IncomingMessage): Answer | undefined {
   return undefined;
 }
 
-function bodyRefused(reason: BodyRefusal, maxBytes: number): Answer | undefined {
+function bodyRefused(reason: BodyRefusal, maxBytes: number): WebhookResponse | undefined {
   switch (reason) {
     case 'length-required':
       return { status: 411, json: { error: 'write Content-Length' } };
@@ -109,7 +109,7 @@ function bodyRefused(reason: BodyRefusal, maxBytes: number): Answer | undefined 
 function send(
   request: IncomingMessage,
   response: ServerResponse,
-  { status, json, headers = {} }: Answer,
+  { status, json, headers = {} }: WebhookResponse,
 ): void {
   const text = JSON.stringify(json);
   // What was not read must not be taken for the next request.

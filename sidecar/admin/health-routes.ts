@@ -1,5 +1,5 @@
 import { text } from './http-server.ts';
-import type { AdminRequest, Answer } from './http-server.ts';
+import type { AdminRequest, AdminResponse } from './http-server.ts';
 import { CONTENT_TYPE, exposition } from './metrics/exposition.ts';
 import { totalsOf } from './metrics/totals.ts';
 import type { Family } from './metrics/exposition.ts';
@@ -52,7 +52,7 @@ export class HealthRoutes {
     return this.#options.probes.has(keyOf(path)) || this.#isOwnProbe(path);
   }
 
-  readonly route = async (request: AdminRequest): Promise<Answer> => {
+  readonly route = async (request: AdminRequest): Promise<AdminResponse> => {
     if (request.method !== 'GET') return text('only GET is served here', 405);
     const { families, probes, probeSecret } = this.#options;
     const path = this.#isOwnProbe(request.path)
@@ -80,7 +80,7 @@ export class HealthRoutes {
     return probeSecret !== '' && (path === `/readyz/${probeSecret}` || path === `/startup/${probeSecret}`);
   }
 
-  async #readiness(): Promise<Answer> {
+  async #readiness(): Promise<AdminResponse> {
     const missing = await this.#options.readiness.missing();
     this.#started ||= missing.length === 0;
     return missing.length === 0 ? text('ok') : text(`waiting for: ${missing.join(', ')}`, 503);
@@ -96,7 +96,7 @@ export class HealthRoutes {
 }
 
 /** Families in Prometheus' text format. */
-export function metricsAnswer(families: Iterable<Family>): Answer {
+export function metricsAnswer(families: Iterable<Family>): AdminResponse {
   return { status: 200, body: exposition(families), type: CONTENT_TYPE };
 }
 

@@ -5,7 +5,7 @@ import { FakeClock } from '#base/testing/clock.fake.ts';
 
 import { eventually, pause } from '#base/testing/eventually.fake.ts';
 import { HttpServer, text } from './http-server.ts';
-import type { AdminRequest, Answer, HttpServerOptions } from './http-server.ts';
+import type { AdminRequest, AdminResponse, HttpServerOptions } from './http-server.ts';
 
 let server: HttpServer;
 let clock: FakeClock;
@@ -30,7 +30,7 @@ async function serve(options: Partial<HttpServerOptions> = {}): Promise<void> {
   await server.start();
 }
 
-async function answer(request: AdminRequest): Promise<Answer> {
+async function answer(request: AdminRequest): Promise<AdminResponse> {
   const { path, method } = request;
   asked.push(`${method} ${path}`);
   if (path === '/large') return text('x'.repeat(LARGE_BYTES));

@@ -18,7 +18,7 @@ import type { OnShed } from './request-places.ts';
 import type { RequestStream } from './request-stream.ts';
 
 /** What a route answers. */
-export interface Answer {
+export interface AdminResponse {
   readonly status: number;
   readonly body: string;
   readonly type?: string;
@@ -33,7 +33,7 @@ export interface AdminRequest {
   body(): Promise<string>;
 }
 
-export type Route = (request: AdminRequest) => Answer | Promise<Answer>;
+export type Route = (request: AdminRequest) => AdminResponse | Promise<AdminResponse>;
 
 export interface HttpServerOptions {
   /** All of these are listened on; a family that this machine does not have is passed over. */
@@ -149,7 +149,7 @@ export class HttpServer {
     response.end(request.method === 'HEAD' ? undefined : body);
   }
 
-  async #answer(request: IncomingMessage, url: URL): Promise<Answer> {
+  async #answer(request: IncomingMessage, url: URL): Promise<AdminResponse> {
     const fault = this.#options.guard?.(request.headers);
     if (fault !== undefined) return text(fault, 403);
     try {
@@ -196,10 +196,10 @@ function urlOf({ url = '/' }: IncomingMessage): URL {
 }
 
 /** An object as an answer. */
-export function json(value: unknown, status = 200): Answer {
+export function json(value: unknown, status = 200): AdminResponse {
   return { status, body: `${JSON.stringify(value, undefined, 2)}\n`, type: JSON_TYPE };
 }
 
-export function text(body: string, status = 200): Answer {
+export function text(body: string, status = 200): AdminResponse {
   return { status, body: `${body}\n` };
 }

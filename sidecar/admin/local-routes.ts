@@ -11,7 +11,7 @@ import type { Trust } from '../sources/trust/trust.ts';
 import { metricsAnswer } from './health-routes.ts';
 import type { Readiness } from './health-routes.ts';
 import { json, text } from './http-server.ts';
-import type { AdminRequest, Answer, Route } from './http-server.ts';
+import type { AdminRequest, AdminResponse, Route } from './http-server.ts';
 import type { Family } from './metrics/exposition.ts';
 import { shownProbes } from '../config/probe.ts';
 import type { LevelLog } from './level-log.ts';
@@ -83,7 +83,7 @@ function shownConfig({ config, trust, own, readiness, now }: LocalOptions): obje
   };
 }
 
-function certificate({ identity, trust }: LocalOptions): Answer {
+function certificate({ identity, trust }: LocalOptions): AdminResponse {
   const { svid, ...state } = identity.state();
   const bundle = trust.current()?.bundle.pem;
   return json({
@@ -103,7 +103,7 @@ function certificate({ identity, trust }: LocalOptions): Answer {
 }
 
 /** `?source=spiffe://...` or `?source=web` or `?source=shop/web` asks what would be decided, and why. */
-function policy({ policy: watch, trust, config, now }: LocalOptions, { query }: AdminRequest): Answer {
+function policy({ policy: watch, trust, config, now }: LocalOptions, { query }: AdminRequest): AdminResponse {
   const state = watch.state();
   const asked = query.get('source');
   if (asked === null) {
@@ -149,7 +149,7 @@ function policy({ policy: watch, trust, config, now }: LocalOptions, { query }: 
   });
 }
 
-async function setLevel({ log }: LocalOptions, request: AdminRequest): Promise<Answer> {
+async function setLevel({ log }: LocalOptions, request: AdminRequest): Promise<AdminResponse> {
   const wanted = (await request.body()).trim();
   const level = SIDECAR_LOG_LEVELS.find((one) => one === wanted);
   if (!level) return text(`write one of ${SIDECAR_LOG_LEVELS.join(', ')}`, 400);

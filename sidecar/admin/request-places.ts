@@ -1,9 +1,10 @@
 import type { Socket } from 'node:net';
 
+import { canonicalAddress } from '#core/address.ts';
+
 import type { Clock } from '#base/clock.ts';
 
 import { resetSocket } from '../dataplane/bytes/reset.ts';
-import { plainAddress } from '../dataplane/original-destination/original-destination.ts';
 import { FirstBytes } from '../dataplane/pending/first-bytes.ts';
 import { KnownAddresses } from '../dataplane/pending/known-addresses.ts';
 import { originOf } from '../dataplane/pending/origin.ts';
@@ -84,7 +85,7 @@ export class RequestPlaces {
   /** Gives a connection a place in another phase. */
   enter(phase: RequestPhase, socket: Socket): Place {
     this.#places.get(socket)?.release();
-    const origin = originOf(plainAddress(socket.remoteAddress ?? ''));
+    const origin = originOf(canonicalAddress(socket.remoteAddress ?? ''));
     if (phase === 'probe') this.#known.add(origin.address);
     const place = this.#phases[phase].add(origin, () => {
       this.#options.onShed(phase, place.evicted ?? 'total', origin.network);

@@ -1,4 +1,4 @@
-import { ConfigError, readConfig } from './config.ts';
+import { SidecarConfigError, readConfig } from './config.ts';
 
 const READINESS = 'app/readiness-0123456789abcdef0123456789abcdef';
 
@@ -18,7 +18,7 @@ function faults(env: Record<string, string | undefined>): readonly string[] {
   try {
     readConfig(env);
   } catch (error) {
-    if (error instanceof ConfigError) return error.faults;
+    if (error instanceof SidecarConfigError) return error.faults;
     throw error;
   }
   return [];

@@ -58,8 +58,8 @@ export const SIDECAR_LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] a
 export type SidecarLogLevel = (typeof SIDECAR_LOG_LEVELS)[number];
 
 /** The environment is not usable; `faults` says everything that is wrong with it. */
-export class ConfigError extends Error {
-  override readonly name = 'ConfigError';
+export class SidecarConfigError extends Error {
+  override readonly name = 'SidecarConfigError';
   readonly faults: readonly string[];
 
   constructor(faults: readonly string[]) {
@@ -166,7 +166,7 @@ function readVariables(env: Env): Values {
     }
     return [variable, unset];
   });
-  if (faults.length > 0) throw new ConfigError(faults);
+  if (faults.length > 0) throw new SidecarConfigError(faults);
   return Object.fromEntries(values) as Values;
 }
 

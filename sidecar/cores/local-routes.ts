@@ -1,4 +1,4 @@
-import type { AdminRequest, Answer, Route } from '../admin/http-server.ts';
+import type { AdminRequest, AdminResponse, Route } from '../admin/http-server.ts';
 import { metricsAnswer } from '../admin/health-routes.ts';
 import { json, text } from '../admin/http-server.ts';
 import type { Family } from '../admin/metrics/exposition.ts';
@@ -24,7 +24,7 @@ export interface MergedLocalOptions {
  * or listed, and what changes something changes it in all.
  */
 export function mergedLocalRoutes({ workers, log, missing, families, quit }: MergedLocalOptions): Route {
-  const ask = async (request: AdminRequest): Promise<readonly Numbered<Answer>[]> =>
+  const ask = async (request: AdminRequest): Promise<readonly Numbered<AdminResponse>[]> =>
     allAnswers(await workers.askAll<'local'>(await localAsk(request)));
   const merged =
     (merge: (parts: readonly Numbered<object>[]) => object): Route =>
@@ -71,7 +71,7 @@ export function mergedLocalRoutes({ workers, log, missing, families, quit }: Mer
 const NOBODY = text('no worker answers', 503);
 
 /** Only what is asked of this process may change something; a worker is never given such a request. */
-function notServed({ path }: AdminRequest, known: readonly string[]): Answer {
+function notServed({ path }: AdminRequest, known: readonly string[]): AdminResponse {
   return known.some((name) => name.endsWith(` ${path}`))
     ? text('another method is served here', 405)
     : text('not found', 404);

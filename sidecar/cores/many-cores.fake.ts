@@ -35,7 +35,7 @@ const DB_ADDRESS = '127.0.4.1';
 export type Line = Readonly<Record<string, unknown>>;
 
 /** What a request to an admin port was answered. */
-export interface AdminAnswer {
+export interface FetchedPage {
   readonly status: number;
   readonly body: string;
 }
@@ -236,11 +236,11 @@ export class ManyCores {
     this.#closing.push(close);
   }
 
-  admin(path: string): Promise<AdminAnswer> {
+  admin(path: string): Promise<FetchedPage> {
     return ask(this.adminPort, path);
   }
 
-  local(path: string, method = 'GET', body?: string): Promise<AdminAnswer> {
+  local(path: string, method = 'GET', body?: string): Promise<FetchedPage> {
     return ask(this.localPort, path, method, body);
   }
 
@@ -310,7 +310,7 @@ function parentOf(pid: string): number | undefined {
   }
 }
 
-function ask(port: number, path: string, method = 'GET', body?: string): Promise<AdminAnswer> {
+function ask(port: number, path: string, method = 'GET', body?: string): Promise<FetchedPage> {
   return new Promise((resolve, reject) => {
     const headers = { [LOCAL_REQUEST_HEADER]: 'true' };
     const asking = request({ host: '127.0.0.1', port, path, method, agent: false, headers }, (response) => {

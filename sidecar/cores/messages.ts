@@ -1,4 +1,4 @@
-import type { Answer } from '../admin/http-server.ts';
+import type { AdminResponse } from '../admin/http-server.ts';
 import { SIDECAR_LOG_LEVELS } from '../config/config.ts';
 import type { SidecarLogLevel } from '../config/config.ts';
 import type { ShutdownTimes } from '../process/shutdown.ts';
@@ -33,7 +33,7 @@ export interface Answers {
   /** What is missing before traffic may come. */
   readonly readiness: readonly string[];
   readonly metrics: readonly FamilyData[];
-  readonly local: Answer;
+  readonly local: AdminResponse;
   /** Whether the worker has that tunnel, and judges it by these certificates from now on. */
   readonly vouch: boolean;
 }

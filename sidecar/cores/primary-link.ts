@@ -1,4 +1,4 @@
-import type { Answer, Route } from '../admin/http-server.ts';
+import type { AdminResponse, Route } from '../admin/http-server.ts';
 import { text } from '../admin/http-server.ts';
 import type { LevelLog } from '../admin/level-log.ts';
 import type { Family } from '../admin/metrics/exposition.ts';
@@ -116,7 +116,7 @@ export class PrimaryLink implements Siblings {
   }
 }
 
-async function locally(route: Route, { method, path, query, body }: LocalRequest): Promise<Answer> {
+async function locally(route: Route, { method, path, query, body }: LocalRequest): Promise<AdminResponse> {
   try {
     return await route({
       method,

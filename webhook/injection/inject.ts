@@ -15,10 +15,10 @@ import type { Rewrites } from './probes.ts';
 import { probeSeed, rewriteProbes } from './probes.ts';
 import { qualityWarnings } from './quality-of-service.ts';
 import { redirectContainer } from './redirect-container.ts';
-import type { Refusal } from './refusals.ts';
+import type { InjectionRefusal } from './refusals.ts';
 import { secondPass } from './second-pass.ts';
 import { sidecarCores, sidecarResources } from './resources.ts';
-import { wishOf } from './should-inject.ts';
+import { injectionIntent } from './should-inject.ts';
 import { sidecarContainer } from './sidecar-container.ts';
 import { sidecarVolumes } from './volumes.ts';
 import { warningsOf } from './warnings.ts';
@@ -45,8 +45,12 @@ const KUBECTL_DEFAULTS = [
  *
  * @param oversize in what the pod was found too large, see {@link sizeRefusals}; `pod` is then without its lists
  */
-export function inject(pod: Pod, context: InjectionContext, oversize: readonly Refusal[] = []): Injection {
-  const wish = wishOf(pod, context);
+export function inject(
+  pod: Pod,
+  context: InjectionContext,
+  oversize: readonly InjectionRefusal[] = [],
+): Injection {
+  const wish = injectionIntent(pod, context);
   if (!('fault' in wish) && !wish.inject) return { unchanged: wish.unchanged, reason: wish.reason };
   const prior = priorInjection(pod);
   const bare = prior?.pod ?? pod;
@@ -75,7 +79,11 @@ export function inject(pod: Pod, context: InjectionContext, oversize: readonly R
   };
 }
 
-function refused(pod: Pod, { namespace }: InjectionContext, refusals: readonly Refusal[]): Injection {
+function refused(
+  pod: Pod,
+  { namespace }: InjectionContext,
+  refusals: readonly InjectionRefusal[],
+): Injection {
   return {
     refused: faultsText(`pod ${namespace}/${podLabel(pod)} cannot join the mesh`, refusals),
     reason: refusals[0]?.reason ?? 'unknown',
@@ -83,7 +91,7 @@ function refused(pod: Pod, { namespace }: InjectionContext, refusals: readonly R
 }
 
 /** @param isMarked whether the namespace asks for the mesh in words that can be read */
-function leftOut(pod: Pod, refusals: readonly Refusal[], isMarked: boolean): Injection {
+function leftOut(pod: Pod, refusals: readonly InjectionRefusal[], isMarked: boolean): Injection {
   const [first] = refusals;
   const reason = first?.reason ?? 'unknown';
   const patch = new PatchBuilder(pod);

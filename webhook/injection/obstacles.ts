@@ -3,7 +3,7 @@ import type { PodAnnotations } from '#core/pod-annotations.ts';
 import { readPodAnnotations } from '#core/pod-annotations.ts';
 import type { NamedService } from '#core/service-name-of-pod.ts';
 import type { Pod } from './pod.ts';
-import type { Refusal } from './refusals.ts';
+import type { InjectionRefusal } from './refusals.ts';
 import { refusalsOf } from './refusals.ts';
 import { serviceNameOf } from './service-name.ts';
 import type { Wish } from './should-inject.ts';
@@ -12,7 +12,7 @@ import type { Wish } from './should-inject.ts';
 export interface Obstacles {
   readonly name: NamedService;
   readonly annotations: PodAnnotations;
-  readonly refusals: readonly Refusal[];
+  readonly refusals: readonly InjectionRefusal[];
 }
 
 /**
@@ -23,7 +23,7 @@ export interface Obstacles {
 export function obstaclesOf(pod: Pod, wish: Wish, now: number): Obstacles {
   const { value: annotations, faults } = readPodAnnotations(pod.metadata?.annotations ?? {});
   const name = serviceNameOf(pod, now);
-  const refusals: Refusal[] = [
+  const refusals: InjectionRefusal[] = [
     ...('fault' in name
       ? [{ reason: 'no-service-name' as const, field: ANNOTATIONS.service, message: name.fault }]
       : []),

@@ -1,4 +1,4 @@
-import type { Refusal } from './refusals.ts';
+import type { InjectionRefusal } from './refusals.ts';
 
 /**
  * How large a pod may be that joins the mesh. Kubernetes sets no such limits besides the size of the whole request; these are
@@ -29,8 +29,11 @@ const HOOKS = ['postStart', 'preStop'] as const;
  *
  * @param own how many entries of each kind may be ours besides
  */
-export function sizeRefusals(pod: unknown, { own = 0 }: { readonly own?: number } = {}): readonly Refusal[] {
-  const over = (field: string, found: number, most: number): Refusal[] =>
+export function sizeRefusals(
+  pod: unknown,
+  { own = 0 }: { readonly own?: number } = {},
+): readonly InjectionRefusal[] {
+  const over = (field: string, found: number, most: number): InjectionRefusal[] =>
     found <= most + own ? [] : [tooLarge(field, found, most)];
   const { metadata, spec } = members(pod);
   const lists = members(spec);
@@ -64,7 +67,7 @@ export function withoutLists(pod: unknown): unknown {
   };
 }
 
-function tooLarge(field: string, found: number, most: number): Refusal {
+function tooLarge(field: string, found: number, most: number): InjectionRefusal {
   return {
     reason: 'too-large',
     field,

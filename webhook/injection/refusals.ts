@@ -7,7 +7,7 @@ import type { PlacedContainer, Pod } from './pod.ts';
 import { placedContainers, runsWithThePod } from './pod.ts';
 
 /** A fault with a stable word for metrics. */
-export interface Refusal extends Fault {
+export interface InjectionRefusal extends Fault {
   readonly reason:
     | 'bad-annotation'
     | 'no-service-name'
@@ -25,7 +25,7 @@ const TAKEN_PORTS = [PORTS.inbound, PORTS.outbound, PORTS.admin, PORTS.adminLoca
 const DEFAULT_GRACE_SECONDS = 30;
 
 /** Why a pod cannot be part of the mesh as it is written: every reason, each with what to write instead. */
-export function refusalsOf(pod: Pod, annotations: PodAnnotations): readonly Refusal[] {
+export function refusalsOf(pod: Pod, annotations: PodAnnotations): readonly InjectionRefusal[] {
   const placed = placedContainers(pod);
   return [
     ...wholePod(pod),
@@ -38,8 +38,8 @@ export function refusalsOf(pod: Pod, annotations: PodAnnotations): readonly Refu
   ];
 }
 
-function wholePod({ spec }: Pod): Refusal[] {
-  const refusals: Refusal[] = [];
+function wholePod({ spec }: Pod): InjectionRefusal[] {
+  const refusals: InjectionRefusal[] = [];
   if (spec.hostNetwork === true) {
     refusals.push({
       reason: 'host-network',
@@ -59,7 +59,7 @@ function wholePod({ spec }: Pod): Refusal[] {
   return refusals;
 }
 
-function drain({ spec }: Pod, { drainSeconds }: PodAnnotations): Refusal[] {
+function drain({ spec }: Pod, { drainSeconds }: PodAnnotations): InjectionRefusal[] {
   const grace = spec.terminationGracePeriodSeconds ?? DEFAULT_GRACE_SECONDS;
   if (drainSeconds === undefined || drainSeconds <= grace) return [];
   return [
@@ -71,7 +71,7 @@ function drain({ spec }: Pod, { drainSeconds }: PodAnnotations): Refusal[] {
   ];
 }
 
-function names({ container, path }: PlacedContainer): Refusal[] {
+function names({ container, path }: PlacedContainer): InjectionRefusal[] {
   if (container.name !== SIDECAR_CONTAINER && container.name !== REDIRECT_CONTAINER) return [];
   return [
     {
@@ -83,16 +83,16 @@ function names({ container, path }: PlacedContainer): Refusal[] {
 }
 
 /** Where a container would take the sidecar's place: its user, whose traffic is not redirected, or its tokens. */
-export function intrusions(placed: PlacedContainer): readonly Refusal[] {
+export function intrusions(placed: PlacedContainer): readonly InjectionRefusal[] {
   return [...users(placed), ...mounts(placed)];
 }
 
-function users({ container, path }: PlacedContainer): Refusal[] {
+function users({ container, path }: PlacedContainer): InjectionRefusal[] {
   if (container.securityContext?.runAsUser !== SIDECAR_UID) return [];
   return [uidClash(fieldOf(path, 'securityContext.runAsUser'), `container ${container.name}`)];
 }
 
-function uidClash(field: string, who: string): Refusal {
+function uidClash(field: string, who: string): InjectionRefusal {
   return {
     reason: 'uid-clash',
     field,
@@ -100,8 +100,8 @@ function uidClash(field: string, who: string): Refusal {
   };
 }
 
-function mounts({ container, path }: PlacedContainer): Refusal[] {
-  return (container.volumeMounts ?? []).flatMap((mount, index): Refusal[] => {
+function mounts({ container, path }: PlacedContainer): InjectionRefusal[] {
+  return (container.volumeMounts ?? []).flatMap((mount, index): InjectionRefusal[] => {
     const place = [...path, 'volumeMounts', index];
     const inside = Object.values(MOUNT_PATHS).some(
       (own) => mount.mountPath === own || mount.mountPath.startsWith(`${own}/`),
@@ -119,7 +119,7 @@ function mounts({ container, path }: PlacedContainer): Refusal[] {
   });
 }
 
-function ownVolume(place: readonly (string | number)[], name: string): Refusal[] {
+function ownVolume(place: readonly (string | number)[], name: string): InjectionRefusal[] {
   if (!Object.values<string>(VOLUMES).includes(name)) return [];
   return [
     {
@@ -130,10 +130,10 @@ function ownVolume(place: readonly (string | number)[], name: string): Refusal[]
   ];
 }
 
-function ports(placed: PlacedContainer): Refusal[] {
+function ports(placed: PlacedContainer): InjectionRefusal[] {
   if (!runsWithThePod(placed)) return [];
   const { container, path } = placed;
-  return (container.ports ?? []).flatMap((port, index): Refusal[] => {
+  return (container.ports ?? []).flatMap((port, index): InjectionRefusal[] => {
     if (!isTcp(port.protocol) || !TAKEN_PORTS.some((taken) => taken === port.containerPort)) return [];
     return [
       {
@@ -145,10 +145,13 @@ function ports(placed: PlacedContainer): Refusal[] {
   });
 }
 
-function upstreamPorts(placed: readonly PlacedContainer[], { upstreams }: PodAnnotations): Refusal[] {
+function upstreamPorts(
+  placed: readonly PlacedContainer[],
+  { upstreams }: PodAnnotations,
+): InjectionRefusal[] {
   if (upstreams.length === 0) return [];
   const owners = listeningContainers(placed);
-  return upstreams.flatMap(({ service, localPort }): Refusal[] => {
+  return upstreams.flatMap(({ service, localPort }): InjectionRefusal[] => {
     const owner = owners.get(localPort);
     if (owner === undefined) return [];
     return [

@@ -24,7 +24,7 @@ const WRITTEN_BY_US: readonly string[] = [ANNOTATIONS.status, ANNOTATIONS.sideca
  * the answer is no. The wish is explicit where the pod itself says anything to the mesh: then it is refused when it cannot join, and left out
  * where only its namespace asks.
  */
-export function wishOf(
+export function injectionIntent(
   pod: Pod,
   context: Pick<InjectionContext, 'namespace' | 'namespaceLabels' | 'meshNamespace' | 'excludedNamespaces'>,
 ): Wish {

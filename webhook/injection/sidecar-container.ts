@@ -7,7 +7,7 @@ import { SIDECAR_MOUNTS } from './volumes.ts';
 /** The program inside the image, for commands that Kubernetes runs besides the image's own entry point. */
 const PROGRAM = ['node', '/mesh/sidecar.js'] as const;
 
-export interface SidecarParts {
+export interface SidecarContainerOptions {
   readonly env: readonly EnvVar[];
   readonly resources: ResourceBlock;
   /** What ends the paths of its own probes. */
@@ -23,7 +23,7 @@ export interface SidecarParts {
  * by that the sidecar tells the kubelet from strangers.
  */
 export function sidecarContainer(
-  { env, resources, probeSeed }: SidecarParts,
+  { env, resources, probeSeed }: SidecarContainerOptions,
   context: InjectionContext,
 ): object {
   return {

@@ -13,7 +13,7 @@ import { sizeRefusals } from '../injection/pod-size.ts';
 import { intrusions } from '../injection/refusals.ts';
 import { serviceNameOf } from '../injection/service-name.ts';
 import type { Wish } from '../injection/should-inject.ts';
-import { wishOf } from '../injection/should-inject.ts';
+import { injectionIntent } from '../injection/should-inject.ts';
 
 /**
  * What the mesh has against a pod as it is written, whoever writes it: labels and annotations `mesh.dev/…` that injection would not have
@@ -113,7 +113,7 @@ function createFaults(write: PodWrite, rules: PodWriteRules): readonly Fault[] {
 
 /** As if the namespace asked for the mesh: the injecting webhook is told whether it does, and our cache may not know it yet. */
 function wishIn(pod: Pod, { namespace }: PodWrite, rules: PodWriteRules): Wish {
-  return wishOf(pod, { ...rules, namespace, namespaceLabels: { [ANNOTATIONS.inject]: 'true' } });
+  return injectionIntent(pod, { ...rules, namespace, namespaceLabels: { [ANNOTATIONS.inject]: 'true' } });
 }
 
 /** Why injection leaves this very pod out; undefined when it would not. */

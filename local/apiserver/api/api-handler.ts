@@ -11,7 +11,7 @@ import { verbsOf } from './kind.ts';
 import { list } from './read/list.ts';
 import { selectedName, selectionOf } from './read/selection.ts';
 import { viewOf } from './read/table.ts';
-import { badRequest, forbidden, methodNotAllowed } from './refusal.ts';
+import { badRequest, forbidden, methodNotAllowed } from './api-status-error.ts';
 import type { ResourceRequest } from './request.ts';
 import { isAsked } from './request.ts';
 import type { Reviews } from './review/reviews.ts';
@@ -24,7 +24,7 @@ export interface ApiHandlerDeps {
   readonly reviews: Reviews;
 }
 
-export interface Answer {
+export interface ApiResponse {
   readonly status: number;
   readonly body: object;
   readonly warnings?: readonly string[];
@@ -57,7 +57,7 @@ export class ApiHandler {
   }
 
   /** @throws Refusal */
-  async answer(request: ResourceRequest): Promise<Answer> {
+  async answer(request: ResourceRequest): Promise<ApiResponse> {
     const { kind, method, name, subresource } = request;
     if (kind.access === 'review') return { status: 201, body: this.#deps.reviews.review(request) };
     if (subresource === 'token') return { status: 201, body: this.#deps.reviews.token(request) };
@@ -78,11 +78,11 @@ export class ApiHandler {
     return viewOf(request).object(this.#deps.writer.get({ ...request, name }));
   }
 
-  async #write(request: ResourceRequest): Promise<Answer> {
+  async #write(request: ResourceRequest): Promise<ApiResponse> {
     const { writer, authorizer } = this.#deps;
     const { method, kind, namespace, contentType, body, user } = request;
     const options = writeOptions(request);
-    const shown = ({ object, created }: { object: ApiObject; created: boolean }): Answer => ({
+    const shown = ({ object, created }: { object: ApiObject; created: boolean }): ApiResponse => ({
       status: created ? 201 : 200,
       body: viewOf(request).object(object),
       warnings: options.warnings,

@@ -10,7 +10,7 @@ import type { ObjectStore } from '../store/object-store.ts';
 import type { Authenticator } from './access/authenticator.ts';
 import type { Authorizer } from './access/authorizer.ts';
 import type { User } from './access/user.ts';
-import type { Answer, ApiHandler } from './api-handler.ts';
+import type { ApiResponse, ApiHandler } from './api-handler.ts';
 import { isWatch } from './api-handler.ts';
 import { Bodies, readBody } from './body.ts';
 import { discovery } from './discovery/discovery.ts';
@@ -18,7 +18,7 @@ import { OpenApi } from './discovery/openapi.ts';
 import type { Kinds } from './kinds.ts';
 import { MAX_WATCHES } from './limits.ts';
 import { EventTexts, Watch } from './read/watch.ts';
-import { Refusal, badRequest, noSuchPath } from './refusal.ts';
+import { ApiStatusError, badRequest, noSuchPath } from './api-status-error.ts';
 import type { ResourceRequest } from './request.ts';
 import { readAddress } from './request.ts';
 
@@ -104,7 +104,7 @@ export class ApiServer {
     try {
       await this.#serve(request, response);
     } catch (error) {
-      const refusal = error instanceof Refusal ? error : this.#unexpected(error, request);
+      const refusal = error instanceof ApiStatusError ? error : this.#unexpected(error, request);
       const retry = refusal.details?.retryAfterSeconds;
       if (response.headersSent) return void response.destroy();
       if (retry !== undefined) response.setHeader('retry-after', String(retry));
@@ -112,12 +112,12 @@ export class ApiServer {
     }
   }
 
-  #unexpected(err: unknown, request: Request): Refusal {
+  #unexpected(err: unknown, request: Request): ApiStatusError {
     this.#deps.log.error(
       { err, method: request.method, path: request.url.split('?')[0] },
       'a request failed',
     );
-    return new Refusal(500, 'InternalError', 'the server could not do it; its log says why');
+    return new ApiStatusError(500, 'InternalError', 'the server could not do it; its log says why');
   }
 
   async #serve(request: Request, response: Response): Promise<void> {
@@ -145,17 +145,17 @@ export class ApiServer {
   #user(request: Request): User {
     const [, token = ''] = /^Bearer (\S+)$/i.exec(request.headers.authorization ?? '') ?? [];
     const found = token === '' ? undefined : this.#deps.authenticator.user(token);
-    if (!found) throw new Refusal(401, 'Unauthorized', 'Unauthorized');
+    if (!found) throw new ApiStatusError(401, 'Unauthorized', 'Unauthorized');
     // To ignore them would do as oneself what was meant to be done as somebody else.
     if (Object.keys(request.headers).some((name) => name.startsWith('impersonate-')))
-      throw new Refusal(403, 'Forbidden', 'nobody can act as somebody else here');
+      throw new ApiStatusError(403, 'Forbidden', 'nobody can act as somebody else here');
     return found.user;
   }
 
   #serveOther(request: Request, response: Response, path: string, user: User): void {
     const allowed = this.#deps.authorizer.allows(user, { verb: request.method.toLowerCase(), path });
     if (!allowed)
-      throw new Refusal(
+      throw new ApiStatusError(
         403,
         'Forbidden',
         `forbidden: User "${user.username}" cannot ${request.method.toLowerCase()} path "${path}"`,
@@ -175,14 +175,14 @@ export class ApiServer {
   #serveV2(request: Request, response: Response): void {
     const accept = request.headers.accept ?? '';
     if (accept !== '' && !/application\/json|\*\/\*/.test(accept))
-      throw new Refusal(406, 'NotAcceptable', 'only application/json is offered');
+      throw new ApiStatusError(406, 'NotAcceptable', 'only application/json is offered');
     send(response, { status: 200, body: this.#openApi.v2() });
   }
 
   #watch(request: ResourceRequest, response: Response): void {
     const { store, clock } = this.#deps;
     if (this.#watches.size >= MAX_WATCHES)
-      throw new Refusal(429, 'TooManyRequests', `${MAX_WATCHES} watches are open; try again`, {
+      throw new ApiStatusError(429, 'TooManyRequests', `${MAX_WATCHES} watches are open; try again`, {
         retryAfterSeconds: 1,
       });
     const sink = {
@@ -218,7 +218,7 @@ function readUrl(text: string): URL {
   }
 }
 
-function send(response: Response, { status, body, warnings = [] }: Answer): void {
+function send(response: Response, { status, body, warnings = [] }: ApiResponse): void {
   // RFC 7234, 5.5; kubectl shows them.
   if (warnings.length > 0)
     response.setHeader(

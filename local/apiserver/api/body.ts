@@ -3,7 +3,7 @@ import type { Http2ServerRequest } from 'node:http2';
 import { APPLY_PATCH } from './change/patch.ts';
 import { MAX_BODIES_BYTES, MAX_BODY_BYTES, MAX_PROTOBUF_BYTES } from './limits.ts';
 import { PROTOBUF, readProtobuf } from './protobuf/read-protobuf.ts';
-import { Refusal, badRequest, unknownFormat } from './refusal.ts';
+import { ApiStatusError, badRequest, unknownFormat } from './api-status-error.ts';
 import type { ResourceRequest } from './request.ts';
 import { checkShape } from './shape-check.ts';
 import { readYaml } from './yaml.ts';
@@ -23,11 +23,20 @@ export class Bodies {
       for await (const part of request) {
         const { length } = part as Buffer;
         if (size + length > MAX_BODY_BYTES)
-          throw new Refusal(413, 'RequestEntityTooLarge', `the body is larger than ${MAX_BODY_BYTES} bytes`);
+          throw new ApiStatusError(
+            413,
+            'RequestEntityTooLarge',
+            `the body is larger than ${MAX_BODY_BYTES} bytes`,
+          );
         if (this.#held + length > MAX_BODIES_BYTES)
-          throw new Refusal(429, 'TooManyRequests', 'too many bodies are being sent at one time; try again', {
-            retryAfterSeconds: 1,
-          });
+          throw new ApiStatusError(
+            429,
+            'TooManyRequests',
+            'too many bodies are being sent at one time; try again',
+            {
+              retryAfterSeconds: 1,
+            },
+          );
         size += length;
         this.#held += length;
         parts.push(part as Buffer);
@@ -61,7 +70,7 @@ function parsed(body: Buffer, contentType: string, method: string): unknown {
     // Who changes an object sends fields that the server wrote; whether all of them are described nobody looked.
     if (method !== 'POST' && method !== 'DELETE') throw unknownFormat(`${method} in protobuf`);
     if (body.length > MAX_PROTOBUF_BYTES)
-      throw new Refusal(
+      throw new ApiStatusError(
         413,
         'RequestEntityTooLarge',
         `a body in protobuf may have at most ${MAX_PROTOBUF_BYTES} bytes; send it as JSON`,
@@ -74,7 +83,7 @@ function parsed(body: Buffer, contentType: string, method: string): unknown {
   try {
     return isYaml ? readYaml(text) : (JSON.parse(text) as unknown);
   } catch (error) {
-    if (error instanceof Refusal) throw error;
+    if (error instanceof ApiStatusError) throw error;
     throw badRequest(`the body cannot be read: ${error instanceof Error ? error.message.slice(0, 200) : ''}`);
   }
 }

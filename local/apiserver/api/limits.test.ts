@@ -13,7 +13,7 @@ import {
   MAX_STORE_BYTES,
   MAX_UPDATE_MANAGERS,
 } from './limits.ts';
-import { Refusal } from './refusal.ts';
+import { ApiStatusError } from './api-status-error.ts';
 
 /** What one request can make the server hold or do. */
 
@@ -25,11 +25,11 @@ const lines = (count: number, line: (index: number) => string): string =>
 const list = <T>(count: number, item: (index: number) => T): T[] =>
   Array.from({ length: count }, (_, index) => item(index));
 
-function refusal(action: () => unknown): Refusal {
+function refusal(action: () => unknown): ApiStatusError {
   try {
     action();
   } catch (error) {
-    if (error instanceof Refusal) return error;
+    if (error instanceof ApiStatusError) return error;
     throw error;
   }
   throw new Error('it was not refused');

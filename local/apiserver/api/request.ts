@@ -1,5 +1,5 @@
 import type { User } from './access/user.ts';
-import { badRequest, noSuchPath } from './refusal.ts';
+import { badRequest, noSuchPath } from './api-status-error.ts';
 import type { ResourceKind } from './kind.ts';
 import type { Kinds } from './kinds.ts';
 

@@ -1,5 +1,5 @@
 import { MAX_DEPTH } from './limits.ts';
-import { badRequest } from './refusal.ts';
+import { badRequest } from './api-status-error.ts';
 
 /**
  * Nothing that is kept is nested deeper; a field `__proto__` would be no field.

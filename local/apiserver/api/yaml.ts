@@ -2,7 +2,7 @@ import { Composer, Lexer, Parser } from 'yaml';
 import type { CST, Document } from 'yaml';
 
 import { MAX_DEPTH, MAX_YAML_BYTES } from './limits.ts';
-import { Refusal, badRequest } from './refusal.ts';
+import { ApiStatusError, badRequest } from './api-status-error.ts';
 
 /** A field, its colon and its value are levels of their own to the parser. */
 const LEVELS = 3;
@@ -21,7 +21,7 @@ export function readYaml(text: string): unknown {
   const json = asJson(text);
   if (json) return json.value;
   if (text.length > MAX_YAML_BYTES)
-    throw new Refusal(
+    throw new ApiStatusError(
       413,
       'RequestEntityTooLarge',
       `a body in YAML may have at most ${MAX_YAML_BYTES} bytes; send it as JSON`,

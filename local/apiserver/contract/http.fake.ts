@@ -4,7 +4,7 @@ import { text } from 'node:stream/consumers';
 
 import type { ClusterConfig } from '#kube/cluster/cluster-config.ts';
 
-export interface Answer {
+export interface ContractResponse {
   readonly status: number;
   readonly headers: IncomingMessage['headers'];
   /** JSON, or the text as it is. */
@@ -34,7 +34,7 @@ export class Http {
     this.#config = config;
   }
 
-  async send(method: string, path: string, sending: Sending = {}): Promise<Answer> {
+  async send(method: string, path: string, sending: Sending = {}): Promise<ContractResponse> {
     const response = await this.#open(method, path, sending);
     const body = await text(response);
     const isJson = response.headers['content-type']?.includes('json');
@@ -45,28 +45,28 @@ export class Http {
     };
   }
 
-  get(path: string, sending?: Sending): Promise<Answer> {
+  get(path: string, sending?: Sending): Promise<ContractResponse> {
     return this.send('GET', path, sending);
   }
 
-  post(path: string, body: unknown, sending?: Sending): Promise<Answer> {
+  post(path: string, body: unknown, sending?: Sending): Promise<ContractResponse> {
     return this.send('POST', path, { ...sending, body });
   }
 
-  put(path: string, body: unknown): Promise<Answer> {
+  put(path: string, body: unknown): Promise<ContractResponse> {
     return this.send('PUT', path, { body });
   }
 
-  patch(path: string, type: 'merge' | 'json' | 'strategic-merge', body: unknown): Promise<Answer> {
+  patch(path: string, type: 'merge' | 'json' | 'strategic-merge', body: unknown): Promise<ContractResponse> {
     return this.send('PATCH', path, { body, contentType: `application/${type}-patch+json` });
   }
 
-  apply(path: string, manager: string, body: unknown, query = ''): Promise<Answer> {
+  apply(path: string, manager: string, body: unknown, query = ''): Promise<ContractResponse> {
     const contentType = 'application/apply-patch+yaml';
     return this.send('PATCH', `${path}?fieldManager=${manager}${query}`, { body, contentType });
   }
 
-  delete(path: string, body?: unknown): Promise<Answer> {
+  delete(path: string, body?: unknown): Promise<ContractResponse> {
     return this.send('DELETE', path, body === undefined ? {} : { body });
   }
 

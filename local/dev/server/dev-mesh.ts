@@ -3,7 +3,7 @@ import type { Clock } from '#base/clock.ts';
 import type { ClusterConfig } from '#kube/cluster/cluster-config.ts';
 import type { Logger } from '#base/log.ts';
 import { clusterFacts, injectionSettings, webhookMetrics } from '#operator/webhooks/admission.ts';
-import type { AdmissionParts } from '#operator/webhooks/admission.ts';
+import type { AdmissionDeps } from '#operator/webhooks/admission.ts';
 import { startOperator } from '#operator/composition/composition.ts';
 import type { RunningOperator } from '#operator/composition/composition.ts';
 import type { OperatorConfig } from '#operator/config/config.ts';
@@ -123,7 +123,7 @@ function operatorConfig(host: string): OperatorConfig {
 }
 
 /** The webhooks in the API server's own way of a write: it is in this process, and calls nobody over HTTPS. */
-function admitInProcess(parts: AdmissionParts, api: EmbeddedApi): undefined {
+function admitInProcess(parts: AdmissionDeps, api: EmbeddedApi): undefined {
   const { config, clock, log } = parts;
   const reviewers = {
     lookUp: (question: ClusterQuestion) => Promise.resolve(viewOf(clusterFacts(question, parts))),

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { applyPatch } from 'rfc6902';
 import type { Operation } from 'rfc6902';
 
-import type { AdmissionRequest, Verdict } from '#webhook/admission.ts';
+import type { AdmissionRequest, ReviewVerdict } from '#webhook/admission.ts';
 import { reviewPod } from '#webhook/review-pod.ts';
 import type { PodReviewer } from '#webhook/review-pod.ts';
 import { isPodWrite, reviewPodWrite } from '#webhook/review-pod-write.ts';
@@ -58,7 +58,7 @@ function requestOf({ kind, operation, subresource, object, previous }: Admission
   };
 }
 
-function answer({ object }: AdmissionQuestion, verdict: Verdict): AdmissionAnswer {
+function answer({ object }: AdmissionQuestion, verdict: ReviewVerdict): AdmissionAnswer {
   if (!verdict.allowed) return verdict;
   const warnings = verdict.warnings ?? [];
   if (!verdict.patch?.length) return { allowed: true, warnings };

@@ -19,7 +19,7 @@ import { StepCaClient, StepCaError } from './step-client.ts';
 import { readProvisionerKey, signToken, thumbprint } from './step-token.ts';
 import type { ProvisionerKey } from './step-token.ts';
 
-export interface StepCaProviderParts {
+export interface StepCaProviderDeps {
   readonly settings: StepCaSettings;
   readonly credentials: Credentials;
   readonly trustDomain: TrustDomain;
@@ -43,7 +43,7 @@ const PROBE_TTL_MS = 15 * 60_000;
  */
 export class StepCaProvider implements CaProvider {
   readonly name = 'step-ca';
-  readonly #parts: StepCaProviderParts;
+  readonly #deps: StepCaProviderDeps;
   readonly #client: StepCaClient;
   #ready: Ready | undefined;
   /** When the intermediate that signed last ends, milliseconds since 1970. */
@@ -52,15 +52,15 @@ export class StepCaProvider implements CaProvider {
   /** Ends a start that is under way. */
   readonly #ending = new AbortController();
 
-  constructor(parts: StepCaProviderParts) {
-    this.#parts = parts;
-    this.#client = new StepCaClient(parts.settings, parts.clock);
+  constructor(deps: StepCaProviderDeps) {
+    this.#deps = deps;
+    this.#client = new StepCaClient(deps.settings, deps.clock);
   }
 
   /** Signs one certificate for nobody, since that alone shows that key, provisioner and template are right. */
   async start(given?: AbortSignal): Promise<void> {
     const signal = given ? AbortSignal.any([given, this.#ending.signal]) : this.#ending.signal;
-    await untilReachable('step-ca', () => this.#begin(signal), { ...this.#parts, isTransient, signal }).catch(
+    await untilReachable('step-ca', () => this.#begin(signal), { ...this.#deps, isTransient, signal }).catch(
       (error: unknown) => {
         throw error instanceof StepCaError
           ? new CaStateError(`the mesh's certificate authority cannot start: ${error.message}`)
@@ -87,7 +87,7 @@ export class StepCaProvider implements CaProvider {
   }
 
   async fault(): Promise<string | undefined> {
-    const { clock, settings } = this.#parts;
+    const { clock, settings } = this.#deps;
     if (!this.#ready || this.#stopped) return 'the certificate authority is not ready yet';
     if (this.#issuerEnds <= clock.now()) return 'the intermediate certificate of step-ca has ended';
     try {
@@ -114,7 +114,7 @@ export class StepCaProvider implements CaProvider {
   }
 
   async #begin(signal: AbortSignal | undefined): Promise<void> {
-    const { settings, credentials } = this.#parts;
+    const { settings, credentials } = this.#deps;
     const unwell = await this.#client.healthFault(signal);
     if (unwell) throw new UnreachableError(unwell);
     const { 'provisioner-key': text } = await credentials.read(['provisioner-key'], signal);
@@ -135,7 +135,7 @@ export class StepCaProvider implements CaProvider {
 
   /** @returns the root that signs now */
   async #probe(start: Ready, signal: AbortSignal | undefined): Promise<string> {
-    const { servingNames: dnsNames, trustDomain, clock } = this.#parts;
+    const { servingNames: dnsNames, trustDomain, clock } = this.#deps;
     const keys = await generateKeys();
     const key = { spki: spkiDer(keys.publicKey), csrPem: createCsr(keys) };
     const request = { kind: 'serving' as const, ...key, ttlMs: PROBE_TTL_MS, dnsNames };
@@ -157,7 +157,7 @@ export class StepCaProvider implements CaProvider {
     request: CertificateRequest,
     signal: AbortSignal | undefined,
   ): Promise<SignedCertificate> {
-    const { settings, clock } = this.#parts;
+    const { settings, clock } = this.#deps;
     const now = clock.now();
     if (this.#issuerEnds <= now) throw new Error('the intermediate certificate of step-ca has ended');
     const host = settings.tlsServerName ?? new URL(settings.address).hostname;

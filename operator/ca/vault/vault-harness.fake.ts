@@ -8,7 +8,7 @@ import { SERVING_NAMES, TRUST_DOMAIN } from '../provider-conformance.fake.ts';
 import { secretOf } from '../secret.fake.ts';
 import { StoreApi } from '../store-api.fake.ts';
 import { VaultProvider } from './vault-provider.ts';
-import type { VaultProviderParts } from './vault-provider.ts';
+import type { VaultProviderDeps } from './vault-provider.ts';
 
 /** Providers that share a Secret and a log. */
 export class VaultProviders {
@@ -26,7 +26,7 @@ export class VaultProviders {
 
   provider(
     settings: VaultSettings,
-    bends: Partial<VaultProviderParts> & { clock?: Clock } = {},
+    bends: Partial<VaultProviderDeps> & { clock?: Clock } = {},
   ): VaultProvider {
     const made = new VaultProvider({
       settings,

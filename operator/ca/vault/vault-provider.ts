@@ -20,7 +20,7 @@ import { SERVING_ROLE, WORKLOAD_ROLE } from './vault-roles.ts';
 import { VaultSession } from './vault-session.ts';
 import { VaultSetup } from './vault-setup.ts';
 
-export interface VaultProviderParts {
+export interface VaultProviderDeps {
   readonly settings: VaultSettings;
   readonly credentials: Credentials;
   readonly readServiceAccountToken: () => Promise<string>;
@@ -52,7 +52,7 @@ export class VaultProvider implements CaProvider {
   readonly name = 'vault';
   /** Only of a root whose mount we may ask. */
   readonly crossSign?: (newRootPem: string, signal?: AbortSignal) => Promise<string>;
-  readonly #parts: VaultProviderParts;
+  readonly #deps: VaultProviderDeps;
   readonly #client: VaultClient;
   readonly #session: VaultSession;
   readonly #setup: VaultSetup;
@@ -63,12 +63,12 @@ export class VaultProvider implements CaProvider {
   /** Ends a start that is under way. */
   readonly #ending = new AbortController();
 
-  constructor(parts: VaultProviderParts) {
-    this.#parts = parts;
-    const { settings, clock } = parts;
+  constructor(deps: VaultProviderDeps) {
+    this.#deps = deps;
+    const { settings, clock } = deps;
     this.#client = new VaultClient(settings, clock);
-    this.#session = new VaultSession({ ...parts, client: this.#client });
-    this.#setup = new VaultSetup({ ...parts, session: this.#session });
+    this.#session = new VaultSession({ ...deps, client: this.#client });
+    this.#setup = new VaultSetup({ ...deps, session: this.#session });
     if (settings.rootPath !== undefined) {
       const rootPath = settings.rootPath;
       this.crossSign = (newRootPem, signal) => this.#crossSign(rootPath, newRootPem, signal);
@@ -78,7 +78,7 @@ export class VaultProvider implements CaProvider {
   /** Logs in and sets up what is missing. Waits for a Vault that is away or sealed. */
   async start(given?: AbortSignal): Promise<void> {
     const signal = given ? AbortSignal.any([given, this.#ending.signal]) : this.#ending.signal;
-    await untilReachable('Vault', () => this.#begin(signal), { ...this.#parts, isTransient, signal }).catch(
+    await untilReachable('Vault', () => this.#begin(signal), { ...this.#deps, isTransient, signal }).catch(
       (error: unknown) => {
         throw error instanceof VaultError
           ? new CaStateError(`the mesh's certificate authority cannot start: ${error.message}`)
@@ -102,7 +102,7 @@ export class VaultProvider implements CaProvider {
   }
 
   async sign(request: CertificateRequest, signal?: AbortSignal): Promise<SignedCertificate> {
-    const { clock, settings } = this.#parts;
+    const { clock, settings } = this.#deps;
     if (!this.#issuer || this.#stopped)
       throw new Error('the certificate authority is used before start() or after stop()');
     const lifeMs = Math.min(request.ttlMs, this.#issuer.notAfter - clock.now());
@@ -157,7 +157,7 @@ export class VaultProvider implements CaProvider {
   }
 
   #take(issuer: VaultIssuer): void {
-    const { intermediatePath } = this.#parts.settings;
+    const { intermediatePath } = this.#deps.settings;
     if (!issuer.root) {
       throw new CaStateError(
         `the mesh's certificate authority cannot start: Vault does not know the root above the issuer at ${intermediatePath}; import the whole chain there, root included`,
@@ -168,7 +168,7 @@ export class VaultProvider implements CaProvider {
   }
 
   async #rightsFault(): Promise<string | undefined> {
-    const { intermediatePath } = this.#parts.settings;
+    const { intermediatePath } = this.#deps.settings;
     const paths = [WORKLOAD_ROLE, SERVING_ROLE].map((role) => `${intermediatePath}/sign/${role}`);
     const path = 'sys/capabilities-self';
     const answer = await this.#session.ask({ method: 'POST', path, body: { paths } });
@@ -179,7 +179,7 @@ export class VaultProvider implements CaProvider {
   }
 
   async #issuerFault(): Promise<string | undefined> {
-    const { settings, clock } = this.#parts;
+    const { settings, clock } = this.#deps;
     const path = vaultPath(settings.intermediatePath, 'issuer/default/json');
     const issuer = readIssuer(await this.#session.ask({ method: 'GET', path }));
     if (!issuer.root || certificatesPem([issuer.root]) !== this.#root)
@@ -196,12 +196,12 @@ export class VaultProvider implements CaProvider {
 
   #lookLater(): void {
     if (this.#stopped) return;
-    this.#timer = this.#parts.clock.setTimeout(() => void this.#renewIntermediate(), LOOK_EVERY_MS);
+    this.#timer = this.#deps.clock.setTimeout(() => void this.#renewIntermediate(), LOOK_EVERY_MS);
   }
 
   /** Where the intermediate is ours. Two replicas that both make one do no harm: each leaf brings along the one that signed it. */
   async #renewIntermediate(): Promise<void> {
-    const { settings, log } = this.#parts;
+    const { settings, log } = this.#deps;
     try {
       const replaced = await this.#setup.rootFault(this.#root);
       const fault = (await this.#issuerFault()) ?? replaced;
@@ -218,7 +218,7 @@ export class VaultProvider implements CaProvider {
   #isOld(issuer: VaultIssuer | undefined): boolean {
     if (!issuer) return false;
     const begin = Date.parse(issuer.certificate.validFrom);
-    return this.#parts.clock.now() > begin + (issuer.notAfter - begin) * RENEW_AT;
+    return this.#deps.clock.now() > begin + (issuer.notAfter - begin) * RENEW_AT;
   }
 
   /**

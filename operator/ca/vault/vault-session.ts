@@ -9,7 +9,7 @@ import { CaStateError } from '../provider.ts';
 import { vaultPath, VaultError } from './vault-client.ts';
 import type { VaultClient, VaultRequest } from './vault-client.ts';
 
-export interface VaultSessionParts {
+export interface VaultSessionDeps {
   readonly client: VaultClient;
   readonly settings: VaultSettings;
   readonly credentials: Credentials;
@@ -57,15 +57,15 @@ const WARN_AT = 1 / 3;
  * with growing pauses while Vault is away. https://developer.hashicorp.com/vault/docs/concepts/tokens
  */
 export class VaultSession {
-  readonly #parts: VaultSessionParts;
+  readonly #deps: VaultSessionDeps;
   #token: Token | undefined;
   #timer: Timer | undefined;
   #loggingIn: Promise<Token> | undefined;
   #fault: string | undefined;
   #stopped = false;
 
-  constructor(parts: VaultSessionParts) {
-    this.#parts = parts;
+  constructor(deps: VaultSessionDeps) {
+    this.#deps = deps;
   }
 
   /**
@@ -84,7 +84,7 @@ export class VaultSession {
    * @throws VaultError, UnreachableError; the signal's reason when that ended it
    */
   async ask(request: Omit<VaultRequest, 'token'>): Promise<unknown> {
-    const { client } = this.#parts;
+    const { client } = this.#deps;
     const token = await this.#current(request.signal);
     try {
       return (await client.ask({ ...request, token: token.id })).data;
@@ -101,7 +101,7 @@ export class VaultSession {
 
   /** Why the token will not do for long; undefined when all is well. */
   fault(): string | undefined {
-    const { clock, credentials, settings } = this.#parts;
+    const { clock, credentials, settings } = this.#deps;
     const token = this.#token;
     if (!token) return `the operator is not logged in to Vault${this.#fault ? `: ${this.#fault}` : ''}`;
     const left = token.endsAt - clock.now();
@@ -119,14 +119,14 @@ export class VaultSession {
     this.#timer?.cancel();
     const token = this.#token;
     this.#token = undefined;
-    if (!token || this.#parts.settings.auth === 'token') return;
+    if (!token || this.#deps.settings.auth === 'token') return;
     const path = 'auth/token/revoke-self';
-    await this.#parts.client.ask({ method: 'POST', path, token: token.id }).catch(() => undefined);
+    await this.#deps.client.ask({ method: 'POST', path, token: token.id }).catch(() => undefined);
   }
 
   async #current(signal: AbortSignal | undefined): Promise<Token> {
     if (this.#stopped) throw new Error('the session with Vault was ended');
-    if (this.#token && this.#token.endsAt > this.#parts.clock.now()) return this.#token;
+    if (this.#token && this.#token.endsAt > this.#deps.clock.now()) return this.#token;
     return this.#login(signal);
   }
 
@@ -140,7 +140,7 @@ export class VaultSession {
 
   async #newToken(): Promise<Token> {
     try {
-      const token = this.#parts.settings.auth === 'token' ? await this.#givenToken() : await this.#loggedIn();
+      const token = this.#deps.settings.auth === 'token' ? await this.#givenToken() : await this.#loggedIn();
       this.#take(token);
       return token;
     } catch (error) {
@@ -151,7 +151,7 @@ export class VaultSession {
 
   /** The token of the Secret, with what Vault says about it. */
   async #givenToken(): Promise<Token> {
-    const { client, credentials, clock } = this.#parts;
+    const { client, credentials, clock } = this.#deps;
     const { token } = await credentials.read(['token']);
     const { data } = await client.ask({ method: 'GET', path: 'auth/token/lookup-self', token });
     const found = lookupSchema.safeParse(data);
@@ -162,14 +162,14 @@ export class VaultSession {
   }
 
   async #loggedIn(): Promise<Token> {
-    const { client, settings } = this.#parts;
+    const { client, settings } = this.#deps;
     const path = vaultPath('auth', settings.authPath, 'login');
     const { auth } = await client.ask({ method: 'POST', path, body: await this.#proof() });
     return this.#tokenOf(auth);
   }
 
   async #proof(): Promise<object> {
-    const { settings, credentials, readServiceAccountToken } = this.#parts;
+    const { settings, credentials, readServiceAccountToken } = this.#deps;
     if (settings.auth === 'approle') {
       const { 'role-id': roleId, 'secret-id': secretId } = await credentials.read(['role-id', 'secret-id']);
       return { role_id: roleId, secret_id: secretId };
@@ -186,20 +186,20 @@ export class VaultSession {
     if (!found.success) throw new Error('Vault’s answer to the login cannot be read');
     const { client_token: id, lease_duration: seconds, renewable } = found.data;
     const lifeMs = seconds === 0 ? Infinity : seconds * 1000;
-    return { id, lifeMs, endsAt: this.#parts.clock.now() + lifeMs, renewable };
+    return { id, lifeMs, endsAt: this.#deps.clock.now() + lifeMs, renewable };
   }
 
   #take(token: Token): void {
     this.#token = token;
     this.#fault = undefined;
-    const left = token.endsAt - this.#parts.clock.now();
-    this.#renewIn(left * (RENEW_AT - RENEW_SPREAD * this.#parts.random()), FIRST_RETRY_MS);
+    const left = token.endsAt - this.#deps.clock.now();
+    this.#renewIn(left * (RENEW_AT - RENEW_SPREAD * this.#deps.random()), FIRST_RETRY_MS);
   }
 
   #renewIn(ms: number, nextPause: number): void {
     this.#timer?.cancel();
     if (this.#stopped || ms === Infinity) return;
-    this.#timer = this.#parts.clock.setTimeout(
+    this.#timer = this.#deps.clock.setTimeout(
       () => void this.#renew(nextPause),
       Math.max(ms, FIRST_RETRY_MS),
     );
@@ -211,18 +211,18 @@ export class VaultSession {
     } catch (err) {
       if (this.#stopped) return;
       this.#fault = (err as Error).message;
-      this.#parts.log.warn({ err, retryMs: pause }, 'the token for Vault could not be renewed');
+      this.#deps.log.warn({ err, retryMs: pause }, 'the token for Vault could not be renewed');
       this.#renewIn(pause, Math.min(pause * 2, LAST_RETRY_MS));
     }
   }
 
   async #renewOrLogIn(): Promise<void> {
     const before = this.#token;
-    if (!before?.renewable || before.endsAt <= this.#parts.clock.now()) return void (await this.#login());
+    if (!before?.renewable || before.endsAt <= this.#deps.clock.now()) return void (await this.#login());
     let renewed: Token;
     try {
       const path = 'auth/token/renew-self';
-      const { auth } = await this.#parts.client.ask({ method: 'POST', path, body: {}, token: before.id });
+      const { auth } = await this.#deps.client.ask({ method: 'POST', path, body: {}, token: before.id });
       renewed = { ...this.#tokenOf(auth), lifeMs: before.lifeMs };
     } catch (error) {
       // Vault says that the longest life is over with a 500, as if it were broken.
@@ -230,16 +230,16 @@ export class VaultSession {
       return void (await this.#login());
     }
     if (this.#stopped || this.#token !== before) return;
-    const left = renewed.endsAt - this.#parts.clock.now();
+    const left = renewed.endsAt - this.#deps.clock.now();
     const shortened = left < before.lifeMs * SHORTENED;
-    if (shortened && this.#parts.settings.auth !== 'token') return void (await this.#login());
+    if (shortened && this.#deps.settings.auth !== 'token') return void (await this.#login());
     this.#take({ ...renewed, renewable: renewed.renewable && !shortened });
   }
 
   async #isKnown(token: Token, signal: AbortSignal | undefined): Promise<boolean> {
     const path = 'auth/token/lookup-self';
     try {
-      await this.#parts.client.ask({ method: 'GET', path, token: token.id, signal });
+      await this.#deps.client.ask({ method: 'GET', path, token: token.id, signal });
       return true;
     } catch (error) {
       signal?.throwIfAborted();

@@ -15,7 +15,7 @@ import type { VaultIssuer } from './vault-issuer.ts';
 import { isRole, SERVING_ROLE, servingRole, WORKLOAD_ROLE, workloadRole } from './vault-roles.ts';
 import type { VaultSession } from './vault-session.ts';
 
-export interface VaultSetupParts {
+export interface VaultSetupDeps {
   readonly session: Pick<VaultSession, 'ask'>;
   readonly settings: VaultSettings;
   readonly trustDomain: TrustDomain;
@@ -42,10 +42,10 @@ const MOUNT_LIFE = `${ROOT_LIFE_MS / 3_600_000}h`;
  * https://developer.hashicorp.com/vault/api-docs/secret/pki
  */
 export class VaultSetup {
-  readonly #parts: VaultSetupParts;
+  readonly #deps: VaultSetupDeps;
 
-  constructor(parts: VaultSetupParts) {
-    this.#parts = parts;
+  constructor(deps: VaultSetupDeps) {
+    this.#deps = deps;
   }
 
   /**
@@ -53,20 +53,20 @@ export class VaultSetup {
    * @throws CaStateError, VaultError, UnreachableError
    */
   async run(signal?: AbortSignal): Promise<VaultIssuer> {
-    const { rootPath, intermediatePath } = this.#parts.settings;
+    const { rootPath, intermediatePath } = this.#deps.settings;
     const root = rootPath === undefined ? undefined : await this.#ensureRoot(rootPath, signal);
     const found = await this.#issuer(intermediatePath, signal);
     // Under a root that was replaced since, the intermediate signs on as long as its root is believed; who looks for a next root wants the new one.
-    const isKept = found && (isUnder(found, root) || (await this.#parts.publishedRoots()) > 0);
+    const isKept = found && (isUnder(found, root) || (await this.#deps.publishedRoots()) > 0);
     const issuer = isKept ? found : await this.#newIntermediate(signal);
-    await this.#ensureRole(WORKLOAD_ROLE, workloadRole(this.#parts.trustDomain), signal);
-    await this.#ensureRole(SERVING_ROLE, servingRole(this.#parts.servingNames), signal);
+    await this.#ensureRole(WORKLOAD_ROLE, workloadRole(this.#deps.trustDomain), signal);
+    await this.#ensureRole(SERVING_ROLE, servingRole(this.#deps.servingNames), signal);
     return issuer;
   }
 
   /** The issuer that a mount signs with; undefined while it has none, or is not mounted. */
   async #issuer(mount: string, signal: AbortSignal | undefined): Promise<VaultIssuer | undefined> {
-    const { session } = this.#parts;
+    const { session } = this.#deps;
     try {
       const listed = await session.ask({ method: 'LIST', path: vaultPath(mount, 'issuers'), signal });
       if (!keysSchema.parse(listed).keys.length) return undefined;
@@ -84,7 +84,7 @@ export class VaultSetup {
    * @param rootPem the root that workloads believe
    */
   async rootFault(rootPem: string | undefined, signal?: AbortSignal): Promise<string | undefined> {
-    const { rootPath } = this.#parts.settings;
+    const { rootPath } = this.#deps.settings;
     const root = rootPath === undefined ? undefined : await this.#issuer(rootPath, signal);
     if (!root?.root || certificatesPem([root.root]) === rootPem) return undefined;
     return (
@@ -97,14 +97,14 @@ export class VaultSetup {
   async #ensureRoot(mount: string, signal: AbortSignal | undefined): Promise<VaultIssuer | undefined> {
     const there = await this.#issuer(mount, signal);
     if (there) return there;
-    if ((await this.#parts.publishedRoots()) > 0) {
+    if ((await this.#deps.publishedRoots()) > 0) {
       throw new CaStateError(
         `the mesh's certificate authority cannot start: Vault has no root at ${mount}, but workloads believe one already, and a new one ` +
           'would cut them off. Write the right rootPath, or restore Vault.',
       );
     }
     await this.#mount(mount, signal);
-    const { session, trustDomain, log } = this.#parts;
+    const { session, trustDomain, log } = this.#deps;
     const path = vaultPath(mount, 'root/generate/internal');
     const body = {
       ...this.#names('root'),
@@ -125,7 +125,7 @@ export class VaultSetup {
   }
 
   async #newIntermediate(signal: AbortSignal | undefined): Promise<VaultIssuer> {
-    const { rootPath, intermediatePath } = this.#parts.settings;
+    const { rootPath, intermediatePath } = this.#deps.settings;
     if (rootPath === undefined) {
       throw new CaStateError(
         `the mesh's certificate authority cannot start: Vault has no issuer at ${intermediatePath}. Import one there, or write the rootPath ` +
@@ -143,7 +143,7 @@ export class VaultSetup {
    * @throws VaultError, UnreachableError, CaStateError where there is no root mount
    */
   async makeIntermediate(signal?: AbortSignal): Promise<VaultIssuer> {
-    const { session, settings, log } = this.#parts;
+    const { session, settings, log } = this.#deps;
     const { rootPath, intermediatePath: mount, intermediateTtlMs } = settings;
     if (rootPath === undefined) throw new CaStateError('no rootPath is set, so no intermediate can be made');
     const root = await this.#issuer(rootPath, signal);
@@ -156,7 +156,7 @@ export class VaultSetup {
       this.#names('intermediate'),
     );
     const { csr } = csrSchema.parse(request);
-    const now = this.#parts.clock.now();
+    const now = this.#deps.clock.now();
     const ttlMs = Math.min(intermediateTtlMs, root.notAfter - now);
     // Vault lets none begin before its root, which somebody may have made a moment ago.
     const backdateMs = Math.max(0, Math.min(BACKDATE_MS, now - validity(root.certificate).notBefore));
@@ -182,7 +182,7 @@ export class VaultSetup {
   }
 
   #names(what: 'root' | 'intermediate'): object {
-    const { trustDomain } = this.#parts;
+    const { trustDomain } = this.#deps;
     return {
       common_name: `mesh ${what} ${trustDomain}`.slice(0, 64),
       exclude_cn_from_sans: true,
@@ -195,7 +195,7 @@ export class VaultSetup {
 
   /** Mounts a PKI engine; one that is mounted already stays as it is. */
   async #mount(path: string, signal: AbortSignal | undefined): Promise<void> {
-    const { session } = this.#parts;
+    const { session } = this.#deps;
     const listed = session.ask({ method: 'LIST', path: vaultPath(path, 'issuers'), signal });
     const body = { type: 'pki', config: { max_lease_ttl: MOUNT_LIFE } };
     try {
@@ -217,7 +217,7 @@ export class VaultSetup {
     wanted: ReturnType<typeof workloadRole>,
     signal?: AbortSignal,
   ): Promise<void> {
-    const { session, settings } = this.#parts;
+    const { session, settings } = this.#deps;
     const path = vaultPath(settings.intermediatePath, 'roles', name);
     const found = await session.ask({ method: 'GET', path, signal }).catch((error: unknown) => {
       if (error instanceof VaultError && error.status === 404) return undefined;

@@ -19,7 +19,7 @@ import { isBecauseTerminating, isTerminating } from '../../resources/namespace.t
 import { CATALOG_ROLE, accountsOf, localSubjects, roleBinding, sharedSubjects } from './decide.ts';
 import type { AccountSubject, Subjects } from './decide.ts';
 
-export interface AccessControllerParts {
+export interface AccessControllerDeps {
   readonly api: KubeApi;
   readonly clock: Clock;
   /** Pods that are labelled as injected. */
@@ -45,16 +45,16 @@ const SHARED_INTERVAL_MS = 1_000;
 /** Lets sidecars read what they need, and takes it back when the last pod of their account is gone. Keys are namespaces. */
 export class AccessController implements ControllerDuty {
   readonly name = 'access';
-  readonly #parts: AccessControllerParts;
+  readonly #deps: AccessControllerDeps;
   readonly #leftOut = new Map<string, number>();
   #sharedAt = -Infinity;
 
-  constructor(parts: AccessControllerParts) {
-    this.#parts = parts;
+  constructor(deps: AccessControllerDeps) {
+    this.#deps = deps;
   }
 
   subscribe(add: (key: string) => void): readonly (() => void)[] {
-    const { pods, roleBindings, clusterRoleBindings, meshNamespace } = this.#parts;
+    const { pods, roleBindings, clusterRoleBindings, meshNamespace } = this.#deps;
     const addFor = (namespace: string | undefined): void => {
       if (namespace) add(namespace === meshNamespace ? SHARED : namespace);
     };
@@ -67,12 +67,12 @@ export class AccessController implements ControllerDuty {
         changes.forEach(({ before, after }) => addFor((after ?? before)?.metadata.namespace)),
       ),
       clusterRoleBindings.subscribe(() => add(SHARED)),
-      () => this.#parts.metrics.accessLeftOut.reset(),
+      () => this.#deps.metrics.accessLeftOut.reset(),
     ];
   }
 
   keys(): Iterable<string> {
-    const { pods, roleBindings, meshNamespace } = this.#parts;
+    const { pods, roleBindings, meshNamespace } = this.#deps;
     const namespaces = new Set<string>([SHARED]);
     for (const { metadata } of [...pods.all(), ...roleBindings.all()])
       namespaces.add(metadata.namespace ?? '');
@@ -86,7 +86,7 @@ export class AccessController implements ControllerDuty {
   }
 
   async #local(namespace: string): Promise<void> {
-    const { pods, rules, namespaces } = this.#parts;
+    const { pods, rules, namespaces } = this.#deps;
     const { subjects } = this.#counted(
       namespace,
       localSubjects(namespace, accountsOf(pods.inNamespace(namespace), rules)),
@@ -99,12 +99,12 @@ export class AccessController implements ControllerDuty {
 
   /** A binding of our name that somebody else made is left alone where no sidecar needs it. */
   #isOurs(namespace: string): boolean {
-    const found = this.#parts.roleBindings.get(objectKey({ metadata: nameIn(namespace) }));
+    const found = this.#deps.roleBindings.get(objectKey({ metadata: nameIn(namespace) }));
     return found?.metadata.labels?.[LABELS.managedBy] === MANAGED_BY_VALUE;
   }
 
   async #shared(): Promise<Requeue | void> {
-    const { pods, rules, meshNamespace, clock } = this.#parts;
+    const { pods, rules, meshNamespace, clock } = this.#deps;
     const wait = this.#sharedAt + SHARED_INTERVAL_MS - clock.now();
     if (wait > 0) return { requeueAfterMs: wait };
     const byNamespace = new Map<string, Pod[]>();
@@ -124,7 +124,7 @@ export class AccessController implements ControllerDuty {
 
   /** The chart makes it, so that nobody needs the right to make ClusterRoleBindings. @returns whether it was written */
   async #keepCatalog(subjects: readonly AccountSubject[]): Promise<boolean> {
-    const found = this.#parts.clusterRoleBindings.get(ACCESS_NAME);
+    const found = this.#deps.clusterRoleBindings.get(ACCESS_NAME);
     if (found?.roleRef.name !== CATALOG_ROLE)
       throw new Error(
         `ClusterRoleBinding "${ACCESS_NAME}" of the ClusterRole "${CATALOG_ROLE}" is missing, without which sidecars find no service: it is part of the chart; run helm upgrade`,
@@ -134,7 +134,7 @@ export class AccessController implements ControllerDuty {
 
   /** @returns whether it was written */
   async #keep(namespace: string, subjects: readonly AccountSubject[]): Promise<boolean> {
-    const { roleBindings, owner, meshNamespace } = this.#parts;
+    const { roleBindings, owner, meshNamespace } = this.#deps;
     const wanted = roleBinding(namespace, subjects, namespace === meshNamespace ? undefined : owner);
     const found = roleBindings.get(objectKey(wanted));
     return found ? this.#change(found, wanted) : this.#create(wanted);
@@ -150,7 +150,7 @@ export class AccessController implements ControllerDuty {
     const { subjects = [], metadata } = wanted;
     const { labels, ownerReferences } = metadata;
     // The one in the mesh's namespace is the chart's.
-    const ours = namespace === this.#parts.meshNamespace ? {} : { metadata: { labels, ownerReferences } };
+    const ours = namespace === this.#deps.meshNamespace ? {} : { metadata: { labels, ownerReferences } };
     return this.#write(ROLE_BINDINGS, found, { subjects, ...ours });
   }
 
@@ -159,7 +159,7 @@ export class AccessController implements ControllerDuty {
     found: T,
     wanted: { readonly subjects: NonNullable<Binding['subjects']>; readonly metadata?: object },
   ): Promise<boolean> {
-    const { api, log } = this.#parts;
+    const { api, log } = this.#deps;
     if (holds({ subjects: [], ...found }, wanted) && found.metadata.deletionTimestamp === undefined)
       return false;
     const { name, namespace, resourceVersion } = found.metadata;
@@ -179,7 +179,7 @@ export class AccessController implements ControllerDuty {
   }
 
   async #create(wanted: RoleBinding): Promise<boolean> {
-    const { api, log } = this.#parts;
+    const { api, log } = this.#deps;
     const namespace = wanted.metadata.namespace ?? '';
     try {
       await api.create(ROLE_BINDINGS, wanted);
@@ -194,7 +194,7 @@ export class AccessController implements ControllerDuty {
   }
 
   async #remove(namespace: string): Promise<void> {
-    const { api, log } = this.#parts;
+    const { api, log } = this.#deps;
     try {
       await api.delete(ROLE_BINDINGS, nameIn(namespace));
       log.info({ namespace }, 'took a binding of sidecars back');
@@ -204,7 +204,7 @@ export class AccessController implements ControllerDuty {
   }
 
   #counted(key: string, decided: Subjects): Subjects {
-    const { log, metrics } = this.#parts;
+    const { log, metrics } = this.#deps;
     const scope = key === SHARED ? 'cluster' : 'namespace';
     const before = this.#leftOut.get(key) ?? 0;
     if (decided.leftOut > 0) this.#leftOut.set(key, decided.leftOut);

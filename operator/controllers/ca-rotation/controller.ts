@@ -41,7 +41,7 @@ import type { RotationStep } from './plan.ts';
 import { hindrance } from './survey.ts';
 import type { Survey } from './survey.ts';
 
-export interface CaRotationControllerParts {
+export interface CaRotationControllerDeps {
   readonly api: KubeApi;
   readonly meshConfigs: ObjectCache<MeshConfig>;
   readonly authority: Pick<Authority, 'activeRoot' | 'choice' | 'onChange'>;
@@ -65,16 +65,16 @@ const NOT_FOLLOWED_MS = 200;
  */
 export class CaRotationController implements ControllerDuty {
   readonly name = 'ca-rotation';
-  readonly #parts: CaRotationControllerParts;
+  readonly #deps: CaRotationControllerDeps;
   #waitsFor: string | undefined;
 
-  constructor(parts: CaRotationControllerParts) {
-    this.#parts = parts;
+  constructor(deps: CaRotationControllerDeps) {
+    this.#deps = deps;
   }
 
   subscribe(add: (key: string) => void): readonly (() => void)[] {
     const look = (): void => add(MESH_CONFIG_NAME);
-    const { meshConfigs, authority } = this.#parts;
+    const { meshConfigs, authority } = this.#deps;
     return [meshConfigs.subscribe(look), authority.onChange(look)];
   }
 
@@ -83,7 +83,7 @@ export class CaRotationController implements ControllerDuty {
   }
 
   async reconcile(_key: string, signal: AbortSignal): Promise<Requeue | void> {
-    const { authority, meshConfigs, clock } = this.#parts;
+    const { authority, meshConfigs, clock } = this.#deps;
     const config = meshConfigs.get(MESH_CONFIG_NAME);
     const signing = config?.status?.roots?.find((root) => root.active);
     // Not published yet: that comes first, and brings us back.
@@ -113,7 +113,7 @@ export class CaRotationController implements ControllerDuty {
     situation: Situation,
     signal: AbortSignal,
   ): Promise<Patch> {
-    const { succession, authority } = this.#parts;
+    const { succession, authority } = this.#deps;
     const { config, settings, now } = situation;
     const { rotation } = config.status!;
     switch (step.do) {
@@ -147,7 +147,7 @@ export class CaRotationController implements ControllerDuty {
   async #asked(config: MeshConfig, step: RotationStep): Promise<Exclude<RotationStep, { do: 'ask' }>> {
     if (step.do !== 'ask') return step;
     const { then, until } = step;
-    const { survey, clock, log } = this.#parts;
+    const { survey, clock, log } = this.#deps;
     const roots = rootsOf(config);
     const leaving = then === 'retire' ? roots.find(({ active }) => !active)?.id : undefined;
     const wanted = then === 'retire' ? roots.filter(({ active }) => active) : roots;
@@ -168,7 +168,7 @@ export class CaRotationController implements ControllerDuty {
     const found = await this.#prepared(situation, repair, signal);
     if (found.root.id === from) return this.#keepRoot(situation);
     // Making it takes time, which is none for hearing of it.
-    const then = { ...situation, now: this.#parts.clock.now() };
+    const then = { ...situation, now: this.#deps.clock.now() };
     if (isForced) return only(then, found.root);
     return repair ? repaired(then, found.root) : published(then, found);
   }
@@ -178,7 +178,7 @@ export class CaRotationController implements ControllerDuty {
     repair: boolean,
     signal: AbortSignal,
   ): Promise<NextRoot> {
-    const { succession } = this.#parts;
+    const { succession } = this.#deps;
     const rotation = config.status!.rotation!;
     try {
       const choice = rotation.authority ?? current;
@@ -204,13 +204,13 @@ export class CaRotationController implements ControllerDuty {
       const why = `${authority.provider} has no other root than the one that signs; make one there, or name another authority`;
       return { rotation: null, ...ended('Refused', situation, why) };
     }
-    await this.#parts.succession.promote(from, authority);
+    await this.#deps.succession.promote(from, authority);
     const message = 'the root stays; what signs under it was replaced';
     return { authority, rotation: null, ...ended('Completed', situation, message) };
   }
 
   async #retire(situation: Situation): Promise<Patch> {
-    const { succession } = this.#parts;
+    const { succession } = this.#deps;
     const { config } = situation;
     const authority = nextAuthority(situation);
     if (isBack(config)) await succession.discard(authority);
@@ -227,7 +227,7 @@ export class CaRotationController implements ControllerDuty {
       status: { ...status, ...(authority ? { authority } : {}) },
     };
     try {
-      await this.#parts.api.mergePatch(MESH_CONFIGS, { name }, patch, { subresource: 'status' });
+      await this.#deps.api.mergePatch(MESH_CONFIGS, { name }, patch, { subresource: 'status' });
       return true;
     } catch (error) {
       if (isConflict(error)) return false;
@@ -236,7 +236,7 @@ export class CaRotationController implements ControllerDuty {
   }
 
   #tell(about: MeshConfig, { rotation, lastRotation }: Patch): void {
-    const { events, log } = this.#parts;
+    const { events, log } = this.#deps;
     const said = lastRotation ?? rotation;
     if (!said) return;
     const reason = lastRotation ? `Rotation${lastRotation.result}` : `Rotation${rotation?.phase ?? ''}`;

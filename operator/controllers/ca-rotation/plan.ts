@@ -52,9 +52,9 @@ export type RotationStep =
   | { readonly do: 'refuse'; readonly request: RotationRequest; readonly why: string };
 
 /** The part of its life after which a root is replaced. */
-const AGED = 0.7;
+const ROTATION_DUE_AGE = 0.7;
 /** The same where somebody has given a rotation up, and has not asked for one since. */
-const AGED_ALL_THE_SAME = 0.85;
+const ROTATION_OVERDUE_AGE = 0.85;
 
 export function nextStep(facts: RotationFacts): RotationStep {
   const { settings, status } = facts;
@@ -96,7 +96,7 @@ function atRest(facts: RotationFacts, asked: RotationRequest | undefined): Rotat
   const reason = isHeld ? undefined : changed(facts);
   if (reason) return { do: 'begin', reason, forced: false };
   if (!active.replaceable) return { do: 'wait' };
-  const part = isHeld ? AGED_ALL_THE_SAME : AGED;
+  const part = isHeld ? ROTATION_OVERDUE_AGE : ROTATION_DUE_AGE;
   const aged = active.notBefore + (active.notAfter - active.notBefore) * part;
   return now >= aged ? { do: 'begin', reason: 'Age', forced: false } : { do: 'wait', until: aged };
 }

@@ -12,7 +12,7 @@ import type { MemberRules } from '../../resources/member.ts';
 import { sidecarPort } from '../../resources/pod.ts';
 
 /** What every sidecar says about roots, asked of each of them: whether the next phase of a rotation would cut anybody off. */
-export interface SurveyParts {
+export interface SurveyDeps {
   /** Pods that are labelled as injected; only members are asked, so that no other can hold up a rotation by its silence. */
   readonly pods: ObjectCache<Pod>;
   readonly rules: MemberRules;
@@ -42,21 +42,21 @@ const answerSchema = z.object({ roots: ids, leans: ids });
 const AT_ONCE = 32;
 
 export class Survey {
-  readonly #parts: SurveyParts;
+  readonly #deps: SurveyDeps;
 
-  constructor(parts: SurveyParts) {
-    this.#parts = parts;
+  constructor(deps: SurveyDeps) {
+    this.#deps = deps;
   }
 
   /** Asks every sidecar once. Never rejects: who does not answer is among the silent. */
   async run(): Promise<SurveyResult> {
-    const targets = [...this.#parts.pods.all()].flatMap((pod) => this.#target(pod) ?? []);
+    const targets = [...this.#deps.pods.all()].flatMap((pod) => this.#target(pod) ?? []);
     const queue = targets.values();
     const answers: SidecarAnswer[] = [];
     const silent: string[] = [];
     const worker = async (): Promise<void> => {
       for (const { pod, target } of queue) {
-        const read = answerSchema.safeParse(await this.#parts.ask(target).catch(() => undefined));
+        const read = answerSchema.safeParse(await this.#deps.ask(target).catch(() => undefined));
         if (read.success) answers.push({ pod, ...read.data });
         else silent.push(pod);
       }
@@ -68,11 +68,11 @@ export class Survey {
   /** A pod without an address has no certificate yet, and reads the roots before it asks for one. */
   #target(pod: Pod): { readonly pod: string; readonly target: ControlTarget } | undefined {
     const { namespace = '', name } = pod.metadata;
-    const member = memberOf(pod, this.#parts.rules);
+    const member = memberOf(pod, this.#deps.rules);
     const ip = pod.status?.podIP;
     if (!member || !ip) return undefined;
     const who = { namespace: namespaceName(namespace), service: member.service };
-    const spiffeId = serviceSpiffeId(this.#parts.scope, who);
+    const spiffeId = serviceSpiffeId(this.#deps.scope, who);
     const port = sidecarPort(pod);
     const target = { ip, spiffeId, ...(port === undefined ? {} : { port }) };
     return { pod: `${namespace}/${name}`, target };
@@ -92,12 +92,12 @@ export function hindrance(
 ): string | undefined {
   const unaware = answers.filter(({ roots }) => wanted.some((id) => !roots.includes(id)));
   const leaning = answers.filter(({ leans }) => leaving !== undefined && leans.includes(leaving));
-  const parts = [
+  const deps = [
     some(silent, 'did not answer'),
     some(names(unaware), 'have not heard of the new root'),
     some(names(leaning), 'still lean on the other root'),
   ].filter((part) => part !== undefined);
-  return parts.length > 0 ? `of ${asked} sidecars ${parts.join(', ')}` : undefined;
+  return deps.length > 0 ? `of ${asked} sidecars ${deps.join(', ')}` : undefined;
 }
 
 const SHOWN = 3;

@@ -24,7 +24,7 @@ import { ownBundle } from '../../federation/own-bundle.ts';
 import { MISSES_TO_TELL, federationCondition, latest, refreshMs, retryMs, take } from './plan.ts';
 import type { Taken } from './plan.ts';
 
-export interface FederationControllerParts {
+export interface FederationControllerDeps {
   readonly api: KubeApi;
   readonly meshConfigs: ObjectCache<MeshConfig>;
   readonly source: BundleSource;
@@ -45,7 +45,7 @@ interface Watched {
   readonly misses: number;
 }
 
-type Answer =
+type FetchOutcome =
   | (Exclude<Taken, { result: 'refused' }> & { readonly refreshHint: number | undefined })
   | { readonly result: 'refused' | 'failed'; readonly message: string };
 
@@ -58,15 +58,15 @@ const CONDITION = 'FederationReady';
  */
 export class FederationController implements ControllerDuty {
   readonly name = 'federation';
-  readonly #parts: FederationControllerParts;
+  readonly #deps: FederationControllerDeps;
   readonly #watched = new Map<string, Watched>();
 
-  constructor(parts: FederationControllerParts) {
-    this.#parts = parts;
+  constructor(deps: FederationControllerDeps) {
+    this.#deps = deps;
   }
 
   subscribe(add: (key: string) => void): readonly (() => void)[] {
-    const { meshConfigs, metrics } = this.#parts;
+    const { meshConfigs, metrics } = this.#deps;
     // Whoever leads no more must not look like one whose endpoints have been silent since.
     return [meshConfigs.subscribe(() => add(MESH_CONFIG_NAME)), () => metrics.federationLastFetch.reset()];
   }
@@ -76,7 +76,7 @@ export class FederationController implements ControllerDuty {
   }
 
   async reconcile(_key: string, signal: AbortSignal): Promise<Requeue | void> {
-    const { meshConfigs, scope, clock } = this.#parts;
+    const { meshConfigs, scope, clock } = this.#deps;
     const config = meshConfigs.get(MESH_CONFIG_NAME);
     // Not published yet: that comes first, and brings us back.
     if (!config?.status) return;
@@ -99,8 +99,8 @@ export class FederationController implements ControllerDuty {
     for (const trustDomain of this.#watched.keys()) {
       if (foreign.some((one) => one.trustDomain === trustDomain)) continue;
       this.#watched.delete(trustDomain);
-      this.#parts.metrics.federationLastFetch.remove({ trust_domain: trustDomain });
-      this.#parts.log.info({ trustDomain }, 'a trust domain is not federated any more');
+      this.#deps.metrics.federationLastFetch.remove({ trust_domain: trustDomain });
+      this.#deps.log.info({ trustDomain }, 'a trust domain is not federated any more');
     }
   }
 
@@ -111,7 +111,7 @@ export class FederationController implements ControllerDuty {
 
   /** Asks one endpoint, and keeps what it says. Never rejects, but for the signal. */
   async #look(config: MeshConfig, one: Foreign, signal: AbortSignal): Promise<void> {
-    const { clock, metrics, random } = this.#parts;
+    const { clock, metrics, random } = this.#deps;
     const { trustDomain, source } = one;
     const previous = this.#known(config, trustDomain);
     const watched = this.#watched.get(trustDomain);
@@ -139,8 +139,8 @@ export class FederationController implements ControllerDuty {
     one: Foreign,
     previous: FederationStatus | undefined,
     signal: AbortSignal,
-  ): Promise<Answer> {
-    const { clock, metrics, source: fetch } = this.#parts;
+  ): Promise<FetchOutcome> {
+    const { clock, metrics, source: fetch } = this.#deps;
     const { trustDomain, source, endpoint } = one;
     try {
       const text = await fetch(endpoint, endpointAuthorities(config, one, previous), signal);
@@ -157,7 +157,7 @@ export class FederationController implements ControllerDuty {
 
   /** @returns false when somebody else wrote meanwhile */
   async #write(): Promise<boolean> {
-    const { api, meshConfigs, clock, metrics } = this.#parts;
+    const { api, meshConfigs, clock, metrics } = this.#deps;
     const config = meshConfigs.get(MESH_CONFIG_NAME);
     if (!config?.status) return true;
     const { status, metadata } = config;
@@ -186,8 +186,8 @@ export class FederationController implements ControllerDuty {
     }
   }
 
-  #log({ trustDomain, endpoint }: Foreign, answer: Answer): void {
-    const { log } = this.#parts;
+  #log({ trustDomain, endpoint }: Foreign, answer: FetchOutcome): void {
+    const { log } = this.#deps;
     const { result } = answer;
     const fields = { trustDomain, url: endpoint.url, profile: endpoint.profile, result };
     if ('status' in answer) {
@@ -208,7 +208,7 @@ export class FederationController implements ControllerDuty {
     after: FederationStatus | undefined,
   ): void {
     const about = { ...config, apiVersion: 'mesh.dev/v1alpha1', kind: 'MeshConfig' };
-    const { events } = this.#parts;
+    const { events } = this.#deps;
     if (after?.message !== undefined && after.message !== before?.message) {
       const message = `${trustDomain}: ${after.message}`;
       events.emit({ about, type: 'Warning', reason: 'FederationFault', message });

@@ -14,7 +14,7 @@ import { faultText } from '../fault-text.ts';
 import { decideIntention } from './decide.ts';
 import { EdgeIndex } from './edge-index.ts';
 
-export interface IntentionControllerParts {
+export interface IntentionControllerDeps {
   readonly intentions: ObjectCache<Intention>;
   readonly status: StatusWriter<Intention['spec'], IntentionStatus>;
   readonly events: Events;
@@ -26,23 +26,23 @@ export interface IntentionControllerParts {
 /** Keeps the status of every Intention: its precedence, what is wrong with it, what it contradicts, whether it has ended. */
 export class IntentionController implements ControllerDuty {
   readonly name = 'intention';
-  readonly #parts: IntentionControllerParts;
+  readonly #deps: IntentionControllerDeps;
   readonly #edges = new EdgeIndex();
 
-  constructor(parts: IntentionControllerParts) {
-    this.#parts = parts;
+  constructor(deps: IntentionControllerDeps) {
+    this.#deps = deps;
   }
 
   subscribe(add: (key: string) => void): readonly (() => void)[] {
     return [
-      this.#parts.intentions.subscribe((changes) => {
+      this.#deps.intentions.subscribe((changes) => {
         for (const change of changes) for (const key of this.#take(change)) add(key);
       }),
     ];
   }
 
   keys(): Iterable<string> {
-    const { intentions, meshNamespace } = this.#parts;
+    const { intentions, meshNamespace } = this.#deps;
     const keys: string[] = [];
     for (const intention of intentions.all()) {
       const rule = toRule(intention, meshNamespace);
@@ -53,7 +53,7 @@ export class IntentionController implements ControllerDuty {
   }
 
   async reconcile(key: string): Promise<Requeue | void> {
-    const { intentions, status, clock, meshNamespace, scope } = this.#parts;
+    const { intentions, status, clock, meshNamespace, scope } = this.#deps;
     const intention = intentions.get(key);
     const rule = this.#edges.get(key);
     if (!intention || !rule) {
@@ -83,7 +83,7 @@ export class IntentionController implements ControllerDuty {
   }
 
   #take({ key, after }: Change<Intention>): Iterable<string> {
-    const rule = after && toRule(after, this.#parts.meshNamespace);
+    const rule = after && toRule(after, this.#deps.meshNamespace);
     return [key, ...this.#edges.set(key, rule)];
   }
 
@@ -100,7 +100,7 @@ export class IntentionController implements ControllerDuty {
       const was = before?.conditions?.find((condition) => condition.type === type)?.status;
       if (!bad || was === status) continue;
       const about = { apiVersion: 'mesh.dev/v1alpha1', kind: 'Intention', metadata: intention.metadata };
-      this.#parts.events.emit({ about, type: type === 'Expired' ? 'Normal' : 'Warning', reason, message });
+      this.#deps.events.emit({ about, type: type === 'Expired' ? 'Normal' : 'Warning', reason, message });
     }
   }
 }

@@ -11,7 +11,7 @@ import type { ControlTarget } from '../../sidecar-commands/control-client.ts';
 import type { OperatorMetrics } from '../../metrics/metrics.ts';
 import { finishedWork } from './decide.ts';
 
-export interface JobFinisherParts {
+export interface JobFinisherDeps {
   /** Injected pods. */
   readonly pods: ObjectCache<Pod>;
   /** Tells a sidecar to end; throws when it could not be told. */
@@ -27,28 +27,28 @@ const TELL_AGAIN_MS = 30_000;
 /** Ends ordinary sidecars whose pod has nothing left to do, so that Jobs complete. Keys are pods. */
 export class JobFinisherController implements ControllerDuty {
   readonly name = 'job-finisher';
-  readonly #parts: JobFinisherParts;
+  readonly #deps: JobFinisherDeps;
 
-  constructor(parts: JobFinisherParts) {
-    this.#parts = parts;
+  constructor(deps: JobFinisherDeps) {
+    this.#deps = deps;
   }
 
   subscribe(add: (key: string) => void): readonly (() => void)[] {
     return [
-      this.#parts.pods.subscribe((changes) => {
+      this.#deps.pods.subscribe((changes) => {
         for (const { key, after } of changes) if (after && finishedWork(after)) add(key);
       }),
     ];
   }
 
   *keys(): Iterable<string> {
-    for (const pod of this.#parts.pods.all()) {
+    for (const pod of this.#deps.pods.all()) {
       if (finishedWork(pod)) yield `${pod.metadata.namespace ?? ''}/${pod.metadata.name}`;
     }
   }
 
   async reconcile(key: string): Promise<Requeue | void> {
-    const { pods, tell, scope, log, metrics } = this.#parts;
+    const { pods, tell, scope, log, metrics } = this.#deps;
     const pod = pods.get(key);
     const work = pod && finishedWork(pod);
     if (!work) return undefined;

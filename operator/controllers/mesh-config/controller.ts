@@ -32,7 +32,7 @@ import {
   valuesOf,
 } from './decide.ts';
 
-export interface MeshConfigControllerParts {
+export interface MeshConfigControllerDeps {
   readonly api: KubeApi;
   readonly meshConfigs: ObjectCache<MeshConfig>;
   readonly status: StatusWriter<MeshConfig['spec'], MeshConfigStatus>;
@@ -62,16 +62,16 @@ const LOOK_EVERY_MS = 60_000;
  */
 export class MeshConfigController implements ControllerDuty {
   readonly name = 'mesh-config';
-  readonly #parts: MeshConfigControllerParts;
+  readonly #deps: MeshConfigControllerDeps;
   #told = false;
 
-  constructor(parts: MeshConfigControllerParts) {
-    this.#parts = parts;
+  constructor(deps: MeshConfigControllerDeps) {
+    this.#deps = deps;
   }
 
   subscribe(add: (key: string) => void): readonly (() => void)[] {
     const look = (): void => add(MESH_CONFIG_NAME);
-    return [this.#parts.meshConfigs.subscribe(look), this.#parts.authorityWatch.onChange(look)];
+    return [this.#deps.meshConfigs.subscribe(look), this.#deps.authorityWatch.onChange(look)];
   }
 
   keys(): Iterable<string> {
@@ -79,7 +79,7 @@ export class MeshConfigController implements ControllerDuty {
   }
 
   async reconcile(): Promise<Requeue> {
-    const { meshConfigs, status, clock, authority, authorityWatch, scope } = this.#parts;
+    const { meshConfigs, status, clock, authority, authorityWatch, scope } = this.#deps;
     const cached = meshConfigs.get(MESH_CONFIG_NAME);
     const { spec, refused } = this.#wanted();
     const departs = scopeFaults(cached?.spec, scope);
@@ -88,13 +88,13 @@ export class MeshConfigController implements ControllerDuty {
     const { generation } = config.metadata;
     const current = status.current(config);
     const faults = [...meshConfigFaults(config).map(faultText), ...refused];
-    const ending = endings(this.#parts.certificates(current?.rotation), clock.now());
+    const ending = endings(this.#deps.certificates(current?.rotation), clock.now());
     this.#warn(config, current, ending);
     const conditions = mergeConditions(
       current?.conditions,
       [
         ...meshConfigConditions(faults, authorityWatch.fault, current?.rotation),
-        ...certificateConditions(ending, this.#parts.audit),
+        ...certificateConditions(ending, this.#deps.audit),
       ],
       generation,
       clock.now(),
@@ -111,7 +111,7 @@ export class MeshConfigController implements ControllerDuty {
 
   /** Once for each certificate and threshold, by whichever operator leads: what was told stands in the condition. */
   #warn(config: MeshConfig, current: MeshConfigStatus | undefined, ending: readonly Ending[]): void {
-    const { log, events } = this.#parts;
+    const { log, events } = this.#deps;
     const before = current?.conditions?.find(({ type }) => type === CERTIFICATES_FRESH)?.message ?? '';
     const about = { apiVersion: 'mesh.dev/v1alpha1', kind: 'MeshConfig', metadata: config.metadata };
     for (const { hasEnded, sentence } of ending.filter((one) => !before.includes(one.sentence))) {
@@ -123,7 +123,7 @@ export class MeshConfigController implements ControllerDuty {
 
   /** Trust domain and datacenter are written out even where the chart leaves them to their defaults: they are a decision for good. */
   #wanted(): ReturnType<typeof settingsToApply> {
-    const { given, scope, log } = this.#parts;
+    const { given, scope, log } = this.#deps;
     const { trustDomain, datacenter } = scope;
     const wanted = settingsToApply({ trustDomain, datacenter, ...given }, scope);
     if (!this.#told)
@@ -134,7 +134,7 @@ export class MeshConfigController implements ControllerDuty {
 
   /** The MeshConfig with the chart's values in it, or with its scope put back. */
   async #settle(cached: MeshConfig | undefined, spec: MeshConfigSpec, departs: boolean): Promise<MeshConfig> {
-    const { api, given, owner, scope, log } = this.#parts;
+    const { api, given, owner, scope, log } = this.#deps;
     const values = valuesOf(given);
     if (!cached || cached.metadata.annotations?.[VALUES_ANNOTATION] !== values) {
       const applied = await api.apply(MESH_CONFIGS, meshConfigToApply(spec, values, owner), FIELD_MANAGER);
@@ -147,7 +147,7 @@ export class MeshConfigController implements ControllerDuty {
   }
 
   #refuse(config: MeshConfig, faults: readonly string[]): void {
-    const { log, events } = this.#parts;
+    const { log, events } = this.#deps;
     const about = { apiVersion: 'mesh.dev/v1alpha1', kind: 'MeshConfig', metadata: config.metadata };
     for (const fault of faults) {
       log.error({ fault }, 'a change of the MeshConfig is refused and was taken back');

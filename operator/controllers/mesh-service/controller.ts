@@ -25,7 +25,7 @@ import { PROVISIONAL_LABEL, betterChoice, choiceFor, choiceSentence, meshService
 import { decideMeshService } from './decide.ts';
 import { TakenNames } from './taken-names.ts';
 
-export interface MeshServiceControllerParts {
+export interface MeshServiceControllerDeps {
   readonly api: KubeApi;
   readonly meshServices: ObjectCache<MeshService>;
   /** Injected pods. */
@@ -44,17 +44,17 @@ export interface MeshServiceControllerParts {
 /** Makes the MeshService of a workload that runs under a name which nobody defined, and keeps the status of all. Keys are `namespace/name`. */
 export class MeshServiceController implements ControllerDuty {
   readonly name = 'mesh-service';
-  readonly #parts: MeshServiceControllerParts;
+  readonly #deps: MeshServiceControllerDeps;
   readonly #accounts = new AccountIndex();
   readonly #taken: TakenNames;
 
-  constructor(parts: MeshServiceControllerParts) {
-    this.#parts = parts;
-    this.#taken = new TakenNames(parts.events);
+  constructor(deps: MeshServiceControllerDeps) {
+    this.#deps = deps;
+    this.#taken = new TakenNames(deps.events);
   }
 
   subscribe(add: (key: string) => void): readonly (() => void)[] {
-    const { meshServices, pods, reaches } = this.#parts;
+    const { meshServices, pods, reaches } = this.#deps;
     const namesIn = (namespace: string): readonly string[] =>
       meshServices.inNamespace(namespace).map(({ metadata }) => metadata.name);
     for (const service of meshServices.all()) this.#accounts.take(undefined, service);
@@ -76,16 +76,16 @@ export class MeshServiceController implements ControllerDuty {
   }
 
   *keys(): Iterable<string> {
-    for (const { metadata } of this.#parts.meshServices.all())
+    for (const { metadata } of this.#deps.meshServices.all())
       yield `${metadata.namespace ?? ''}/${metadata.name}`;
-    for (const pod of this.#parts.pods.all()) {
+    for (const pod of this.#deps.pods.all()) {
       const service = podService(pod);
       if (service !== undefined) yield `${pod.metadata.namespace ?? ''}/${service}`;
     }
   }
 
   async reconcile(key: string): Promise<Requeue | void> {
-    const { meshServices, status } = this.#parts;
+    const { meshServices, status } = this.#deps;
     const [namespace = '', name = ''] = key.split('/');
     const service = meshServices.get(key);
     if (service) {
@@ -99,7 +99,7 @@ export class MeshServiceController implements ControllerDuty {
   }
 
   async #create(namespace: string, name: string): Promise<void> {
-    const { api, pods, log, events, meshNamespace, rules } = this.#parts;
+    const { api, pods, log, events, meshNamespace, rules } = this.#deps;
     const choice = choiceFor({ namespace, name, pods: pods.inNamespace(namespace), rules });
     if (!choice) return;
     const wanted = meshServiceFor(namespace, name, choice);
@@ -124,7 +124,7 @@ export class MeshServiceController implements ControllerDuty {
 
   /** What was made for a workload that ended goes to one that goes on. */
   async #chooseAgain(service: MeshService): Promise<void> {
-    const { api, pods, log, events, rules } = this.#parts;
+    const { api, pods, log, events, rules } = this.#deps;
     const { name, namespace = '', resourceVersion } = service.metadata;
     const choice = betterChoice(service, pods.inNamespace(namespace), rules);
     if (!choice) return;
@@ -145,7 +145,7 @@ export class MeshServiceController implements ControllerDuty {
   }
 
   async #keepStatus(service: MeshService): Promise<Requeue | void> {
-    const { pods, reaches, status, clock, scope, meshNamespace, rules } = this.#parts;
+    const { pods, reaches, status, clock, scope, meshNamespace, rules } = this.#deps;
     const { namespace = '', name, generation } = service.metadata;
     const reach = reaches.get(namespace, name);
     // The catalog's controller has not come to this namespace yet; when it has, it brings this service back here.
@@ -182,7 +182,7 @@ export class MeshServiceController implements ControllerDuty {
       const was = before?.conditions?.find((condition) => condition.type === type)?.status;
       if (!REPORTED.includes(type) || status !== 'False' || was === status) continue;
       const about = { apiVersion: 'mesh.dev/v1alpha1', kind: 'MeshService', metadata: service.metadata };
-      this.#parts.events.emit({ about, type: 'Warning', reason, message });
+      this.#deps.events.emit({ about, type: 'Warning', reason, message });
     }
   }
 }

@@ -7,7 +7,7 @@ import type { Events } from '../../control-loop/events.ts';
 import type { OperatorMetrics } from '../../metrics/metrics.ts';
 import { missedInjection } from './decide.ts';
 
-export interface MissedInjectionParts {
+export interface MissedInjectionDeps {
   /** All pods, pruned to those that mention injection. */
   readonly pods: ObjectCache<Pod>;
   readonly events: Events;
@@ -19,16 +19,16 @@ export interface MissedInjectionParts {
 /** Tells of pods that asked for the mesh and run without it. Only used where the API server may let such pods pass. */
 export class MissedInjectionController implements ControllerDuty {
   readonly name = 'missed-injection';
-  readonly #parts: MissedInjectionParts;
+  readonly #deps: MissedInjectionDeps;
   readonly #missed = new Set<string>();
 
-  constructor(parts: MissedInjectionParts) {
-    this.#parts = parts;
+  constructor(deps: MissedInjectionDeps) {
+    this.#deps = deps;
   }
 
   subscribe(add: (key: string) => void): readonly (() => void)[] {
     return [
-      this.#parts.pods.subscribe((changes) => {
+      this.#deps.pods.subscribe((changes) => {
         for (const { key, after } of changes)
           if (this.#missed.has(key) || (after && this.#isMissed(after))) add(key);
       }),
@@ -36,12 +36,12 @@ export class MissedInjectionController implements ControllerDuty {
   }
 
   *keys(): Iterable<string> {
-    for (const pod of this.#parts.pods.all())
+    for (const pod of this.#deps.pods.all())
       if (this.#isMissed(pod)) yield `${pod.metadata.namespace ?? ''}/${pod.metadata.name}`;
   }
 
   reconcile(key: string): Promise<Requeue | void> {
-    const { pods, events, metrics } = this.#parts;
+    const { pods, events, metrics } = this.#deps;
     const pod = pods.get(key);
     if (!pod || !this.#isMissed(pod)) {
       this.#missed.delete(key);
@@ -60,6 +60,6 @@ export class MissedInjectionController implements ControllerDuty {
   }
 
   #isMissed(pod: Pod): boolean {
-    return missedInjection(pod, this.#parts.excludedNamespaces);
+    return missedInjection(pod, this.#deps.excludedNamespaces);
   }
 }

@@ -9,7 +9,7 @@ import type { ControllerDuty } from '../../control-loop/controller.ts';
 import type { Events } from '../../control-loop/events.ts';
 import { isTerminal } from '../../resources/pod.ts';
 
-export interface LeftOutParts {
+export interface LeftOutDeps {
   /** Pods that injection marked as left out. */
   readonly pods: ObjectCache<Pod>;
   readonly events: Events;
@@ -18,29 +18,29 @@ export interface LeftOutParts {
 /** An Event on each pod whose namespace asks for the mesh and that injection left out, since it cannot join. Keys are pods. */
 export class LeftOutController implements ControllerDuty {
   readonly name = 'left-out';
-  readonly #parts: LeftOutParts;
+  readonly #deps: LeftOutDeps;
   /** UIDs of pods that have their Event, by key. */
   readonly #reported = new Map<string, string>();
 
-  constructor(parts: LeftOutParts) {
-    this.#parts = parts;
+  constructor(deps: LeftOutDeps) {
+    this.#deps = deps;
   }
 
   subscribe(add: (key: string) => void): readonly (() => void)[] {
-    return [this.#parts.pods.subscribe((changes) => changes.forEach(({ key }) => add(key)))];
+    return [this.#deps.pods.subscribe((changes) => changes.forEach(({ key }) => add(key)))];
   }
 
   *keys(): Iterable<string> {
-    for (const pod of this.#parts.pods.all()) yield objectKey(pod);
+    for (const pod of this.#deps.pods.all()) yield objectKey(pod);
   }
 
   reconcile(key: string): Promise<Requeue | void> {
-    const pod = this.#parts.pods.get(key);
+    const pod = this.#deps.pods.get(key);
     const uid = pod?.metadata.uid ?? '';
     if (!pod) this.#reported.delete(key);
     else if (this.#reported.get(key) !== uid && !isTerminal(pod)) {
       this.#reported.set(key, uid);
-      this.#parts.events.emit({
+      this.#deps.events.emit({
         about: { apiVersion: 'v1', kind: 'Pod', metadata: pod.metadata },
         type: 'Warning',
         reason: 'LeftOutOfMesh',

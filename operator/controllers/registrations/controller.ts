@@ -10,7 +10,7 @@ import type { ObjectCache } from '../../control-loop/cache.ts';
 import type { ControllerDuty } from '../../control-loop/controller.ts';
 import { isRegistration } from '../../resources/pod.ts';
 
-export interface RegistrationsParts {
+export interface RegistrationsDeps {
   readonly api: Pick<KubeApi, 'get' | 'delete'>;
   /** Injected pods. */
   readonly pods: ObjectCache<Pod>;
@@ -37,16 +37,16 @@ interface Heard {
  */
 export class RegistrationsController implements ControllerDuty {
   readonly name = 'registrations';
-  readonly #parts: RegistrationsParts;
+  readonly #deps: RegistrationsDeps;
   readonly #heard = new Map<string, Heard>();
 
-  constructor(parts: RegistrationsParts) {
-    this.#parts = parts;
+  constructor(deps: RegistrationsDeps) {
+    this.#deps = deps;
   }
 
   subscribe(add: (key: string) => void): readonly (() => void)[] {
     return [
-      this.#parts.pods.subscribe((changes) => {
+      this.#deps.pods.subscribe((changes) => {
         for (const { key, before, after } of changes) {
           // One that is gone is forgotten; one that is there already has its turn.
           if (after ? !before && isRegistration(after) : this.#heard.has(key)) add(key);
@@ -56,12 +56,12 @@ export class RegistrationsController implements ControllerDuty {
   }
 
   *keys(): Iterable<string> {
-    for (const pod of this.#parts.pods.all())
+    for (const pod of this.#deps.pods.all())
       if (isRegistration(pod)) yield `${pod.metadata.namespace ?? ''}/${pod.metadata.name}`;
   }
 
   async reconcile(key: string, signal: AbortSignal): Promise<Requeue | void> {
-    const { pods } = this.#parts;
+    const { pods } = this.#deps;
     const pod = pods.get(key);
     if (!pod || !isRegistration(pod)) {
       this.#heard.delete(key);
@@ -82,7 +82,7 @@ export class RegistrationsController implements ControllerDuty {
       this.#heard.delete(key);
       throw error;
     }
-    const lookedAt = this.#parts.clock.now();
+    const lookedAt = this.#deps.clock.now();
     const isSame = before?.uid === uid && before.renewTime === renewTime;
     const silentMs = isSame ? before.silentMs + Math.min(lookedAt - before.lookedAt, LOOK_EVERY_MS) : 0;
     const heard = { uid, renewTime, lookedAt, silentMs };
@@ -93,7 +93,7 @@ export class RegistrationsController implements ControllerDuty {
   /** @returns empty when there is no Lease: not yet, or not any more */
   async #renewTime({ metadata: { namespace = '', name } }: Pod, signal: AbortSignal): Promise<string> {
     try {
-      const lease = await this.#parts.api.get(LEASES, { namespace, name }, { signal });
+      const lease = await this.#deps.api.get(LEASES, { namespace, name }, { signal });
       return lease.spec?.renewTime ?? '';
     } catch (error) {
       if (isNotFound(error)) return '';
@@ -106,7 +106,7 @@ export class RegistrationsController implements ControllerDuty {
     { metadata: { namespace = '', name } }: Pod,
     signal: AbortSignal,
   ): Promise<void> {
-    const { api, log } = this.#parts;
+    const { api, log } = this.#deps;
     try {
       await api.delete(PODS, { namespace, name }, { signal });
     } catch (error) {

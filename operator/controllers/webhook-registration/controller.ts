@@ -20,7 +20,7 @@ import { PATH_ANNOTATIONS, mutatingWebhook, pathStateOf, validatingWebhook } fro
 import { nextPathState } from './path-renewal.ts';
 import type { PathState } from './path-renewal.ts';
 
-export interface WebhookRegistrationParts {
+export interface WebhookRegistrationDeps {
   readonly api: KubeApi;
   readonly mutating: ObjectCache<MutatingWebhook>;
   readonly validating: ObjectCache<ValidatingWebhook>;
@@ -49,14 +49,14 @@ const MAX_REQUEST = 64;
  */
 export class WebhookRegistrationController implements ControllerDuty {
   readonly name = 'webhook-registration';
-  readonly #parts: WebhookRegistrationParts;
+  readonly #deps: WebhookRegistrationDeps;
 
-  constructor(parts: WebhookRegistrationParts) {
-    this.#parts = parts;
+  constructor(deps: WebhookRegistrationDeps) {
+    this.#deps = deps;
   }
 
   subscribe(add: (key: string) => void): readonly (() => void)[] {
-    const { mutating, validating, authority, meshConfigs } = this.#parts;
+    const { mutating, validating, authority, meshConfigs } = this.#deps;
     const all = (): void => {
       for (const key of this.keys()) add(key);
     };
@@ -73,18 +73,18 @@ export class WebhookRegistrationController implements ControllerDuty {
   }
 
   async reconcile(key: string): Promise<Requeue | void> {
-    const { mutating, validating, authority, clock } = this.#parts;
+    const { mutating, validating, authority, clock } = this.#deps;
     const kind = key === MUTATING ? MUTATING : VALIDATING;
     const found = kind === MUTATING ? mutating.get(WEBHOOK_NAME) : validating.get(WEBHOOK_NAME);
     const { state: paths, until } = this.#paths(kind, pathStateOf(found));
-    const situation = { ...this.#parts, roots: authority.bundlePem, paths };
+    const situation = { ...this.#deps, roots: authority.bundlePem, paths };
     if (kind === MUTATING) await this.#keep(MUTATING_WEBHOOKS, mutating, mutatingWebhook(situation));
     else await this.#keep(VALIDATING_WEBHOOKS, validating, validatingWebhook(situation));
     if (until !== undefined) return { requeueAfterMs: Math.max(1, until - clock.now()) };
   }
 
   #paths(kind: typeof MUTATING | typeof VALIDATING, state: PathState | undefined) {
-    const { meshConfigs, acceptedPaths, clock } = this.#parts;
+    const { meshConfigs, acceptedPaths, clock } = this.#deps;
     const annotations = meshConfigs.get(MESH_CONFIG_NAME)?.metadata.annotations;
     return nextPathState({
       now: clock.now(),
@@ -96,7 +96,7 @@ export class WebhookRegistrationController implements ControllerDuty {
   }
 
   async #keep<T extends KubeObject>(type: ResourceType<T>, cache: ObjectCache<T>, wanted: T): Promise<void> {
-    const { api, log } = this.#parts;
+    const { api, log } = this.#deps;
     const found = cache.get(WEBHOOK_NAME);
     if (found && holds(found, wanted) && samePaths(found, wanted)) return;
     try {

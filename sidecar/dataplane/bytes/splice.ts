@@ -4,7 +4,7 @@ import { resetReasonFor } from '../refusals/reset-reason.ts';
 import type { ResetReason, StreamReset } from '../refusals/reset-reason.ts';
 import type { Leg, LegEnd } from './leg.ts';
 import { OneWay } from './one-way.ts';
-import type { Refusal } from '../refusals/refusal.ts';
+import type { ConnectionRefusal } from '../refusals/refusal.ts';
 
 /** How a spliced connection ended. */
 export interface SpliceEnd {
@@ -81,7 +81,7 @@ export class Splice {
   }
 
   /** Ends both legs at once with a reset. */
-  cut(why: Refusal): void {
+  cut(why: ConnectionRefusal): void {
     if (this.#open === 0) return;
     this.#how = 'cut';
     this.#resetBoth(resetReasonFor(why.reason), why.message);

@@ -1,6 +1,6 @@
 import type { Clock } from '#base/clock.ts';
 
-import { Refusal } from '../refusals/refusal.ts';
+import { ConnectionRefusal } from '../refusals/refusal.ts';
 import type { ConnectionRegistry } from './registry.ts';
 import type { SocketSet } from './socket-set.ts';
 
@@ -33,7 +33,7 @@ export async function drain(
     sockets.whenEmpty().then(() => emptied.abort()),
     clock.sleep(Math.max(0, deadline - clock.now()), emptied.signal),
   ]);
-  registry.cutAll(new Refusal('draining', 'this pod is shutting down and its time is over'));
+  registry.cutAll(new ConnectionRefusal('draining', 'this pod is shutting down and its time is over'));
   sockets.resetAll();
   await sockets.whenEmpty();
 }

@@ -1,12 +1,12 @@
 import { FakeClock, settle } from '#base/testing/clock.fake.ts';
 
-import { Refusal } from '../refusals/refusal.ts';
+import { ConnectionRefusal } from '../refusals/refusal.ts';
 import { ConnectionRegistry } from './registry.ts';
 import type { OpenConnection } from './registry.ts';
 
 class FakeConnection implements OpenConnection {
   readonly cuts: string[] = [];
-  fault: Refusal | undefined;
+  fault: ConnectionRefusal | undefined;
   reviews = 0;
   readonly #registry: ConnectionRegistry;
   readonly #expiresAt: number;
@@ -21,13 +21,13 @@ class FakeConnection implements OpenConnection {
     return this.#expiresAt;
   }
 
-  review(now: number): Refusal | undefined {
+  review(now: number): ConnectionRefusal | undefined {
     this.reviews += 1;
-    if (now > this.#expiresAt) return new Refusal('expired-certificate', 'over');
+    if (now > this.#expiresAt) return new ConnectionRefusal('expired-certificate', 'over');
     return this.fault;
   }
 
-  cut(why: Refusal): void {
+  cut(why: ConnectionRefusal): void {
     this.cuts.push(why.reason);
     this.#registry.remove(this);
   }
@@ -43,7 +43,7 @@ beforeEach(() => {
 test('a review cuts what is allowed no longer and nothing else', async () => {
   const stays = new FakeConnection(registry);
   const goes = new FakeConnection(registry);
-  goes.fault = new Refusal('denied', 'no');
+  goes.fault = new ConnectionRefusal('denied', 'no');
   registry.review();
   await settle();
   expect([stays.cuts, goes.cuts]).toEqual([[], ['denied']]);
@@ -52,7 +52,7 @@ test('a review cuts what is allowed no longer and nothing else', async () => {
 
 test('thousands are reviewed in pieces, all of them', async () => {
   const all = Array.from({ length: 2_000 }, () => new FakeConnection(registry));
-  for (const connection of all) connection.fault = new Refusal('denied', 'no');
+  for (const connection of all) connection.fault = new ConnectionRefusal('denied', 'no');
   registry.review();
   expect(registry.size).toBeGreaterThan(0);
   for (let turn = 0; turn < 5; turn++) await settle();
@@ -63,7 +63,7 @@ test('a change during a review leads to one more', async () => {
   const connection = new FakeConnection(registry);
   for (let index = 0; index < 1_000; index++) new FakeConnection(registry);
   registry.review();
-  connection.fault = new Refusal('denied', 'no');
+  connection.fault = new ConnectionRefusal('denied', 'no');
   registry.review();
   registry.review();
   for (let turn = 0; turn < 5; turn++) await settle();

@@ -1,14 +1,14 @@
 import type { Clock, Timer } from '#base/clock.ts';
 
 import type { AdmittedPeer } from '../peer/admit.ts';
-import type { Refusal } from '../refusals/refusal.ts';
+import type { ConnectionRefusal } from '../refusals/refusal.ts';
 
 /** A connection that was let through and carries bytes. */
 export interface OpenConnection {
   /** Why it is allowed no longer; undefined while it is. Asked again and again: must be cheap, and must not throw. */
-  review(now: number): Refusal | undefined;
+  review(now: number): ConnectionRefusal | undefined;
   /** Ends it with a reset on both sides. */
-  cut(why: Refusal): void;
+  cut(why: ConnectionRefusal): void;
   /** When its peer's certificate runs out, milliseconds since the epoch; it is reviewed then. May move. */
   readonly expiresAt?: () => number;
   /** Who is on its other end; absent where nobody has proven that. */
@@ -69,7 +69,7 @@ export class ConnectionRegistry {
   }
 
   /** Cuts everything that is open. */
-  cutAll(why: Refusal): void {
+  cutAll(why: ConnectionRefusal): void {
     for (const connection of [...this.#open]) connection.cut(why);
   }
 

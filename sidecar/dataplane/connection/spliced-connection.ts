@@ -7,7 +7,7 @@ import type { Holding, PeerAccount } from '../memory/peer-account.ts';
 
 import type { AdmittedPeer } from '../peer/admit.ts';
 import type { Leg } from '../bytes/leg.ts';
-import { Refusal } from '../refusals/refusal.ts';
+import { ConnectionRefusal } from '../refusals/refusal.ts';
 import type { ConnectionRegistry, OpenConnection } from './registry.ts';
 import type { Parties, Reporter } from '../refusals/reporter.ts';
 import { Splice } from '../bytes/splice.ts';
@@ -23,7 +23,7 @@ export interface SplicedConnectionOptions {
   /** For whom it holds memory: the other end of it outside of this pod. */
   readonly account: PeerAccount;
   /** Why it is allowed no longer; see {@link OpenConnection}. */
-  readonly review: (now: number) => Refusal | undefined;
+  readonly review: (now: number) => ConnectionRefusal | undefined;
   /** When it must be looked at again; may change. */
   readonly expiresAt?: () => number;
   /** What the client said already, and the server's leg was told. */
@@ -87,17 +87,17 @@ export class SplicedConnection implements OpenConnection, Holding {
     this.#splice.start();
   }
 
-  review(now: number): Refusal | undefined {
+  review(now: number): ConnectionRefusal | undefined {
     return this.#options.review(now);
   }
 
-  cut(why: Refusal): void {
+  cut(why: ConnectionRefusal): void {
     this.#deps.reporter.cut(this.#options.parties, why);
     this.#splice.cut(why);
   }
 
   shed(): void {
-    this.cut(new Refusal('limit', TOO_MUCH_WAITS));
+    this.cut(new ConnectionRefusal('limit', TOO_MUCH_WAITS));
   }
 
   #ended({ how, bytesToServer, bytesToClient, why }: SpliceEnd): void {

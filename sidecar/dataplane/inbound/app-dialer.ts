@@ -4,7 +4,7 @@ import { networkInterfaces } from 'node:os';
 import type { Clock } from '#base/clock.ts';
 
 import { ConnectError, connectTo } from '../connection/connect.ts';
-import { Refusal } from '../refusals/refusal.ts';
+import { ConnectionRefusal } from '../refusals/refusal.ts';
 import type { DataPlaneSettings } from '../interfaces/settings.ts';
 
 /** Where the application of this pod is reached. */
@@ -82,7 +82,7 @@ export class AppDialer {
    */
   async dialAt(address: string, port: number, signal: AbortSignal): Promise<Socket> {
     if (!this.#isOfPod(address)) {
-      throw new Refusal(
+      throw new ConnectionRefusal(
         'unknown-destination',
         `${address} is not an address of this pod, so nothing is led there`,
       );
@@ -121,6 +121,9 @@ export class AppDialer {
         if (!TRY_NEXT.has(error.code)) break;
       }
     }
-    throw new Refusal('app-unreachable', `the application does not answer on port ${port}: ${problem}`);
+    throw new ConnectionRefusal(
+      'app-unreachable',
+      `the application does not answer on port ${port}: ${problem}`,
+    );
   }
 }

@@ -2,7 +2,7 @@ import type { Socket } from 'node:net';
 
 import type { Clock } from '#base/clock.ts';
 
-import { Refusal } from '../refusals/refusal.ts';
+import { ConnectionRefusal } from '../refusals/refusal.ts';
 import { resetSocket } from '../bytes/reset.ts';
 import type { DataPlaneSettings } from '../interfaces/settings.ts';
 import type { Origin } from '../pending/origin.ts';
@@ -60,7 +60,7 @@ export class CleartextLimits {
     return () => place.release();
   }
 
-  #refuse(limit: 'address' | 'total'): Refusal {
+  #refuse(limit: 'address' | 'total'): ConnectionRefusal {
     this.#deps.metrics.shed('inbound', 'cleartext', limit);
     return TOO_MANY[limit];
   }
@@ -75,6 +75,6 @@ export class CleartextLimits {
 
 /** Made once: refusing must cost less than what is refused. */
 const TOO_MANY = {
-  address: new Refusal('limit', 'this address has as many cleartext connections as it may have'),
-  total: new Refusal('limit', 'this pod has as many cleartext connections as it may have'),
+  address: new ConnectionRefusal('limit', 'this address has as many cleartext connections as it may have'),
+  total: new ConnectionRefusal('limit', 'this pod has as many cleartext connections as it may have'),
 };

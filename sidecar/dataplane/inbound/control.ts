@@ -5,7 +5,7 @@ import type { Clock } from '#base/clock.ts';
 
 import type { AdmittedPeer } from '../peer/admit.ts';
 import type { SocketLeg } from '../bytes/leg.ts';
-import { Refusal } from '../refusals/refusal.ts';
+import { ConnectionRefusal } from '../refusals/refusal.ts';
 import type { DataPlaneSettings } from '../interfaces/settings.ts';
 import type { TrustReport } from '../peer/trust-report.ts';
 
@@ -33,7 +33,7 @@ export async function serveControl(
   deps: { readonly clock: Clock; readonly settings: DataPlaneSettings },
 ): Promise<void> {
   if (!handler || peer.id !== handler.operator) {
-    throw new Refusal('not-the-operator', 'only the operator may send commands to a sidecar');
+    throw new ConnectionRefusal('not-the-operator', 'only the operator may send commands to a sidecar');
   }
   const command = commandOf(await readLine(leg.stream, deps.clock, deps.settings.headerMs));
   const answer = await answerTo(command, handler);
@@ -53,7 +53,10 @@ async function answerTo(command: unknown, handler: ControlHandler): Promise<obje
       return report ? { ok: true, ...report } : { ok: false };
     }
     default:
-      throw new Refusal('bad-header', 'the operator sent a command that this version does not know');
+      throw new ConnectionRefusal(
+        'bad-header',
+        'the operator sent a command that this version does not know',
+      );
   }
 }
 
@@ -76,7 +79,7 @@ function readLine(stream: Duplex, clock: Clock, timeoutMs: number): Promise<stri
       act();
     };
     const fail = (reason: 'bad-header' | 'header-timeout', message: string) =>
-      settle(() => reject(new Refusal(reason, message)));
+      settle(() => reject(new ConnectionRefusal(reason, message)));
     const onClose = () => fail('bad-header', 'the connection ended before the command was complete');
     const onData = (chunk: Buffer) => {
       line += chunk.toString('latin1');

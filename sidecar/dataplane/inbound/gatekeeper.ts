@@ -3,7 +3,7 @@ import type { Decision } from '#core/policy/policy.ts';
 import type { Clock } from '#base/clock.ts';
 
 import type { AdmittedPeer } from '../peer/admit.ts';
-import { Refusal } from '../refusals/refusal.ts';
+import { ConnectionRefusal } from '../refusals/refusal.ts';
 import type { IdentitySource } from '../interfaces/identity-source.ts';
 import type { OwnService } from '../interfaces/own-service.ts';
 import type { PolicySource } from '../interfaces/policy-source.ts';
@@ -32,16 +32,16 @@ export class Gatekeeper {
    * @param peerTime the time by which its certificate is judged, where that is another
    * @returns why not; undefined when it may
    */
-  fault(peer: AdmittedPeer, port: number, now: number, peerTime = now): Refusal | undefined {
+  fault(peer: AdmittedPeer, port: number, now: number, peerTime = now): ConnectionRefusal | undefined {
     const { identity, policy, own, reservedPorts } = this.#deps;
     const snapshot = identity.current();
-    if (!snapshot) return new Refusal('not-ready', 'this sidecar has no certificate yet');
+    if (!snapshot) return new ConnectionRefusal('not-ready', 'this sidecar has no certificate yet');
     const untrusted = peer.fault(snapshot.bundle, peerTime);
     if (untrusted) return untrusted;
     const decision = policy.decide(peer.id, now);
     if (decision.action !== 'allow') return denied(decision);
     if (!own.declaredPorts().has(port) || reservedPorts.has(port)) {
-      return new Refusal(
+      return new ConnectionRefusal(
         'port-not-declared',
         `${this.#name()} does not offer port ${port}${this.#offered()}`,
       );
@@ -50,12 +50,12 @@ export class Gatekeeper {
   }
 
   /** Whether plaintext may reach a port of the application now; only a permissive service takes it. */
-  plaintextFault(port: number): Refusal | undefined {
+  cleartextFault(port: number): ConnectionRefusal | undefined {
     if (this.#deps.own.mtls() !== 'permissive') {
-      return new Refusal('plaintext', `${this.#name()} takes mutual TLS only (mtls: strict)`);
+      return new ConnectionRefusal('plaintext', `${this.#name()} takes mutual TLS only (mtls: strict)`);
     }
     if (this.#deps.reservedPorts.has(port)) {
-      return new Refusal('port-not-declared', `port ${port} is the sidecar's own`);
+      return new ConnectionRefusal('port-not-declared', `port ${port} is the sidecar's own`);
     }
     return undefined;
   }
@@ -73,9 +73,9 @@ export class Gatekeeper {
   }
 }
 
-function denied(decision: Decision): Refusal {
+function denied(decision: Decision): ConnectionRefusal {
   const { rule } = decision;
-  return new Refusal(
+  return new ConnectionRefusal(
     'denied',
     explainDecision(decision),
     rule ? { rule: rule.ref.key } : { rule: 'default' },

@@ -1,5 +1,7 @@
 import type { Socket } from 'node:net';
 
+import { canonicalAddress } from '#core/address.ts';
+
 import { PORTS } from '#core/constants.ts';
 import type { Clock } from '#base/clock.ts';
 import type { Logger } from '#base/log.ts';
@@ -11,14 +13,14 @@ import type { DrainOptions } from '../connection/drain.ts';
 import { socketLeg } from '../bytes/leg.ts';
 import { resetSocket } from '../bytes/reset.ts';
 import { Listener } from '../connection/listener.ts';
-import { Refusal } from '../refusals/refusal.ts';
+import { ConnectionRefusal } from '../refusals/refusal.ts';
 import { ConnectionRegistry } from '../connection/registry.ts';
 import { Reporter } from '../refusals/reporter.ts';
 import type { DataPlaneSettings } from '../interfaces/settings.ts';
 import { SocketSet } from '../connection/socket-set.ts';
 import { originOf } from '../pending/origin.ts';
 import type { Origin } from '../pending/origin.ts';
-import { formatAddress, plainAddress } from '../original-destination/original-destination.ts';
+import { formatAddress } from '../original-destination/original-destination.ts';
 import type { OriginalDestination, SocketAddress } from '../original-destination/original-destination.ts';
 import type { MemoryBudget } from '../memory/memory-budget.ts';
 import type { DataPlaneMetrics } from '../interfaces/data-plane-metrics.ts';
@@ -161,7 +163,7 @@ export class Inbound {
   #accept(raw: Socket): void {
     const { originalDestination, own } = this.#deps;
     const arrival = originalDestination.of(raw);
-    const remote = plainAddress(raw.remoteAddress ?? '');
+    const remote = canonicalAddress(raw.remoteAddress ?? '');
     if (remote === '') {
       raw.destroy();
       return;
@@ -174,7 +176,7 @@ export class Inbound {
     };
     this.#serve(raw, arrival, originOf(remote)).catch((error: unknown) => {
       resetSocket(raw);
-      if (error instanceof Refusal) this.#reporter.refused(parties, error);
+      if (error instanceof ConnectionRefusal) this.#reporter.refused(parties, error);
       else this.#reporter.bug(parties, error);
     });
   }
@@ -189,7 +191,7 @@ export class Inbound {
     const leg = socketLeg(raw, tls);
     const peer = admit(tls, trust, clock.now(), 'server');
     metrics.handshake('inbound', clock.now() - started);
-    const account = memory.account(peer.id, plainAddress(raw.remoteAddress ?? ''));
+    const account = memory.account(peer.id, canonicalAddress(raw.remoteAddress ?? ''));
     if (tls.alpnProtocol === ALPN_TUNNEL) {
       if (policy.decide(peer.id, clock.now()).action === 'allow') admission.allowed();
       else admission.admitted();
@@ -198,7 +200,7 @@ export class Inbound {
     const connection = { peer, account, raw, admission };
     if (tls.alpnProtocol === ALPN_STREAM) return this.#streams.meshStream(leg, connection);
     if (tls.alpnProtocol === ALPN_CONTROL) return serveControl(leg, peer, control, this.#deps);
-    return this.#streams.plainPeer(leg, connection, redirected);
+    return this.#streams.singleStreamPeer(leg, connection, redirected);
   }
 
   async #cleartext(raw: Socket, destination: SocketAddress, origin: Origin): Promise<void> {

@@ -1,18 +1,20 @@
 import type { Socket } from 'node:net';
 
+import { canonicalAddress } from '#core/address.ts';
+
 import type { Clock } from '#base/clock.ts';
 
 import type { AdmittedPeer } from '../peer/admit.ts';
 import { expiryOf, reviewTime } from '../peer/peer-expiry.ts';
 import { socketLeg } from '../bytes/leg.ts';
 import type { Leg, SocketLeg } from '../bytes/leg.ts';
-import { Refusal } from '../refusals/refusal.ts';
+import { ConnectionRefusal } from '../refusals/refusal.ts';
 import { resetReasonFor } from '../refusals/reset-reason.ts';
 import type { ConnectionRegistry } from '../connection/registry.ts';
 import type { Parties, Reporter } from '../refusals/reporter.ts';
 import type { DataPlaneSettings } from '../interfaces/settings.ts';
 import { SplicedConnection } from '../connection/spliced-connection.ts';
-import { localAddress, plainAddress, remoteAddress } from '../original-destination/original-destination.ts';
+import { localAddress, remoteAddress } from '../original-destination/original-destination.ts';
 import type { SocketAddress } from '../original-destination/original-destination.ts';
 import { MEMORY_COSTS } from '../memory/costs.ts';
 import type { MemoryBudget } from '../memory/memory-budget.ts';
@@ -85,7 +87,7 @@ export class StreamServer {
       this.#carry(stream, app, tunnel, port);
       return true;
     } catch (error) {
-      const refusal = error instanceof Refusal ? error : undefined;
+      const refusal = error instanceof ConnectionRefusal ? error : undefined;
       stream.reset(refusal ? resetReasonFor(refusal.reason) : 'app-unreachable', refusal?.message);
       const parties = this.#parties(tunnel.peer.id, port);
       if (refusal) this.#deps.reporter.refused(parties, refusal);
@@ -107,7 +109,7 @@ export class StreamServer {
       leg.stream.write(encodeVerdict({ ok: true }));
       this.#carry(leg, app, connection, header.port);
     } catch (error) {
-      if (!(error instanceof Refusal)) throw error;
+      if (!(error instanceof ConnectionRefusal)) throw error;
       this.#deps.reporter.refused(parties, error);
       this.#answer(leg, error);
     } finally {
@@ -120,7 +122,7 @@ export class StreamServer {
    *
    * @param redirectedFrom what it dialed, when it did not dial the sidecar itself
    */
-  async plainPeer(
+  async singleStreamPeer(
     leg: SocketLeg,
     connection: PeerConnection,
     redirectedFrom: SocketAddress | undefined,
@@ -130,12 +132,13 @@ export class StreamServer {
     const release = this.#deps.memory.take(account, leg.fixedBytes);
     try {
       if (!release) throw NO_MEMORY;
-      if (port === undefined) throw new Refusal('port-not-declared', 'the service declares no port');
+      if (port === undefined)
+        throw new ConnectionRefusal('port-not-declared', 'the service declares no port');
       const app = await this.#open(connection, redirectedFrom ?? { port }, callerOn(raw));
       this.#carry(leg, app, connection, port);
     } catch (error) {
       leg.reset();
-      if (!(error instanceof Refusal)) throw error;
+      if (!(error instanceof ConnectionRefusal)) throw error;
       this.#deps.reporter.refused(this.#parties(peer.id, port), error);
     } finally {
       release?.();
@@ -146,9 +149,9 @@ export class StreamServer {
   async plaintext(raw: Socket, destination: SocketAddress): Promise<void> {
     const { gatekeeper, app } = this.#deps;
     const { port, address } = destination;
-    const parties = this.#parties(plainAddress(raw.remoteAddress ?? ''), port);
+    const parties = this.#parties(canonicalAddress(raw.remoteAddress ?? ''), port);
     const account = this.#deps.memory.account('cleartext', parties.source);
-    const fault = () => gatekeeper.plaintextFault(port) ?? this.#busy();
+    const fault = () => gatekeeper.cleartextFault(port) ?? this.#busy();
     const socket = await this.#dial({ ...callerOn(raw), account }, fault, (signal) =>
       app.dialAt(address, port, signal),
     );
@@ -157,7 +160,7 @@ export class StreamServer {
       parties,
       account,
       labels: { direction: 'inbound', security: 'plaintext', peer: '' },
-      review: () => gatekeeper.plaintextFault(port),
+      review: () => gatekeeper.cleartextFault(port),
     });
   }
 
@@ -168,13 +171,14 @@ export class StreamServer {
       if (header) return header;
     } catch (error) {
       if (!(error instanceof FrameError)) throw error;
-      if (error.kind === 'ended') throw new Refusal('client-gone', `stream header: ${error.message}`);
-      throw new Refusal(
+      if (error.kind === 'ended')
+        throw new ConnectionRefusal('client-gone', `stream header: ${error.message}`);
+      throw new ConnectionRefusal(
         error.kind === 'timeout' ? 'header-timeout' : 'bad-header',
         `stream header: ${error.message}`,
       );
     }
-    throw new Refusal('bad-header', 'the peer sent something that is no stream header');
+    throw new ConnectionRefusal('bad-header', 'the peer sent something that is no stream header');
   }
 
   /** Dials the application for a peer that may reach it; asks again afterwards, since dialing takes time. */
@@ -202,7 +206,7 @@ export class StreamServer {
     const address = to.address ?? localAddress(raw)?.address;
     if (!source || address === undefined) {
       app.destroy();
-      throw new Refusal('client-gone', 'the peer went away');
+      throw new ConnectionRefusal('client-gone', 'the peer went away');
     }
     const destination = { address, port: to.port };
     app.write(callerHeader({ source, destination, ...(peer ? { spiffeId: peer.id } : {}) }));
@@ -210,7 +214,7 @@ export class StreamServer {
 
   async #dial(
     caller: Caller & { readonly account: PeerAccount },
-    fault: () => Refusal | undefined,
+    fault: () => ConnectionRefusal | undefined,
     dial: (signal: AbortSignal) => Promise<Socket>,
   ): Promise<Socket> {
     const before = fault();
@@ -224,7 +228,7 @@ export class StreamServer {
     try {
       const socket = await dial(gone.signal);
       this.#dialing -= 1;
-      const after = caller.isGone() ? new Refusal('client-gone', 'the peer went away') : fault();
+      const after = caller.isGone() ? new ConnectionRefusal('client-gone', 'the peer went away') : fault();
       this.#dialing += 1;
       if (!after) return socket;
       socket.destroy();
@@ -236,10 +240,13 @@ export class StreamServer {
     }
   }
 
-  #busy(): Refusal | undefined {
-    if (this.#draining) return new Refusal('draining', 'this pod is shutting down');
+  #busy(): ConnectionRefusal | undefined {
+    if (this.#draining) return new ConnectionRefusal('draining', 'this pod is shutting down');
     if (this.#deps.registry.size + this.#dialing < this.#deps.settings.maxConnections) return undefined;
-    return new Refusal('limit', `this pod has ${this.#deps.settings.maxConnections} connections, its limit`);
+    return new ConnectionRefusal(
+      'limit',
+      `this pod has ${this.#deps.settings.maxConnections} connections, its limit`,
+    );
   }
 
   #carry(leg: Leg, app: Socket, { peer, account }: PeerConnection, port: number): void {
@@ -264,7 +271,7 @@ export class StreamServer {
   }
 
   /** Tells the peer why, and gives it a moment to read it; what it cannot be told ends with a reset. */
-  #answer(leg: SocketLeg, why: Refusal): void {
+  #answer(leg: SocketLeg, why: ConnectionRefusal): void {
     if (!isVerdictCode(why.reason)) return leg.reset();
     const timer = this.#deps.clock.setTimeout(() => leg.reset(), this.#deps.settings.lingerMs);
     leg.stream.once('close', () => timer.cancel());
@@ -279,7 +286,7 @@ export class StreamServer {
 }
 
 /** Made once: its stack says nothing, and many may be refused. */
-const NO_MEMORY = new Refusal(
+const NO_MEMORY = new ConnectionRefusal(
   'limit',
   'this sidecar has no memory left for more connections, or for more of this peer',
 );

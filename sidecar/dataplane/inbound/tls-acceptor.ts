@@ -7,7 +7,7 @@ import type { Clock } from '#base/clock.ts';
 
 import { trustOf } from '../peer/admit.ts';
 import type { HandshakeTrust } from '../peer/admit.ts';
-import { Refusal } from '../refusals/refusal.ts';
+import { ConnectionRefusal } from '../refusals/refusal.ts';
 import type { DataPlaneSettings } from '../interfaces/settings.ts';
 import type { IdentitySource } from '../interfaces/identity-source.ts';
 import { chooseAlpn } from '../transport/alpn.ts';
@@ -64,8 +64,8 @@ export class TlsAcceptor {
    */
   async handshake(raw: Socket, timeoutMs: number): Promise<Handshake> {
     const current = this.#newest();
-    if (!current) throw new Refusal('not-ready', 'this sidecar has no certificate yet');
-    if (raw.destroyed) throw new Refusal('client-gone', 'the peer closed the connection');
+    if (!current) throw new ConnectionRefusal('not-ready', 'this sidecar has no certificate yet');
+    if (raw.destroyed) throw new ConnectionRefusal('client-gone', 'the peer closed the connection');
     const tls = this.#socketOn(raw, current.context);
     await this.#completed(tls, raw, timeoutMs);
     (tls as TLSSocket & Inside)._releaseControl();
@@ -94,14 +94,19 @@ export class TlsAcceptor {
         raw.off('close', onClose);
         act();
       };
-      const fail = (refusal: Refusal) => settle(() => reject(refusal));
+      const fail = (refusal: ConnectionRefusal) => settle(() => reject(refusal));
       const onSecure = () => settle(resolve);
       const onError = (error: NodeJS.ErrnoException) =>
-        fail(new Refusal('handshake-failed', `the TLS handshake failed: ${readable(error)}`));
+        fail(new ConnectionRefusal('handshake-failed', `the TLS handshake failed: ${readable(error)}`));
       const onClose = () =>
-        fail(new Refusal('handshake-failed', 'the peer closed the connection during the TLS handshake'));
+        fail(
+          new ConnectionRefusal(
+            'handshake-failed',
+            'the peer closed the connection during the TLS handshake',
+          ),
+        );
       const timer = this.#clock.setTimeout(
-        () => fail(new Refusal('handshake-timeout', `no TLS handshake within ${timeoutMs} ms`)),
+        () => fail(new ConnectionRefusal('handshake-timeout', `no TLS handshake within ${timeoutMs} ms`)),
         timeoutMs,
       );
       tls.on('secure', onSecure).on('error', onError);

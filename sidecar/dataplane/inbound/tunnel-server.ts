@@ -6,7 +6,7 @@ import type { Clock } from '#base/clock.ts';
 import { admitShown } from '../peer/admit.ts';
 import type { AdmittedPeer } from '../peer/admit.ts';
 import { expiryOf, reviewTime } from '../peer/peer-expiry.ts';
-import { Refusal } from '../refusals/refusal.ts';
+import { ConnectionRefusal } from '../refusals/refusal.ts';
 import { ConnectionRegistry } from '../connection/registry.ts';
 import type { OpenConnection } from '../connection/registry.ts';
 import { resetReasonFor } from '../refusals/reset-reason.ts';
@@ -135,7 +135,7 @@ export class TunnelServer {
     try {
       return older.peer.renew(admitShown(shown, bundle, this.#deps.clock.now()));
     } catch (error) {
-      if (error instanceof Refusal) return false;
+      if (error instanceof ConnectionRefusal) return false;
       throw error;
     }
   }
@@ -185,7 +185,7 @@ export class TunnelServer {
     };
   }
 
-  #review(peer: AdmittedPeer, now: number): Refusal | undefined {
+  #review(peer: AdmittedPeer, now: number): ConnectionRefusal | undefined {
     const snapshot = this.#deps.identity.current();
     return snapshot && peer.fault(snapshot.bundle, reviewTime(peer, now, this.#deps.settings));
   }

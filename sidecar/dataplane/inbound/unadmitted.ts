@@ -2,7 +2,7 @@ import type { Socket } from 'node:net';
 
 import type { Clock } from '#base/clock.ts';
 
-import { Refusal } from '../refusals/refusal.ts';
+import { ConnectionRefusal } from '../refusals/refusal.ts';
 import { resetSocket } from '../bytes/reset.ts';
 import type { DataPlaneSettings } from '../interfaces/settings.ts';
 import { FirstBytes } from '../pending/first-bytes.ts';
@@ -139,7 +139,7 @@ export class Unadmitted {
 }
 
 /** Made once: refusing must cost less than what is refused. */
-const EVICTED: Readonly<Record<PendingLimit, Refusal>> = {
+const EVICTED: Readonly<Record<PendingLimit, ConnectionRefusal>> = {
   address: evicted(
     'too many connections of this address wait to be admitted; the oldest was closed',
     'address',
@@ -151,39 +151,39 @@ const EVICTED: Readonly<Record<PendingLimit, Refusal>> = {
   bytes: evicted('connections that wait to be admitted hold too much; the one with most was closed', 'bytes'),
 };
 
-function evicted(message: string, limit: PendingLimit): Refusal {
-  return new Refusal('limit', message, { limit });
+function evicted(message: string, limit: PendingLimit): ConnectionRefusal {
+  return new ConnectionRefusal('limit', message, { limit });
 }
 
 /** @param permissive whether the service takes cleartext where it was redirected */
 function notBegun(
   what: Awaited<ReturnType<FirstBytes<Greeting>['recognised']>>,
   { ms, permissive }: { readonly ms: number; readonly permissive: boolean },
-): Refusal {
+): ConnectionRefusal {
   switch (what) {
     case 'cleartext':
-      return new Refusal(
+      return new ConnectionRefusal(
         'plaintext',
         permissive
           ? 'the peer does not speak TLS, and the port of the sidecar takes mutual TLS only; mtls: permissive is about cleartext that was redirected'
           : 'the peer does not speak TLS, and this service takes mutual TLS only',
       );
     case 'silent':
-      return new Refusal(
+      return new ConnectionRefusal(
         'plaintext',
         `the peer said nothing for ${ms} ms, as one does who waits for a cleartext server to speak first`,
       );
     case 'incomplete':
-      return new Refusal('handshake-timeout', `no whole ClientHello within ${ms} ms`);
+      return new ConnectionRefusal('handshake-timeout', `no whole ClientHello within ${ms} ms`);
     case 'malformed':
     case 'too-long':
-      return new Refusal(
+      return new ConnectionRefusal(
         'handshake-failed',
         'the TLS handshake failed: what the peer sent is not a valid ClientHello',
       );
     case 'tls':
-      return new Refusal('handshake-timeout', `the TLS handshake could not begin within ${ms} ms`);
+      return new ConnectionRefusal('handshake-timeout', `the TLS handshake could not begin within ${ms} ms`);
     case 'gone':
-      return new Refusal('client-gone', 'the peer closed the connection without a word');
+      return new ConnectionRefusal('client-gone', 'the peer closed the connection without a word');
   }
 }

@@ -1,7 +1,8 @@
 import type { Socket } from 'node:net';
 
+import { canonicalAddress } from '#core/address.ts';
+
 import { loadLibc } from './libc.ts';
-import { plainAddress } from './original-destination.ts';
 import type { OriginalDestination, SocketAddress } from './original-destination.ts';
 import { parseSockaddr } from './sockaddr.ts';
 
@@ -42,7 +43,7 @@ function originalDestinationOf(socket: Socket, getsockopt: GetSockOpt): SocketAd
   const fd = fileDescriptor(socket);
   const remote = socket.remoteAddress;
   if (fd === undefined || remote === undefined) return undefined;
-  const level = plainAddress(remote).includes(':') ? SOL_IPV6 : SOL_IP;
+  const level = canonicalAddress(remote).includes(':') ? SOL_IPV6 : SOL_IP;
   const value = Buffer.alloc(SOCKADDR_MAX);
   const length = [SOCKADDR_MAX];
   if (getsockopt(fd, level, SO_ORIGINAL_DST, value, length) !== 0) return undefined;

@@ -1,5 +1,7 @@
 import type { Socket } from 'node:net';
 
+import { canonicalAddress } from '#core/address.ts';
+
 /** An IP address and a port. The address is in its plain spelling: no brackets, no `::ffff:`. */
 export interface SocketAddress {
   readonly address: string;
@@ -23,18 +25,17 @@ export const withoutRedirection: OriginalDestination = { of: localAddress };
 /** The local end of a connection; undefined when it is closed already. */
 export function localAddress(socket: Socket): SocketAddress | undefined {
   const { localAddress: address, localPort: port } = socket;
-  return address === undefined || port === undefined ? undefined : { address: plainAddress(address), port };
+  return address === undefined || port === undefined
+    ? undefined
+    : { address: canonicalAddress(address), port };
 }
 
 /** The remote end of a connection; undefined when it is closed already. */
 export function remoteAddress(socket: Socket): SocketAddress | undefined {
   const { remoteAddress: address, remotePort: port } = socket;
-  return address === undefined || port === undefined ? undefined : { address: plainAddress(address), port };
-}
-
-/** `::ffff:10.0.0.1` (how IPv4 looks on a dual-stack listener) as `10.0.0.1`. */
-export function plainAddress(address: string): string {
-  return address.startsWith('::ffff:') && address.includes('.') ? address.slice('::ffff:'.length) : address;
+  return address === undefined || port === undefined
+    ? undefined
+    : { address: canonicalAddress(address), port };
 }
 
 /** `10.0.0.1:80`, `[fd00::1]:80`. */

@@ -1,7 +1,8 @@
 import { endianness } from 'node:os';
 
+import { canonicalAddress } from '#core/address.ts';
+
 import type { SocketAddress } from './original-destination.ts';
-import { plainAddress } from './original-destination.ts';
 
 /** Address families as Linux numbers them. */
 const AF_INET = 2;
@@ -24,7 +25,7 @@ export function parseSockaddr(bytes: Buffer): SocketAddress | undefined {
 function ipv6(bytes: Buffer): string {
   const groups = Array.from({ length: 8 }, (_, index) => bytes.readUInt16BE(index * 2).toString(16));
   if (groups.slice(0, 5).every((group) => group === '0') && groups[5] === 'ffff') {
-    return plainAddress(`::ffff:${bytes.subarray(12, 16).join('.')}`);
+    return canonicalAddress(`::ffff:${bytes.subarray(12, 16).join('.')}`);
   }
   return compress(groups);
 }

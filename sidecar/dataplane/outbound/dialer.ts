@@ -2,7 +2,7 @@ import type { Clock } from '#base/clock.ts';
 
 import type { Balancer, Choice } from './balancer.ts';
 import type { EarlyBytes } from '../bytes/early-bytes.ts';
-import { Refusal } from '../refusals/refusal.ts';
+import { ConnectionRefusal } from '../refusals/refusal.ts';
 import type { DataPlaneSettings } from '../interfaces/settings.ts';
 import type { DataPlaneMetrics } from '../interfaces/data-plane-metrics.ts';
 import type { Endpoint, Target } from '../interfaces/resolver.ts';
@@ -129,13 +129,16 @@ function refusal(
   problem: OpenError | undefined,
   attempts: number,
   callerGone: boolean,
-): Refusal {
+): ConnectionRefusal {
   const name = `${target.service.namespace}/${target.service.service}`;
   if (callerGone)
-    return new Refusal('client-gone', `the application closed its connection while ${name} was dialed`);
-  if (!problem) return new Refusal('no-endpoints', `${name} has no ready pod`);
-  if (!problem.retry) return new Refusal(problem.reason, problem.message, { attempts });
-  return new Refusal(
+    return new ConnectionRefusal(
+      'client-gone',
+      `the application closed its connection while ${name} was dialed`,
+    );
+  if (!problem) return new ConnectionRefusal('no-endpoints', `${name} has no ready pod`);
+  if (!problem.retry) return new ConnectionRefusal(problem.reason, problem.message, { attempts });
+  return new ConnectionRefusal(
     problem.reason,
     `${name} could not be reached in ${attempts} attempts; the last: ${problem.message}`,
     {

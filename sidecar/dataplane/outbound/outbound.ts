@@ -9,7 +9,7 @@ import { drain } from '../connection/drain.ts';
 import type { DrainOptions } from '../connection/drain.ts';
 import { resetSocket } from '../bytes/reset.ts';
 import { Listener } from '../connection/listener.ts';
-import { Refusal } from '../refusals/refusal.ts';
+import { ConnectionRefusal } from '../refusals/refusal.ts';
 import type { AdmittedPeer } from '../peer/admit.ts';
 import { ConnectionRegistry } from '../connection/registry.ts';
 import { Reporter } from '../refusals/reporter.ts';
@@ -182,19 +182,22 @@ export class Outbound {
   }
 
   /** Connections that would come back to this sidecar, again and again. */
-  #loop(socket: Socket, destination: SocketAddress | undefined): Refusal | undefined {
+  #loop(socket: Socket, destination: SocketAddress | undefined): ConnectionRefusal | undefined {
     if (!destination) return undefined;
     const own = localAddress(socket);
     if (own && own.address === destination.address && own.port === destination.port) {
-      return new Refusal('loop', 'the connection was not redirected but made to the sidecar itself');
+      return new ConnectionRefusal(
+        'loop',
+        'the connection was not redirected but made to the sidecar itself',
+      );
     }
     const here = isLoopback(destination.address) || this.#deps.podIPs.includes(destination.address);
     if (!here || !OWN_PORTS.has(destination.port)) return undefined;
-    return new Refusal('loop', 'the destination is a port of this very sidecar');
+    return new ConnectionRefusal('loop', 'the destination is a port of this very sidecar');
   }
 }
 
-const UNKNOWN_ORIGIN = new Refusal(
+const UNKNOWN_ORIGIN = new ConnectionRefusal(
   'unknown-destination',
   'the kernel does not know where this connection wanted to go',
 );

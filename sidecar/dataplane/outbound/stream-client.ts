@@ -6,7 +6,7 @@ import { ConnectError, connectTo } from '../connection/connect.ts';
 import { EarlyBytes } from '../bytes/early-bytes.ts';
 import { socketLeg } from '../bytes/leg.ts';
 import { resetSocket } from '../bytes/reset.ts';
-import { Refusal } from '../refusals/refusal.ts';
+import { ConnectionRefusal } from '../refusals/refusal.ts';
 import type { ConnectionRegistry } from '../connection/registry.ts';
 import type { Parties, Reporter } from '../refusals/reporter.ts';
 import type { DataPlaneSettings } from '../interfaces/settings.ts';
@@ -63,7 +63,7 @@ export class StreamClient {
     this.#dialing += 1;
     try {
       if (this.#deps.registry.size + this.#dialing > this.#deps.settings.maxConnections) {
-        throw new Refusal(
+        throw new ConnectionRefusal(
           'limit',
           `this pod has ${this.#deps.settings.maxConnections} connections, its limit`,
         );
@@ -77,11 +77,11 @@ export class StreamClient {
         await this.#outside(app, wanted.address, { parties, signal: gone.signal });
       } else {
         const reason = resolution.kind === 'unknown' ? resolution.reason : 'it is not part of the mesh';
-        throw new Refusal('unknown-destination', `${wanted.destination}: ${reason}`);
+        throw new ConnectionRefusal('unknown-destination', `${wanted.destination}: ${reason}`);
       }
     } catch (error) {
       resetSocket(app);
-      if (error instanceof Refusal) this.#deps.reporter.refused(parties, error);
+      if (error instanceof ConnectionRefusal) this.#deps.reporter.refused(parties, error);
       else this.#deps.reporter.bug(parties, error);
     } finally {
       this.#dialing -= 1;
@@ -98,8 +98,8 @@ export class StreamClient {
     void resolving.then((late) => {
       if (late.kind === 'mesh') late.target.release();
     });
-    if (gone.aborted) throw new Refusal('client-gone', 'the application closed its connection');
-    throw new Refusal(
+    if (gone.aborted) throw new ConnectionRefusal('client-gone', 'the application closed its connection');
+    throw new ConnectionRefusal(
       'unknown-destination',
       `${wanted.destination}: not known within ${settings.resolveMs} ms`,
     );
@@ -132,7 +132,7 @@ export class StreamClient {
       const stream = await this.#deps.dialer.dial(target, original, early, call.signal);
       const account = memory.account(stream.peer.id, stream.endpoint.address);
       const fault = app.destroyed
-        ? new Refusal('client-gone', 'the application closed its connection')
+        ? new ConnectionRefusal('client-gone', 'the application closed its connection')
         : (this.#review(stream.peer, this.#deps.clock.now()) ?? this.#fault(account));
       if (fault) {
         stream.leg.reset();
@@ -180,8 +180,12 @@ export class StreamClient {
       socket = await connectTo({ ...destination, lean: true, timeoutMs, clock, signal: call.signal });
     } catch (error) {
       if (!(error instanceof ConnectError)) throw error;
-      if (call.signal.aborted) throw new Refusal('client-gone', 'the application closed its connection');
-      throw new Refusal('unreachable', `${formatAddress(destination)}, outside the mesh: ${error.message}`);
+      if (call.signal.aborted)
+        throw new ConnectionRefusal('client-gone', 'the application closed its connection');
+      throw new ConnectionRefusal(
+        'unreachable',
+        `${formatAddress(destination)}, outside the mesh: ${error.message}`,
+      );
     }
     new SplicedConnection(
       {
@@ -197,16 +201,19 @@ export class StreamClient {
   }
 
   /** Whether what is there for the other end already is too much for one connection more. */
-  #fault(account: PeerAccount): Refusal | undefined {
+  #fault(account: PeerAccount): ConnectionRefusal | undefined {
     if (!this.#deps.memory.obstacle(account, 2 * MEMORY_COSTS.socket)) return undefined;
-    return new Refusal('limit', 'this sidecar has no memory left for more connections, or for more to there');
+    return new ConnectionRefusal(
+      'limit',
+      'this sidecar has no memory left for more connections, or for more to there',
+    );
   }
 
-  #review(peer: AdmittedPeer, now: number): Refusal | undefined {
+  #review(peer: AdmittedPeer, now: number): ConnectionRefusal | undefined {
     const snapshot = this.#deps.identity.current();
     return snapshot
       ? peer.fault(snapshot.bundle, reviewTime(peer, now, this.#deps.settings))
-      : new Refusal('not-ready', 'this sidecar has no certificate');
+      : new ConnectionRefusal('not-ready', 'this sidecar has no certificate');
   }
 
   #parties(destination: string, port: number | undefined): Parties {

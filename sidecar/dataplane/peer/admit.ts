@@ -9,7 +9,7 @@ import type { SpiffeId, TrustDomain } from '#core/spiffe-id.ts';
 
 import type { IdentitySnapshot } from '../interfaces/identity-source.ts';
 
-import { Refusal } from '../refusals/refusal.ts';
+import { ConnectionRefusal } from '../refusals/refusal.ts';
 import type { RefusalReason } from '../refusals/refusal.ts';
 
 /** A peer that proved who it is. Only {@link admit} makes one, and no byte of an application moves without one. */
@@ -22,7 +22,7 @@ export interface AdmittedPeer {
   /** The certificates that say so, its own first, as PEM: what another process needs to judge it too. */
   readonly shown: readonly string[];
   /** Why the peer is believed no longer, by today's bundle; undefined while it is. */
-  fault(bundle: TrustBundle, now: number): Refusal | undefined;
+  fault(bundle: TrustBundle, now: number): ConnectionRefusal | undefined;
 }
 
 /** What a handshake leans on to find a path from a peer's certificate to a root. */
@@ -53,19 +53,22 @@ export function admit(
   side: 'server' | 'client',
 ): AdmittedPeer {
   if (socket.isSessionReused()) {
-    throw new Refusal(
+    throw new ConnectionRefusal(
       'session-resumed',
       'the TLS session was resumed, so its certificate was not checked again',
     );
   }
   const certificate = side === 'server' ? leafOf(socket) : socket.getPeerX509Certificate();
-  if (!certificate) throw new Refusal('no-client-certificate', 'the peer showed no certificate');
+  if (!certificate) throw new ConnectionRefusal('no-client-certificate', 'the peer showed no certificate');
   if (!socket.authorized) throw chainRefusal(socket.authorizationError, certificate);
   if (socket.getProtocol() !== 'TLSv1.3')
-    throw new Refusal('handshake-failed', 'the peer did not use TLS 1.3');
+    throw new ConnectionRefusal('handshake-failed', 'the peer did not use TLS 1.3');
   const identity = peerSpiffeId(certificate);
   if (!identity.ok)
-    throw new Refusal('not-a-mesh-identity', `the peer's certificate names no workload: ${identity.message}`);
+    throw new ConnectionRefusal(
+      'not-a-mesh-identity',
+      `the peer's certificate names no workload: ${identity.message}`,
+    );
   return CertifiedPeer.of(identity, {
     certificate,
     intermediates: [...chainOf(certificate), ...trust.intermediates],
@@ -83,10 +86,13 @@ export function admit(
  */
 export function admitShown(shown: readonly string[], bundle: TrustBundle, now: number): AdmittedPeer {
   const [certificate, ...intermediates] = shown.map(readCertificate);
-  if (!certificate) throw new Refusal('no-client-certificate', 'the peer showed no certificate');
+  if (!certificate) throw new ConnectionRefusal('no-client-certificate', 'the peer showed no certificate');
   const identity = peerSpiffeId(certificate);
   if (!identity.ok)
-    throw new Refusal('not-a-mesh-identity', `the peer's certificate names no workload: ${identity.message}`);
+    throw new ConnectionRefusal(
+      'not-a-mesh-identity',
+      `the peer's certificate names no workload: ${identity.message}`,
+    );
   return CertifiedPeer.afresh(identity, { certificate, intermediates, bundle, now });
 }
 
@@ -94,7 +100,10 @@ function readCertificate(pem: string): X509Certificate {
   try {
     return new X509Certificate(pem);
   } catch {
-    throw new Refusal('untrusted-certificate', 'what the peer is said to have shown is no certificate');
+    throw new ConnectionRefusal(
+      'untrusted-certificate',
+      'what the peer is said to have shown is no certificate',
+    );
   }
 }
 
@@ -166,16 +175,16 @@ class CertifiedPeer implements AdmittedPeer {
     return [this.#certificate, ...this.#intermediates].map(String);
   }
 
-  fault(bundle: TrustBundle, now: number): Refusal | undefined {
+  fault(bundle: TrustBundle, now: number): ConnectionRefusal | undefined {
     const source = { source: this.id };
     if (now > this.notAfter) {
-      return new Refusal('expired-certificate', 'the certificate of the peer has run out', source);
+      return new ConnectionRefusal('expired-certificate', 'the certificate of the peer has run out', source);
     }
     if (!this.#stillBelieved(bundle)) {
       const options = { now, intermediates: this.#intermediates };
       const fault = bundle.fault(this.#certificate, this.#trustDomain, options);
       if (fault) {
-        return new Refusal(
+        return new ConnectionRefusal(
           'untrusted-certificate',
           `the certificate of the peer is not trusted: ${fault}`,
           source,
@@ -207,10 +216,14 @@ const CHAIN_REASONS: Readonly<Record<string, RefusalReason>> = {
 };
 
 /** @param error typed as an Error by Node and yet a string: OpenSSL's word for what failed */
-function chainRefusal(error: unknown, certificate: X509Certificate): Refusal {
+function chainRefusal(error: unknown, certificate: X509Certificate): ConnectionRefusal {
   const code = error instanceof Error ? error.message : String(error);
   const reason = CHAIN_REASONS[code] ?? 'untrusted-certificate';
-  return new Refusal(reason, `the certificate of the peer is not trusted: ${code}`, claimed(certificate));
+  return new ConnectionRefusal(
+    reason,
+    `the certificate of the peer is not trusted: ${code}`,
+    claimed(certificate),
+  );
 }
 
 /**

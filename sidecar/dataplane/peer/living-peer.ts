@@ -2,7 +2,7 @@ import type { SpiffeId } from '#core/spiffe-id.ts';
 import type { TrustBundle } from '#pki/trust-bundle.ts';
 
 import type { AdmittedPeer } from './admit.ts';
-import type { Refusal } from '../refusals/refusal.ts';
+import type { ConnectionRefusal } from '../refusals/refusal.ts';
 
 /** A peer of a connection that lives longer than certificates do: it proves itself again, and goes on. */
 export class LivingPeer implements AdmittedPeer {
@@ -33,7 +33,7 @@ export class LivingPeer implements AdmittedPeer {
     return this.#proof.shown;
   }
 
-  fault(bundle: TrustBundle, now: number): Refusal | undefined {
+  fault(bundle: TrustBundle, now: number): ConnectionRefusal | undefined {
     return this.#proof.fault(bundle, now);
   }
 

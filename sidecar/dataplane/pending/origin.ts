@@ -2,7 +2,7 @@ import { networkOf } from '#core/network-of.ts';
 
 /** Where a connection comes from. */
 export interface Origin {
-  /** Canonical, see `plainAddress`. */
+  /** Canonical, see `canonicalAddress`. */
   readonly address: string;
   /** By which strangers are counted, see `networkOf`; inside of one they are counted by address, since it may be that of all pods of a node. */
   readonly network: string;

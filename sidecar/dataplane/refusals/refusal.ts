@@ -43,7 +43,7 @@ export const REFUSAL_REASONS = [
 export type RefusalReason = (typeof REFUSAL_REASONS)[number];
 
 /** Says that a connection is refused, and why. */
-export class Refusal extends Error {
+export class ConnectionRefusal extends Error {
   readonly reason: RefusalReason;
   /** More fields for the log line. */
   readonly fields: Readonly<Record<string, unknown>>;
@@ -54,7 +54,7 @@ export class Refusal extends Error {
    */
   constructor(reason: RefusalReason, message: string, fields: Readonly<Record<string, unknown>> = {}) {
     super(message);
-    this.name = 'Refusal';
+    this.name = 'ConnectionRefusal';
     this.reason = reason;
     this.fields = fields;
   }

@@ -4,7 +4,7 @@ import type { Logger } from '#base/log.ts';
 import { networkOf } from '#core/network-of.ts';
 import type { DataPlaneMetrics, Direction } from '../interfaces/data-plane-metrics.ts';
 
-import type { Refusal } from './refusal.ts';
+import type { ConnectionRefusal } from './refusal.ts';
 import { RefusalLog } from './refusal-log.ts';
 import type { ResetReason, StreamReset } from './reset-reason.ts';
 
@@ -44,7 +44,7 @@ export class Reporter {
     this.#log.debug({ direction: this.#direction, ...parties, ...fields }, 'connection admitted');
   }
 
-  refused(parties: Parties, why: Refusal): void {
+  refused(parties: Parties, why: ConnectionRefusal): void {
     this.#metrics.connectionRefused(this.#direction, why.reason);
     if (why.reason === 'client-gone') {
       this.#log.debug(this.#fields(parties, why), 'connection closed by the peer before it was let through');
@@ -58,7 +58,7 @@ export class Reporter {
     this.#warn(parties, why.reason, this.#fields(parties, why), 'connection refused');
   }
 
-  cut(parties: Parties, why: Refusal): void {
+  cut(parties: Parties, why: ConnectionRefusal): void {
     this.#metrics.connectionCut(this.#direction, why.reason);
     this.#warn(parties, `cut ${why.reason}`, this.#fields(parties, why), 'connection cut');
   }
@@ -87,7 +87,7 @@ export class Reporter {
     return isIdentity(source) ? this.#ofPeers : this.#ofStrangers;
   }
 
-  #fields(parties: Parties, why: Refusal): object {
+  #fields(parties: Parties, why: ConnectionRefusal): object {
     return {
       direction: this.#direction,
       ...parties,

@@ -12,7 +12,7 @@ import { parseVerdict } from './verdict.ts';
 import type { ReceivedVerdict } from './verdict.ts';
 
 /** `mesh-stream/1`: one mutual TLS connection per stream, a header, a verdict, then raw bytes. */
-export class PlainTransport implements Transport {
+export class SingleStreamTransport implements Transport {
   readonly #deps: PeerDialerDeps;
   readonly #dialer: PeerDialer;
 

@@ -10,7 +10,7 @@ import { admit } from '../peer/admit.ts';
 import type { AdmittedPeer } from '../peer/admit.ts';
 import { ConnectError, connectTo } from '../connection/connect.ts';
 import { resetSocket } from '../bytes/reset.ts';
-import { Refusal } from '../refusals/refusal.ts';
+import { ConnectionRefusal } from '../refusals/refusal.ts';
 import type { DataPlaneSettings } from '../interfaces/settings.ts';
 import type { DataPlaneMetrics } from '../interfaces/data-plane-metrics.ts';
 import type { IdentitySource } from '../interfaces/identity-source.ts';
@@ -101,7 +101,7 @@ export class PeerDialer {
       return { raw, tls, peer, alpn: chosen(tls, alpn), version: identity.version };
     } catch (error) {
       resetSocket(raw);
-      throw error instanceof Refusal ? OpenError.elsewhere(error.reason, error.message) : error;
+      throw error instanceof ConnectionRefusal ? OpenError.elsewhere(error.reason, error.message) : error;
     } finally {
       signal.removeEventListener('abort', abort);
     }
@@ -171,7 +171,7 @@ export class PeerDialer {
   #admit(tls: TLSSocket, expect: SpiffeId, { trust }: Current): AdmittedPeer {
     const peer = admit(tls, trust, this.#deps.clock.now(), 'client');
     if (peer.id === expect) return peer;
-    throw new Refusal('wrong-identity', `the peer is ${peer.id} and not ${expect}`);
+    throw new ConnectionRefusal('wrong-identity', `the peer is ${peer.id} and not ${expect}`);
   }
 }
 
@@ -179,5 +179,5 @@ export class PeerDialer {
 function chosen(tls: TLSSocket, offered: readonly string[]): string {
   const { alpnProtocol } = tls;
   if (typeof alpnProtocol === 'string' && offered.includes(alpnProtocol)) return alpnProtocol;
-  throw new Refusal('handshake-failed', `the peer does not speak ${offered.join(' or ')}`);
+  throw new ConnectionRefusal('handshake-failed', `the peer does not speak ${offered.join(' or ')}`);
 }

@@ -32,8 +32,8 @@ export interface Destination {
 
 /** So many streams on every tunnel, and another tunnel is opened. */
 const CROWDED_STREAMS = 512;
-/** How long a peer that spoke the plain protocol is believed to speak no other. */
-const PLAIN_MS = 60_000;
+/** How long a peer that spoke the single-stream protocol is assumed to speak no other. */
+const SINGLE_STREAM_MS = 60_000;
 const RETRY_MS = 1_000;
 
 /** The tunnels to one pod: grows under load, and is renewed when certificates are. */
@@ -45,7 +45,7 @@ export class TunnelPool {
   readonly #tunnels = new Set<ClientTunnel>();
   #dialing: Promise<ClientTunnel | PeerConnection> | undefined;
   #gaveUp = new AbortController();
-  #plainUntil = 0;
+  #singleStreamUntil = 0;
   #version = 0;
   #retry: Timer | undefined;
   #forget: Timer | undefined;
@@ -63,8 +63,8 @@ export class TunnelPool {
   }
 
   /** Whether the peer does not speak `mesh/1`. */
-  get speaksPlain(): boolean {
-    return this.#plainUntil > this.#deps.clock.now();
+  get isSingleStream(): boolean {
+    return this.#singleStreamUntil > this.#deps.clock.now();
   }
 
   /** A tunnel that is open already and takes another stream. */
@@ -125,9 +125,9 @@ export class TunnelPool {
     try {
       const connection = await dialer.dial(this.#destination, expect, offeredAlpn(true), this.#gaveUp.signal);
       if (connection.alpn === ALPN_TUNNEL) return this.#add(connection);
-      this.#plainUntil = clock.now() + PLAIN_MS;
+      this.#singleStreamUntil = clock.now() + SINGLE_STREAM_MS;
       this.#forget?.cancel();
-      this.#forget = clock.setTimeout(() => this.#tellEmpty(), PLAIN_MS);
+      this.#forget = clock.setTimeout(() => this.#tellEmpty(), SINGLE_STREAM_MS);
       // Who waited for it may have gone, or wanted a tunnel and nothing else.
       setImmediate(() => {
         if (!connection.taken) resetSocket(connection.raw);
@@ -197,7 +197,7 @@ export class TunnelPool {
   }
 
   #tellEmpty(): void {
-    if (this.#tunnels.size === 0 && !this.#dialing && !this.speaksPlain) this.#onEmpty();
+    if (this.#tunnels.size === 0 && !this.#dialing && !this.isSingleStream) this.#onEmpty();
   }
 }
 

@@ -3,7 +3,7 @@ import type { Clock } from '#base/clock.ts';
 import type { ResetReason } from '../refusals/reset-reason.ts';
 import { StreamReset, codeOf } from '../refusals/reset-reason.ts';
 import type { MemoryBudget } from '../memory/memory-budget.ts';
-import { PlainTransport } from '../single-stream/single-stream-transport.ts';
+import { SingleStreamTransport } from '../single-stream/single-stream-transport.ts';
 import { PeerDialer } from '../transport/peer-dialer.ts';
 import type { PeerConnection, PeerDialerDeps } from '../transport/peer-dialer.ts';
 import { refusedBy } from '../transport/refused-by.ts';
@@ -42,14 +42,14 @@ const TOO_LATE = new StreamReset({ code: codeOf('cancelled'), text: 'no answer i
 export class TunnelTransport implements Transport {
   readonly #deps: TunnelTransportDeps;
   readonly #dialer: PeerDialer;
-  readonly #plain: PlainTransport;
+  readonly #singleStream: SingleStreamTransport;
   readonly #pools = new Map<string, TunnelPool>();
   readonly #unsubscribe: () => void;
 
   constructor(deps: TunnelTransportDeps) {
     this.#deps = deps;
     this.#dialer = new PeerDialer(deps);
-    this.#plain = new PlainTransport(deps);
+    this.#singleStream = new SingleStreamTransport(deps);
     this.#unsubscribe = deps.identity.onChange(() => this.#renew());
   }
 
@@ -61,10 +61,10 @@ export class TunnelTransport implements Transport {
   }
 
   async open(request: StreamRequest, signal: AbortSignal): Promise<OpenStream> {
-    if (!this.#deps.settings.tunnel) return this.#plain.open(request, signal);
+    if (!this.#deps.settings.tunnel) return this.#singleStream.open(request, signal);
     for (let again = MOST_REOPENED; ;) {
       const pool = this.#pool(request);
-      if (pool.speaksPlain) return this.#plain.open(request, signal);
+      if (pool.isSingleStream) return this.#singleStream.open(request, signal);
       const known = pool.refusals.answer(request.header.port);
       if (known) throw known;
       const found = pool.ready() ?? (await pool.dial(signal));
@@ -92,9 +92,9 @@ export class TunnelTransport implements Transport {
 
   /** One connection carries one stream, and others may have waited for the same. */
   #openAlone(connection: PeerConnection, request: StreamRequest, signal: AbortSignal): Promise<OpenStream> {
-    if (connection.taken) return this.#plain.open(request, signal);
+    if (connection.taken) return this.#singleStream.open(request, signal);
     connection.taken = true;
-    return this.#plain.openOn(connection, request, signal);
+    return this.#singleStream.openOn(connection, request, signal);
   }
 
   #pool({ address, peerPort, expect }: StreamRequest): TunnelPool {

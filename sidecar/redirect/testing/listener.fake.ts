@@ -1,3 +1,4 @@
+import { canonicalAddress } from '#core/address.ts';
 /**
  * A program for the tests in network namespaces: listens, and answers each connection with one JSON line that says where it
  * arrived, where it was meant to go, and who called.
@@ -7,7 +8,7 @@
 import { createServer } from 'node:net';
 
 import { kernelOriginalDestination } from '../../dataplane/original-destination/kernel.ts';
-import { formatAddress, plainAddress } from '../../dataplane/original-destination/original-destination.ts';
+import { formatAddress } from '../../dataplane/original-destination/original-destination.ts';
 
 const [uid = '', ...addresses] = process.argv.slice(2);
 const kernel = await kernelOriginalDestination();
@@ -21,7 +22,7 @@ for (const text of addresses) {
     const answer = {
       at: Number(port),
       original: original && formatAddress(original),
-      peer: plainAddress(socket.remoteAddress ?? ''),
+      peer: canonicalAddress(socket.remoteAddress ?? ''),
     };
     socket.on('error', () => undefined).end(`${JSON.stringify(answer)}\n`);
   });

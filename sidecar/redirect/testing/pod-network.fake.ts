@@ -7,7 +7,7 @@ import { hostTools, runProgram } from '../tools.ts';
 import type { Tools } from '../tools.ts';
 
 /** What a listener said about a connection, or why there was none. */
-export interface Answer {
+export interface DialOutcome {
   readonly at?: number;
   readonly original?: string;
   readonly peer?: string;
@@ -71,12 +71,12 @@ export class PodNetwork {
   }
 
   /** Connects as a user and gives what the listener says. */
-  async dial(place: Place, uid: number, host: string, port: number, from = ''): Promise<Answer> {
+  async dial(place: Place, uid: number, host: string, port: number, from = ''): Promise<DialOutcome> {
     const program = join(import.meta.dirname, 'dial.fake.mjs');
     const args = [process.execPath, program, String(uid), host, String(port), from];
     const { stdout, stderr } = await runProgram('ip', ['netns', 'exec', this.#namespace(place), ...args], '');
     if (stdout === '') throw new Error(`no answer from ${host} port ${port}: ${stderr}`);
-    return JSON.parse(stdout) as Answer;
+    return JSON.parse(stdout) as DialOutcome;
   }
 
   /** The pod's tools: what the redirect init container has. */

@@ -88,14 +88,14 @@ export class CatalogResolver implements Resolver {
   }
 
   /** One budget for all the waiting of one connection. */
-  #patience(): Patience {
+  #patience(): ResolveDeadline {
     const { clock } = this.#deps;
     const deadline = clock.now() + this.#patienceMs;
     return (awaited) => this.#waiting.within(awaited, Math.max(0, deadline - clock.now()));
   }
 
   /** What the mesh is called, once all services were read; else why that cannot be said. */
-  async #ready(patience: Patience): Promise<IdentityScope | string> {
+  async #ready(patience: ResolveDeadline): Promise<IdentityScope | string> {
     const { catalog, trust } = this.#deps;
     if (!catalog.hasSynced && !(await patience(catalog.synced))) {
       return 'the services of the mesh have not been read from the API server yet';
@@ -107,7 +107,7 @@ export class CatalogResolver implements Resolver {
   async #target(
     scope: IdentityScope,
     wanted: { readonly backing: Backing; readonly port: PodPort; readonly ipv6: boolean },
-    patience: Patience,
+    patience: ResolveDeadline,
   ): Promise<Resolution> {
     const { backing, port, ipv6 } = wanted;
     const { identity } = backing.known;
@@ -125,13 +125,13 @@ export class CatalogResolver implements Resolver {
     };
   }
 
-  async #certified(patience: Patience): Promise<boolean> {
+  async #certified(patience: ResolveDeadline): Promise<boolean> {
     const { identity } = this.#deps;
     return (identity.current() ?? (await this.#appears(identity, patience))) !== undefined;
   }
 
   /** Waits until a source has something. */
-  async #appears<T>(source: Source<T>, patience: Patience): Promise<T | undefined> {
+  async #appears<T>(source: Source<T>, patience: ResolveDeadline): Promise<T | undefined> {
     let unsubscribe = (): void => undefined;
     const appeared = new Promise<void>((resolve) => {
       unsubscribe = source.onChange(() => source.current() !== undefined && resolve());
@@ -145,7 +145,7 @@ export class CatalogResolver implements Resolver {
 const NO_CERTIFICATE = 'this sidecar has no certificate yet';
 
 /** Whether what is awaited came before the connection's patience was over. */
-type Patience = (awaited: Promise<unknown>) => Promise<boolean>;
+type ResolveDeadline = (awaited: Promise<unknown>) => Promise<boolean>;
 
 interface Source<T> {
   current(): T | undefined;

@@ -8,7 +8,7 @@ import { Reflector } from '#kube/watch/reflector.ts';
 import type { ReflectorStats } from '#kube/watch/reflector.ts';
 import { CATALOG_ENTRIES } from '#kube/types.ts';
 
-import { Listeners } from '#base/listeners.ts';
+import { ChangeEmitter } from '#base/change-emitter.ts';
 import { CatalogIndex } from './catalog-index.ts';
 import { knownService } from './known-service.ts';
 import type { KnownService } from './known-service.ts';
@@ -29,7 +29,7 @@ const MAX_SERVICES = 50_000;
 export class Catalog {
   readonly index = new CatalogIndex();
   readonly #reflector: Reflector<CatalogEntry, KnownService>;
-  readonly #listeners = new Listeners();
+  readonly #listeners = new ChangeEmitter();
 
   constructor({ meshNamespace, ...deps }: CatalogDeps) {
     this.#reflector = new Reflector<CatalogEntry, KnownService>({

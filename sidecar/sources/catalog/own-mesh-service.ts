@@ -8,7 +8,7 @@ import { Reflector } from '#kube/watch/reflector.ts';
 import type { ReflectorStats } from '#kube/watch/reflector.ts';
 import { MESH_SERVICES } from '#kube/types.ts';
 
-import { Listeners } from '#base/listeners.ts';
+import { ChangeEmitter } from '#base/change-emitter.ts';
 
 /** What a service's own MeshService says about it. */
 export interface OwnSettings {
@@ -35,7 +35,7 @@ export interface OwnMeshServiceDeps {
 /** The MeshService of the pod's own service, and no other: those of others are none of its business. */
 export class OwnMeshService {
   readonly #reflector: Reflector<MeshService, OwnSettings>;
-  readonly #listeners = new Listeners();
+  readonly #listeners = new ChangeEmitter();
   #current: OwnSettings | undefined;
 
   constructor({ own, ...deps }: OwnMeshServiceDeps) {

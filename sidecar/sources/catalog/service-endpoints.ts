@@ -5,7 +5,7 @@ import { SERVICE_NAME_LABEL } from '#kube/endpoint-slices.ts';
 import type { Logger } from '#base/log.ts';
 import { Reflector } from '#kube/watch/reflector.ts';
 
-import { Listeners } from '#base/listeners.ts';
+import { ChangeEmitter } from '#base/change-emitter.ts';
 import type { Endpoint } from '../../dataplane/interfaces/resolver.ts';
 import type { SliceApi } from './slice-api.ts';
 import { SLICES, compactSlice } from './slice.ts';
@@ -39,7 +39,7 @@ const SLICES_PER_PAGE = 50;
 export class ServiceEndpoints {
   readonly #options: ServiceEndpointsOptions;
   readonly #reflector: Reflector<EndpointSlice, Slice>;
-  readonly #listeners = new Listeners();
+  readonly #listeners = new ChangeEmitter();
   readonly #cache = new Map<string, readonly Endpoint[]>();
   /** How many addresses are kept of each slice. */
   readonly #addresses = new Map<string, number>();

@@ -8,7 +8,7 @@ import { readCertificates } from '#pki/pem.ts';
 import type { Svid } from '#pki/svid.ts';
 import type { TrustBundle } from '#pki/trust-bundle.ts';
 
-import { Listeners } from '#base/listeners.ts';
+import { ChangeEmitter } from '#base/change-emitter.ts';
 import type { IdentitySnapshot, IdentitySource } from '../../dataplane/interfaces/identity-source.ts';
 import type { TrustState } from '../trust/trust-state.ts';
 import { checkLeaf } from './leaf-check.ts';
@@ -26,7 +26,7 @@ interface TrustSource {
   onChange(listener: () => void): () => void;
 }
 
-export interface IdentityDependencies {
+export interface IdentityDeps {
   readonly clock: Clock;
   readonly log: Logger;
   readonly trust: TrustSource;
@@ -56,9 +56,9 @@ export interface IdentityState {
  * operator: the last good certificate serves until its end.
  */
 export class IdentityManager implements IdentitySource {
-  readonly #deps: IdentityDependencies;
+  readonly #deps: IdentityDeps;
   readonly #random: () => number;
-  readonly #listeners = new Listeners();
+  readonly #listeners = new ChangeEmitter();
   readonly #failures = new Map<string, number>();
   #leaf: { readonly svid: Svid; readonly obtainedAt: number } | undefined;
   #snapshot: IdentitySnapshot | undefined;
@@ -71,7 +71,7 @@ export class IdentityManager implements IdentitySource {
   #asking: AbortController | undefined;
   #stopTrust: (() => void) | undefined;
 
-  constructor(deps: IdentityDependencies) {
+  constructor(deps: IdentityDeps) {
     this.#deps = deps;
     this.#random = deps.random ?? Math.random;
   }

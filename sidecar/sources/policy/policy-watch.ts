@@ -8,12 +8,12 @@ import type { Clock, Timer } from '#base/clock.ts';
 import type { Logger } from '#base/log.ts';
 import type { ReflectorStats } from '#kube/watch/reflector.ts';
 
-import { Listeners } from '#base/listeners.ts';
+import { ChangeEmitter } from '#base/change-emitter.ts';
 import type { PolicySource } from '../../dataplane/interfaces/policy-source.ts';
 import type { Trust } from '../trust/trust.ts';
 import { IntentionStore } from './intention-store.ts';
 
-export interface PolicyDependencies {
+export interface PolicyDeps {
   readonly api: KubeApi;
   readonly clock: Clock;
   readonly log: Logger;
@@ -45,9 +45,9 @@ const LONGEST_EXPIRY_TIMER_MS = 30_000;
  * rules and settings were read; afterwards the last ones hold, whatever becomes of the API server.
  */
 export class PolicyWatch implements PolicySource {
-  readonly #deps: PolicyDependencies;
+  readonly #deps: PolicyDeps;
   readonly #stores: readonly IntentionStore[];
-  readonly #listeners = new Listeners();
+  readonly #listeners = new ChangeEmitter();
   #policy: Policy | undefined;
   #isClosed = false;
   #scopeKey = '';
@@ -56,7 +56,7 @@ export class PolicyWatch implements PolicySource {
   #expiryTimer: Timer | undefined;
   #stopTrust: (() => void) | undefined;
 
-  constructor(deps: PolicyDependencies) {
+  constructor(deps: PolicyDeps) {
     this.#deps = deps;
     const namespaces = new Set<string>([deps.service.namespace, deps.meshNamespace]);
     this.#stores = [...namespaces].map(

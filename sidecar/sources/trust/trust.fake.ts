@@ -4,7 +4,7 @@ import type { TestPki } from '#pki/testing/test-pki.fake.ts';
 import { sha256Hex } from '#pki/keys.ts';
 import { readCertificates } from '#pki/pem.ts';
 
-import { Listeners } from '#base/listeners.ts';
+import { ChangeEmitter } from '#base/change-emitter.ts';
 import { readTrust } from './trust-state.ts';
 import type { TrustState } from './trust-state.ts';
 
@@ -32,7 +32,7 @@ export function meshConfigOf(
 
 /** Trust as a test sets it. */
 export class FakeTrust {
-  readonly #listeners = new Listeners();
+  readonly #listeners = new ChangeEmitter();
   #state: TrustState | undefined;
 
   current(): TrustState | undefined {

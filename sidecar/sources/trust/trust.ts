@@ -7,11 +7,11 @@ import { Reflector } from '#kube/watch/reflector.ts';
 import type { ReflectorStats } from '#kube/watch/reflector.ts';
 import { MESH_CONFIGS } from '#kube/types.ts';
 
-import { Listeners } from '#base/listeners.ts';
+import { ChangeEmitter } from '#base/change-emitter.ts';
 import { readTrust, sameTrust } from './trust-state.ts';
 import type { TrustState } from './trust-state.ts';
 
-export interface TrustDependencies {
+export interface TrustDeps {
   readonly api: KubeApi;
   readonly clock: Clock;
   readonly log: Logger;
@@ -26,11 +26,11 @@ export interface TrustDependencies {
 export class Trust {
   readonly #log: Logger;
   readonly #reflector: Reflector<MeshConfig>;
-  readonly #listeners = new Listeners();
+  readonly #listeners = new ChangeEmitter();
   #state: TrustState | undefined;
   #faults: readonly string[] = ['MeshConfig has not been read yet'];
 
-  constructor(deps: TrustDependencies) {
+  constructor(deps: TrustDeps) {
     this.#log = deps.log;
     this.#reflector = new Reflector({
       ...deps,

@@ -1,7 +1,7 @@
 import type { ApiObject } from '../../store/object.ts';
 import { isJson } from '../../store/object.ts';
 import type { ResourceKind } from '../kind.ts';
-import { forbidden } from '../refusal.ts';
+import { forbidden } from '../api-status-error.ts';
 import type { Authorizer } from './authorizer.ts';
 import { MASTERS } from './user.ts';
 import type { User } from './user.ts';

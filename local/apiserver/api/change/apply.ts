@@ -4,7 +4,7 @@ import type { ApiObject } from '../../store/object.ts';
 import { isJson } from '../../store/object.ts';
 import type { ResourceKind, Schema } from '../kind.ts';
 import { MAX_LISTED, MAX_LISTED_CHARACTERS } from '../limits.ts';
-import { Refusal } from '../refusal.ts';
+import { ApiStatusError } from '../api-status-error.ts';
 import { fieldName, fieldSchema, fieldsOf, pathText } from './field-set.ts';
 import { itemKey, listType } from './list-keys.ts';
 import type { Manager, Owners } from './managed-fields.ts';
@@ -60,7 +60,7 @@ function contestedFields(
     .flatMap(({ entry, fields }) => [...fields].filter(differs).map((path) => ({ path, owner: entry })));
 }
 
-function conflicts(kind: ResourceKind, contested: readonly Contested[]): Refusal {
+function conflicts(kind: ResourceKind, contested: readonly Contested[]): ApiStatusError {
   const causes = contested.slice(0, MAX_LISTED).map(({ path, owner }) => ({
     reason: 'FieldManagerConflict',
     message: `conflict with ${ownerText(owner)}`,
@@ -72,7 +72,7 @@ function conflicts(kind: ResourceKind, contested: readonly Contested[]): Refusal
       ? `${first?.message ?? ''}: ${first?.field ?? ''}`
       : causes.map(({ message, field }) => `${message}: ${field}`.slice(0, MAX_LISTED_CHARACTERS)).join('\n');
   const message = `Apply failed with ${contested.length} conflict${contested.length === 1 ? '' : 's'}: ${list}`;
-  return new Refusal(409, 'Conflict', message, { kind: kind.plural, causes });
+  return new ApiStatusError(409, 'Conflict', message, { kind: kind.plural, causes });
 }
 
 function ownerText({ manager, operation, apiVersion, subresource }: Contested['owner']): string {

@@ -2,7 +2,7 @@ import type { FieldsV1, Json } from '../../store/object.ts';
 import { isJson, without } from '../../store/object.ts';
 import type { Schema } from '../kind.ts';
 import { MAX_PATH_CHARACTERS } from '../limits.ts';
-import { Refusal } from '../refusal.ts';
+import { ApiStatusError } from '../api-status-error.ts';
 import { itemKey, listType } from './list-keys.ts';
 import { childSchema } from './structure.ts';
 
@@ -37,7 +37,7 @@ class Fields {
     const text = JSON.stringify(path);
     this.#characters += text.length;
     if (this.#characters > MAX_PATH_CHARACTERS)
-      throw new Refusal(
+      throw new ApiStatusError(
         413,
         'RequestEntityTooLarge',
         'the object has too many fields that are nested too deep to say who owns each',

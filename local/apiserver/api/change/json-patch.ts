@@ -3,7 +3,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Json } from '../../store/object.ts';
 import { isJson } from '../../store/object.ts';
 import { MAX_COPIED_BYTES, MAX_DEPTH, MAX_MOVED_ITEMS, MAX_PATCH_OPERATIONS } from '../limits.ts';
-import { Refusal } from '../refusal.ts';
+import { ApiStatusError } from '../api-status-error.ts';
 import { checkShape } from '../shape-check.ts';
 
 /** An operation that does not fit. */
@@ -162,6 +162,6 @@ function missing(path: Pointer): PatchFault {
   return new PatchFault(`there is nothing at ${JSON.stringify(`/${path.join('/')}`.slice(0, 200))}`);
 }
 
-function tooMuch(message: string): Refusal {
-  return new Refusal(413, 'RequestEntityTooLarge', message);
+function tooMuch(message: string): ApiStatusError {
+  return new ApiStatusError(413, 'RequestEntityTooLarge', message);
 }

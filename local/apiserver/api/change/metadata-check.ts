@@ -2,8 +2,8 @@ import type { ApiObject, Json } from '../../store/object.ts';
 import { isJson } from '../../store/object.ts';
 import type { ResourceKind } from '../kind.ts';
 import { apiVersion } from '../kind.ts';
-import type { Cause } from '../refusal.ts';
-import { badRequest, invalid } from '../refusal.ts';
+import type { Cause } from '../api-status-error.ts';
+import { badRequest, invalid } from '../api-status-error.ts';
 
 const SUBDOMAIN = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/;
 const LABEL = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/;

@@ -3,7 +3,7 @@ import { mergePatch } from '#kube/merge-patch.ts';
 import type { ApiObject, Json } from '../../store/object.ts';
 import { isJson } from '../../store/object.ts';
 import type { ResourceKind } from '../kind.ts';
-import { Refusal, badRequest } from '../refusal.ts';
+import { ApiStatusError, badRequest } from '../api-status-error.ts';
 import { checkShape } from '../shape-check.ts';
 import { PatchFault, jsonPatch } from './json-patch.ts';
 import { strategicMerge } from './strategic-merge.ts';
@@ -27,7 +27,7 @@ export function patched(kind: ResourceKind, live: ApiObject, contentType: string
   const types = patchTypes(kind);
   if (!types.includes(contentType)) {
     const message = `the body of the request was in an unknown format - accepted media types include: ${types.join(', ')}`;
-    throw new Refusal(415, 'UnsupportedMediaType', message);
+    throw new ApiStatusError(415, 'UnsupportedMediaType', message);
   }
   if (contentType === JSON_PATCH) return jsonPatched(kind, live, patch);
   if (!isJson(patch)) throw badRequest('the patch is no object');
@@ -46,7 +46,7 @@ function jsonPatched(kind: ResourceKind, live: ApiObject, patch: unknown): Json 
     if (!(error instanceof PatchFault)) throw error;
     const { name } = live.metadata;
     const message = `the server rejected our request due to an error in our request: ${error.message}`;
-    throw new Refusal(422, 'Invalid', message, { name, kind: kind.plural });
+    throw new ApiStatusError(422, 'Invalid', message, { name, kind: kind.plural });
   }
   throw badRequest('what the patch leaves is not a valid object');
 }

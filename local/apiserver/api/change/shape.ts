@@ -3,7 +3,7 @@ import { randomInt } from 'node:crypto';
 import type { ApiObject, Json } from '../../store/object.ts';
 import { without } from '../../store/object.ts';
 import type { ResourceKind } from '../kind.ts';
-import { badRequest, invalid } from '../refusal.ts';
+import { badRequest, invalid } from '../api-status-error.ts';
 
 /** What an object is made of: what of a request belongs into it, and what of it counts. Pure, but for the names it makes up. */
 

@@ -13,7 +13,7 @@ import type { User } from '../access/user.ts';
 import type { ResourceKind } from '../kind.ts';
 import { resourceId } from '../kind.ts';
 import {
-  Refusal,
+  ApiStatusError,
   alreadyExists,
   badRequest,
   conflict,
@@ -21,7 +21,7 @@ import {
   invalid,
   listed,
   notFound,
-} from '../refusal.ts';
+} from '../api-status-error.ts';
 import type { Admission } from './admission.ts';
 import { applied } from './apply.ts';
 import { builtInDefaults } from './built-in-defaults.ts';
@@ -167,7 +167,7 @@ export class Writer {
     const { kind, name } = place;
     const before = this.get(place);
     const { uid, resourceVersion } = before.metadata;
-    const differs = (what: string, wanted: string, is: string | undefined): Refusal =>
+    const differs = (what: string, wanted: string, is: string | undefined): ApiStatusError =>
       conflict(
         kind,
         name,
@@ -204,7 +204,11 @@ export class Writer {
       } catch (error) {
         if (!(error instanceof Overtaken)) throw error;
         if (attempt === ATTEMPTS)
-          throw new Refusal(409, 'Conflict', 'the object is being written by others all the time; try again');
+          throw new ApiStatusError(
+            409,
+            'Conflict',
+            'the object is being written by others all the time; try again',
+          );
       }
     }
   }
@@ -332,7 +336,7 @@ export class Writer {
     if (namespace === undefined) return;
     const home = this.#deps.store.get('/namespaces', namespace);
     if (!home)
-      throw new Refusal(404, 'NotFound', `namespaces "${namespace}" not found`, {
+      throw new ApiStatusError(404, 'NotFound', `namespaces "${namespace}" not found`, {
         name: namespace,
         kind: 'namespaces',
       });
@@ -366,7 +370,7 @@ export class Writer {
       });
       if (!answer.allowed) {
         const message = `admission webhook "${admission.name}" denied the request: ${answer.message}`;
-        throw new Refusal(answer.code, answer.reason, message);
+        throw new ApiStatusError(answer.code, answer.reason, message);
       }
       options.warnings.push(...(answer.warnings ?? []));
       object = answer.object ?? object;
@@ -374,7 +378,7 @@ export class Writer {
     return object;
   }
 
-  #immutable({ kind, name }: Place, field: string, value: string): Refusal {
+  #immutable({ kind, name }: Place, field: string, value: string): ApiStatusError {
     return invalid(kind, name, [
       {
         reason: 'FieldValueInvalid',
@@ -385,7 +389,7 @@ export class Writer {
   }
 }
 
-function misnamed({ metadata }: ApiObject, name: string): Refusal {
+function misnamed({ metadata }: ApiObject, name: string): ApiStatusError {
   return badRequest(`the name of the object (${metadata.name}) does not match the name on the URL (${name})`);
 }
 

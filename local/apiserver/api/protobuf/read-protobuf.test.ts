@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 
-import { Refusal } from '../refusal.ts';
+import { ApiStatusError } from '../api-status-error.ts';
 import { readProtobuf } from './read-protobuf.ts';
 
 /** A field of bytes, a text or a message; at most 127 bytes, so that its length is one byte. */
@@ -16,11 +16,11 @@ const sent = (apiVersion: string, kind: string, raw: Buffer): Buffer =>
     field(2, raw),
     field(3, ''),
   );
-const refusalOf = (body: Buffer): Refusal => {
+const refusalOf = (body: Buffer): ApiStatusError => {
   try {
     readProtobuf(body);
   } catch (error) {
-    if (error instanceof Refusal) return error;
+    if (error instanceof ApiStatusError) return error;
     throw error;
   }
   throw new Error('it was not refused');
@@ -100,7 +100,7 @@ test('whatever comes is read or refused', () => {
       try {
         readProtobuf(sent('v1', kind, Buffer.from(raw)));
       } catch (error) {
-        if (!(error instanceof Refusal)) throw error;
+        if (!(error instanceof ApiStatusError)) throw error;
       }
     }),
     { numRuns: 2_000 },

@@ -11,7 +11,7 @@ import {
 import type { DescriptorProto } from '@bufbuild/protobuf/wkt';
 
 import type { Json } from '../../store/object.ts';
-import { badRequest, unknownFormat } from '../refusal.ts';
+import { badRequest, unknownFormat } from '../api-status-error.ts';
 import { MESSAGES } from './messages.ts';
 
 export const PROTOBUF = 'application/vnd.kubernetes.protobuf';

@@ -3,7 +3,7 @@ import { objectKey } from '#core/resource.ts';
 import type { ObjectStore } from '../../store/object-store.ts';
 import { isJson } from '../../store/object.ts';
 import { resourceId } from '../kind.ts';
-import { badRequest, expired, invalid } from '../refusal.ts';
+import { badRequest, expired, invalid } from '../api-status-error.ts';
 import type { ResourceRequest } from '../request.ts';
 import { numberOf } from '../request.ts';
 import { selectionOf } from './selection.ts';

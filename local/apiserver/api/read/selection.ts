@@ -1,7 +1,7 @@
 import { fieldMatcher, labelMatcher } from '#kube/selectors.ts';
 
 import type { ApiObject } from '../../store/object.ts';
-import { badRequest } from '../refusal.ts';
+import { badRequest } from '../api-status-error.ts';
 import type { ResourceRequest } from '../request.ts';
 
 /** Objects of the mesh's own kinds are selected by these fields only, as custom resources are. */

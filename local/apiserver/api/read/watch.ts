@@ -4,7 +4,7 @@ import type { Change, ObjectStore } from '../../store/object-store.ts';
 import type { ApiObject } from '../../store/object.ts';
 import { apiVersion, resourceId } from '../kind.ts';
 import { FEW_PENDING_BYTES, MAX_ALL_PENDING_BYTES, MAX_PENDING_BYTES } from '../limits.ts';
-import { badRequest, expired, invalid } from '../refusal.ts';
+import { badRequest, expired, invalid } from '../api-status-error.ts';
 import type { ResourceRequest } from '../request.ts';
 import { isAsked, numberOf } from '../request.ts';
 import { selectionOf } from './selection.ts';

@@ -9,7 +9,7 @@ import type { Authenticator } from '../access/authenticator.ts';
 import type { Attributes, Authorizer } from '../access/authorizer.ts';
 import type { Tokens } from '../access/tokens.ts';
 import type { User } from '../access/user.ts';
-import { Refusal, badRequest } from '../refusal.ts';
+import { ApiStatusError, badRequest } from '../api-status-error.ts';
 import type { ResourceRequest } from '../request.ts';
 
 export interface ReviewsDeps {
@@ -61,7 +61,7 @@ export class Reviews {
     const { store, clock, tokens, issuer } = this.#deps;
     const account = store.get('/serviceaccounts', `${namespace}/${name}`);
     if (!account)
-      throw new Refusal(404, 'NotFound', `serviceaccounts "${name}" not found`, {
+      throw new ApiStatusError(404, 'NotFound', `serviceaccounts "${name}" not found`, {
         name,
         kind: 'serviceaccounts',
       });
@@ -112,10 +112,10 @@ export class Reviews {
     if (kind !== 'Pod' || typeof name !== 'string')
       throw badRequest('spec.boundObjectRef: only a Pod can be bound to here');
     const pod = this.#deps.store.get('/pods', `${namespace}/${name}`);
-    if (!pod) throw new Refusal(404, 'NotFound', `pods "${name}" not found`, { name, kind: 'pods' });
+    if (!pod) throw new ApiStatusError(404, 'NotFound', `pods "${name}" not found`, { name, kind: 'pods' });
     const is = pod.metadata.uid ?? '';
     if (typeof uid === 'string' && uid !== '' && uid !== is)
-      throw new Refusal(
+      throw new ApiStatusError(
         409,
         'Conflict',
         `the UID in the bound object reference (${uid}) does not match the UID in record`,

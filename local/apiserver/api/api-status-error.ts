@@ -9,7 +9,7 @@ export interface Cause {
   readonly field: string;
 }
 
-export interface RefusalDetails {
+export interface ApiStatusDetails {
   readonly name?: string;
   readonly group?: string;
   readonly kind?: string;
@@ -19,13 +19,13 @@ export interface RefusalDetails {
 }
 
 /** A request that is answered with a Status of failure. The words are Kubernetes' own where programs or people know them. */
-export class Refusal extends Error {
-  override readonly name = 'Refusal';
+export class ApiStatusError extends Error {
+  override readonly name = 'ApiStatusError';
   readonly code: number;
   readonly reason: string;
-  readonly details: RefusalDetails | undefined;
+  readonly details: ApiStatusDetails | undefined;
 
-  constructor(code: number, reason: string, message: string, details?: RefusalDetails) {
+  constructor(code: number, reason: string, message: string, details?: ApiStatusDetails) {
     super(message);
     this.code = code;
     this.reason = reason;
@@ -47,20 +47,25 @@ export class Refusal extends Error {
   }
 }
 
-export function badRequest(message: string): Refusal {
-  return new Refusal(400, 'BadRequest', message);
+export function badRequest(message: string): ApiStatusError {
+  return new ApiStatusError(400, 'BadRequest', message);
 }
 
-export function noSuchPath(): Refusal {
-  return new Refusal(404, 'NotFound', 'the server could not find the requested resource');
+export function noSuchPath(): ApiStatusError {
+  return new ApiStatusError(404, 'NotFound', 'the server could not find the requested resource');
 }
 
-export function notFound(kind: ResourceKind, name: string): Refusal {
-  return new Refusal(404, 'NotFound', `${resourceName(kind)} "${name}" not found`, details(kind, name));
+export function notFound(kind: ResourceKind, name: string): ApiStatusError {
+  return new ApiStatusError(
+    404,
+    'NotFound',
+    `${resourceName(kind)} "${name}" not found`,
+    details(kind, name),
+  );
 }
 
-export function alreadyExists(kind: ResourceKind, name: string): Refusal {
-  return new Refusal(
+export function alreadyExists(kind: ResourceKind, name: string): ApiStatusError {
+  return new ApiStatusError(
     409,
     'AlreadyExists',
     `${resourceName(kind)} "${name}" already exists`,
@@ -68,29 +73,29 @@ export function alreadyExists(kind: ResourceKind, name: string): Refusal {
   );
 }
 
-export function conflict(kind: ResourceKind, name: string, why: string): Refusal {
+export function conflict(kind: ResourceKind, name: string, why: string): ApiStatusError {
   const message = `Operation cannot be fulfilled on ${resourceName(kind)} "${name}": ${why}`;
-  return new Refusal(409, 'Conflict', message, details(kind, name));
+  return new ApiStatusError(409, 'Conflict', message, details(kind, name));
 }
 
-export function forbidden(kind: ResourceKind, name: string, why: string): Refusal {
+export function forbidden(kind: ResourceKind, name: string, why: string): ApiStatusError {
   const message = `${resourceName(kind)} ${name ? `"${name}" ` : ''}is forbidden: ${why}`;
-  return new Refusal(403, 'Forbidden', message, details(kind, name));
+  return new ApiStatusError(403, 'Forbidden', message, details(kind, name));
 }
 
 /** @param what what was sent, such as a media type */
-export function unknownFormat(what: string): Refusal {
+export function unknownFormat(what: string): ApiStatusError {
   const message = `the body of the request was in an unknown format - accepted media types include: application/json, application/yaml (not taken: ${what}; with kubectl, write the object in a file and use: kubectl apply -f FILE)`;
-  return new Refusal(415, 'UnsupportedMediaType', message);
+  return new ApiStatusError(415, 'UnsupportedMediaType', message);
 }
 
-export function expired(message: string): Refusal {
-  return new Refusal(410, 'Expired', message);
+export function expired(message: string): ApiStatusError {
+  return new ApiStatusError(410, 'Expired', message);
 }
 
-export function methodNotAllowed(): Refusal {
+export function methodNotAllowed(): ApiStatusError {
   const message = 'the server does not allow this method on the requested resource';
-  return new Refusal(405, 'MethodNotAllowed', message);
+  return new ApiStatusError(405, 'MethodNotAllowed', message);
 }
 
 /** The first of many sentences, each cut where it is long, and how many more there are. */
@@ -100,7 +105,7 @@ export function listed(texts: readonly string[]): readonly string[] {
 }
 
 /** @param all at least one; of many the first are told */
-export function invalid(kind: ResourceKind, name: string, all: readonly Cause[]): Refusal {
+export function invalid(kind: ResourceKind, name: string, all: readonly Cause[]): ApiStatusError {
   const causes = all.slice(0, MAX_LISTED).map(({ reason, message, field }) => ({
     reason,
     message: message.slice(0, MAX_LISTED_CHARACTERS),
@@ -109,7 +114,7 @@ export function invalid(kind: ResourceKind, name: string, all: readonly Cause[])
   const texts = listed(all.map(({ field, message }) => `${field}: ${message}`));
   const list = texts.length === 1 ? (texts[0] ?? '') : `[${texts.join(', ')}]`;
   const title = kind.group === '' ? kind.kind : `${kind.kind}.${kind.group}`;
-  return new Refusal(422, 'Invalid', `${title} "${name}" is invalid: ${list}`, {
+  return new ApiStatusError(422, 'Invalid', `${title} "${name}" is invalid: ${list}`, {
     name,
     group: kind.group,
     kind: kind.kind,
@@ -117,6 +122,6 @@ export function invalid(kind: ResourceKind, name: string, all: readonly Cause[])
   });
 }
 
-function details(kind: ResourceKind, name: string): RefusalDetails {
+function details(kind: ResourceKind, name: string): ApiStatusDetails {
   return { ...(name ? { name } : {}), ...(kind.group ? { group: kind.group } : {}), kind: kind.plural };
 }

@@ -88,15 +88,15 @@ test('a peer that spoke no tunnels is believed for a minute, and a pool of nothi
     },
     () => (empty += 1),
   );
-  expect(pool.speaksPlain).toBe(false);
+  expect(pool.isSingleStream).toBe(false);
   await pool.dial(new AbortController().signal);
-  expect(pool.speaksPlain).toBe(true);
+  expect(pool.isSingleStream).toBe(true);
   // Nobody took the connection.
   await eventually(() => sockets[0]!.destroyed);
   await clock.advance(59_000);
-  expect([pool.speaksPlain, empty]).toEqual([true, 0]);
+  expect([pool.isSingleStream, empty]).toEqual([true, 0]);
   await clock.advance(1_000);
-  expect([pool.speaksPlain, empty]).toEqual([false, 1]);
+  expect([pool.isSingleStream, empty]).toEqual([false, 1]);
   await pool.dial(new AbortController().signal);
   pool.close();
   expect(clock.pendingTimers).toBe(0);

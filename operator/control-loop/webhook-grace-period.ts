@@ -16,7 +16,7 @@ const NOBODY_THERE =
  * network may not lead to the operator yet. That is no failure: it is waited for, and said once. It stays a failure when it
  * lasts, or comes back later.
  */
-export class WebhookPatience {
+export class WebhookGracePeriod {
   readonly #clock: Pick<Clock, 'now'>;
   readonly #log: Logger;
   #since: number | undefined;

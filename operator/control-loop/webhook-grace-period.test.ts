@@ -4,7 +4,7 @@ import { FakeLog } from '#base/testing/log.fake.ts';
 
 import { Controller } from './controller.ts';
 import { createMetrics } from '../metrics/metrics.ts';
-import { WebhookPatience } from './webhook-patience.ts';
+import { WebhookGracePeriod } from './webhook-grace-period.ts';
 
 const CALL =
   'Internal error occurred: failed calling webhook "resources.validate.mesh.dev": failed to call webhook: ' +
@@ -17,7 +17,7 @@ const away = (
 function patience() {
   const clock = new FakeClock();
   const log = new FakeLog();
-  return { clock, log, patience: new WebhookPatience({ clock, log }) };
+  return { clock, log, patience: new WebhookGracePeriod({ clock, log }) };
 }
 
 test('a webhook that is not reached yet is waited for, and that is said once', async () => {

@@ -1,5 +1,5 @@
 /** Those who want to hear of a change, in the order they came. */
-export class Listeners {
+export class ChangeEmitter {
   readonly #listeners = new Set<() => void>();
 
   /** @returns stops the calls */
