@@ -39,7 +39,7 @@ export default {
   ],
   // Tests wait for conditions, not for times; on a busy machine that may take long.
   testTimeout: 30_000,
-  // Every core, where Jest would leave one out; and workers that begin anew, since a heap of a thousand tests collects slowly.
+  // Every core, where Jest would leave one out; and workers that begin again, since a heap of a thousand tests collects slowly.
   maxWorkers: '100%',
   workerIdleMemoryLimit: '600MB',
   // The end-to-end suite needs an order: installing first, uninstalling last. The others do not mind.

@@ -5,7 +5,7 @@ export interface Timer {
 
 /** Time, passed in wherever it is used, so that tests own it (see clock.fake.ts). */
 export interface Clock {
-  /** Milliseconds since the epoch. */
+  /** Unix time, milliseconds. */
   now(): number;
   /** Calls `fn` once after `ms` milliseconds; any length is fine, months too. */
   setTimeout(fn: () => void, ms: number): Timer;

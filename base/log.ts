@@ -22,7 +22,7 @@ export interface LogOutput {
 
 /**
  * One JSON object per line on standard output: `{"level":"info","time":"...","name":...,"msg":...}`. Errors go in the
- * field `err`. Written synchronously, so that the last words of a process are not lost. What others wrote into a field is bounded, and cannot
+ * field `err`. Written synchronously, so that the last lines of a process are not lost. What others wrote into a field is bounded, and cannot
  * be mistaken for something else.
  *
  * @param out where lines go instead, for tests

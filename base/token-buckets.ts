@@ -9,7 +9,7 @@ export interface BucketLimits {
 
 interface Bucket {
   tokens: number;
-  /** Milliseconds since 1970. */
+  /** Unix time, milliseconds. */
   at: number;
 }
 
@@ -26,7 +26,7 @@ export class TokenBuckets {
   /**
    * Takes one token.
    *
-   * @param now milliseconds since 1970
+   * @param now Unix time, milliseconds
    * @returns 0 when there was one, else how many milliseconds until there is
    */
   take(key: string, now: number): number {

@@ -60,7 +60,7 @@ describe('a wrong command line ends with 2 and says what is wrong', () => {
     [['run', '--service', 'Db', '--', 'true'], 'upper case is not allowed; write "db"'],
     [
       ['run', '--service', 'db', '--upstream', 'x', '--', 'true'],
-      '"x" is no upstream; write service:localPort, such as "db:9191"',
+      '"x" is not a valid upstream; write service:localPort, such as "db:9191"',
     ],
     [['run', '--service', 'db', '--wait', 'long', '--', 'true'], 'Write whole seconds.'],
   ] as const)(

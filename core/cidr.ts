@@ -35,7 +35,9 @@ export function parseCidr(text: string): { readonly cidr: string } | { readonly 
   const [address = '', length, ...more] = text.split('/');
   const family = address.includes('%') ? 0 : isIP(address);
   if (family === 0 || more.length > 0) {
-    return { fault: `${quoted(text)} is no address block; write such as "10.0.0.0/8" or "fd00::/8"` };
+    return {
+      fault: `${quoted(text)} is not a valid address block; write such as "10.0.0.0/8" or "fd00::/8"`,
+    };
   }
   const bits = family === 4 ? 32 : 128;
   const prefix =

@@ -49,14 +49,14 @@ function quote(text: string): string {
   return JSON.stringify(text.length > 80 ? `${text.slice(0, 80)}…` : text);
 }
 
-/** @throws RangeError with a sentence for people when `text` is no DNS label. */
+/** @throws RangeError with a sentence for people when `text` is not a valid DNS label. */
 export function serviceName(text: string): ServiceName {
   const fault = nameFault('service name', text);
   if (fault) throw new RangeError(fault);
   return text as ServiceName;
 }
 
-/** @throws RangeError with a sentence for people when `text` is no DNS label. */
+/** @throws RangeError with a sentence for people when `text` is not a valid DNS label. */
 export function namespaceName(text: string): NamespaceName {
   const fault = nameFault('namespace', text);
   if (fault) throw new RangeError(fault);

@@ -3,7 +3,7 @@
 const BLOCK = /-----BEGIN ([A-Z0-9 ]{1,64})-----([A-Za-z0-9+/=\s]*)-----END \1-----/g;
 
 /**
- * What is wrong with a text that shall hold one or more certificates in PEM; undefined when its structure is right. The
+ * What is wrong with a text that must hold one or more certificates in PEM; undefined when its structure is right. The
  * text is never part of the sentence: it may hold a key by mistake.
  */
 export function certificatesFault(text: string): string | undefined {
@@ -18,7 +18,7 @@ export function certificatesFault(text: string): string | undefined {
     ([, label = '', body = '']) => label !== 'CERTIFICATE' || !isDerSequence(body),
   );
   if (wrong < 0) return undefined;
-  return `block ${wrong + 1} is no certificate; write only blocks that begin with -----BEGIN CERTIFICATE-----, whole and unchanged`;
+  return `block ${wrong + 1} is not a certificate; write only blocks that begin with -----BEGIN CERTIFICATE-----, whole and unchanged`;
 }
 
 /** Whether base64 text holds exactly one DER SEQUENCE, as every certificate is. */

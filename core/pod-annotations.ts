@@ -125,7 +125,7 @@ class Reader {
     if (/^(0|[1-9][0-9]{0,5})$/.test(text) && Number(text) <= MAX_DRAIN_SECONDS) return Number(text);
     return this.#fault(
       key,
-      `${quoted(text)} is no number of seconds; write a whole number from 0 to ${MAX_DRAIN_SECONDS}, such as "25"`,
+      `${quoted(text)} is not a valid number of seconds; write a whole number from 0 to ${MAX_DRAIN_SECONDS}, such as "25"`,
     );
   }
 
@@ -135,7 +135,7 @@ class Reader {
     if (/^[1-9][0-9]?$/.test(text) && Number(text) <= MAX_SIDECAR_CORES) return Number(text);
     return this.#fault(
       key,
-      `${quoted(text)} is no number of cores; write a whole number from 1 to ${MAX_SIDECAR_CORES}, such as "2"`,
+      `${quoted(text)} is not a valid number of cores; write a whole number from 1 to ${MAX_SIDECAR_CORES}, such as "2"`,
     );
   }
 
@@ -146,7 +146,7 @@ class Reader {
     if (cores !== undefined && cores >= 0.001) return text;
     return this.#fault(
       key,
-      `${quoted(text)} is no amount of CPU; write thousandths of a core such as "100m", or cores such as "0.5"`,
+      `${quoted(text)} is not a valid amount of CPU; write thousandths of a core such as "100m", or cores such as "0.5"`,
     );
   }
 
@@ -155,7 +155,7 @@ class Reader {
     if (text === undefined) return undefined;
     const bytes = parseQuantity(text);
     if (bytes === undefined)
-      return this.#fault(key, `${quoted(text)} is no amount of memory; write such as "128Mi"`);
+      return this.#fault(key, `${quoted(text)} is not a valid amount of memory; write such as "128Mi"`);
     if (text.endsWith('m')) {
       return this.#fault(
         key,

@@ -42,7 +42,7 @@ function parseRange(entry: string): { readonly first: number; readonly last: num
   const first = parsePort(from);
   const last = to === undefined ? first : parsePort(to);
   if (first === undefined || last === undefined || more.length > 0) {
-    return `${quoted(entry)} is no port; write numbers from 1 to 65535 and ranges, such as "22,8081-8090"`;
+    return `${quoted(entry)} is not a valid port; write numbers from 1 to 65535 and ranges, such as "22,8081-8090"`;
   }
   return last < first ? `${quoted(entry)} runs backwards; write "${last}-${first}"` : { first, last };
 }

@@ -49,8 +49,8 @@ describe('the sidecar in the spec of a pod', () => {
       native({ volumeMounts: [{ name: 'mesh-ca-token', mountPath: '/tmp' }] }),
       'does not mount mesh-ca-token at /var/run/secrets/mesh.dev/ca',
     ],
-    ['no volume', { ...native(), volumes: [] }, 'is no projected ServiceAccount token'],
-    ['a volume of another kind', { ...native(), volumes: [{ name: 'mesh-ca-token' }] }, 'is no projected'],
+    ['no volume', { ...native(), volumes: [] }, 'is not a projected ServiceAccount token'],
+    ['a volume of another kind', { ...native(), volumes: [{ name: 'mesh-ca-token' }] }, 'is not a projected'],
     [
       'a token for another audience',
       {
@@ -62,7 +62,7 @@ describe('the sidecar in the spec of a pod', () => {
           },
         ],
       },
-      'is no projected ServiceAccount token of audience mesh-ca.*',
+      'is not a projected ServiceAccount token of audience mesh-ca.*',
     ],
     [
       'a token that the application can read as well',
@@ -71,7 +71,7 @@ describe('the sidecar in the spec of a pod', () => {
     ],
     ['no service', native({ env: [] }), 'names no service (MESH_SERVICE)'],
     [
-      'a service that is no name',
+      'a service that is not a valid name',
       native({ env: [{ name: 'MESH_SERVICE', value: 'a.b' }] }),
       'names no service',
     ],

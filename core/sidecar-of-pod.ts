@@ -120,7 +120,7 @@ function tokenFault(
     (source?.serviceAccountToken?.audience ?? '').startsWith(CA_AUDIENCE_PREFIX),
   );
   if (!isOurs)
-    return `volume ${VOLUMES.caToken} is no projected ServiceAccount token of audience ${CA_AUDIENCE_PREFIX}*`;
+    return `volume ${VOLUMES.caToken} is not a projected ServiceAccount token of audience ${CA_AUDIENCE_PREFIX}*`;
   const other = [...(initContainers ?? []), ...(containers ?? [])].find(
     (one) => one !== sidecar && (one.volumeMounts ?? []).some(({ name }) => name === VOLUMES.caToken),
   );

@@ -39,14 +39,14 @@ export function readBundleDocument(text: string): BundleReading {
   try {
     parsed = JSON.parse(text);
   } catch {
-    return fault('is no JSON');
+    return fault('is not JSON');
   }
-  if (!isObject(parsed)) return fault('is no JSON object');
+  if (!isObject(parsed)) return fault('is not a JSON object');
   const { keys, spiffe_sequence: sequence, spiffe_refresh_hint: refreshHint } = parsed;
-  if (!Array.isArray(keys)) return fault('has no list "keys", so it is no SPIFFE bundle');
+  if (!Array.isArray(keys)) return fault('has no list "keys", so it is not a SPIFFE bundle');
   if (keys.length > MAX_KEYS) return fault(`has ${keys.length} keys; at most ${MAX_KEYS}`);
-  if (!isCount(sequence)) return fault('has a spiffe_sequence that is no whole number');
-  if (!isCount(refreshHint)) return fault('has a spiffe_refresh_hint that is no whole number');
+  if (!isCount(sequence)) return fault('has a spiffe_sequence that is not a whole number');
+  if (!isCount(refreshHint)) return fault('has a spiffe_refresh_hint that is not a whole number');
   const certificates: Buffer[] = [];
   for (const [index, key] of (keys as unknown[]).entries()) {
     const read = certificateOf(key);
@@ -70,7 +70,7 @@ export function readBundleDocument(text: string): BundleReading {
 
 /** The certificate of an entry; undefined when the entry is none of ours; what is wrong with it, as the end of a sentence. */
 function certificateOf(key: unknown): Buffer | string | undefined {
-  if (!isObject(key)) return 'is no object';
+  if (!isObject(key)) return 'is not an object';
   if (key['d'] !== undefined)
     return 'is a private key, which must not be here: replace it wherever it is used';
   if (key['use'] !== X509_SVID_USE || !KEY_TYPES.has(key['kty'] as string)) return undefined;

@@ -85,7 +85,7 @@ describe('a SPIFFE ID', () => {
     'spiffe://cluster.local.evil/ns/shop/dc/dc1/svc/web',
     'spiffe://cluster/local/ns/shop/dc/dc1/svc/web',
     'spiffe://partner.example/ns/shop/dc/dc1/svc/web',
-  ])('%s is no service of this mesh', (text) => {
+  ])('%s is not a service of this mesh', (text) => {
     expect(localService(scope, text as SpiffeId)).toBeUndefined();
   });
 });

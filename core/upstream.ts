@@ -80,7 +80,7 @@ function parseUpstream(
   if (more.length > 0 || rest.length > 0 || localText === '' || target === '') {
     return {
       faults: [
-        `${quoted(entry)} is no upstream; write service:localPort, such as "db:9191", "cache.shop:6380" or "db.shop:9191:5432"`,
+        `${quoted(entry)} is not a valid upstream; write service:localPort, such as "db:9191", "cache.shop:6380" or "db.shop:9191:5432"`,
       ],
     };
   }
@@ -111,10 +111,10 @@ function portFaults(local: string, port: string | undefined): string[] {
   const localPort = parsePort(local);
   return [
     localPort === undefined
-      ? `local port ${quoted(local)} is no port; write a number from 1024 to 65535`
+      ? `local port ${quoted(local)} is not a valid port; write a number from 1024 to 65535`
       : localPortFault(localPort),
     port !== undefined && parsePort(port) === undefined
-      ? `port ${quoted(port)} is no port; write a number from 1 to 65535`
+      ? `port ${quoted(port)} is not a valid port; write a number from 1 to 65535`
       : undefined,
   ].filter((fault) => fault !== undefined);
 }

@@ -85,6 +85,6 @@ export interface KubeApi {
     name: ObjectName,
     options?: RequestOptions,
   ): Promise<void>;
-  /** A plain request for what is no resource: `/version`, `/apis`, `/readyz`. */
+  /** A plain request for what is not a resource: `/version`, `/apis`, `/readyz`. */
   raw(path: string, options?: RequestOptions): Promise<unknown>;
 }

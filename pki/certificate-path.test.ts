@@ -106,7 +106,7 @@ test.each<[string, readonly Link[], string]>([
     'name constraints',
   ],
   [
-    'goes over a certificate that is no CA’s',
+    'goes over a certificate that is not a CA’s',
     [{ extensions: CA }, { extensions: ['keyUsage=critical,keyCertSign', ...KEY_IDS] }],
     'CA:TRUE is missing',
   ],

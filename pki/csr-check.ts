@@ -90,7 +90,7 @@ async function read(pem: string): Promise<CsrContents> {
   return contents;
 }
 
-/** The library ignores what follows the request, and parts too many inside it; here that is no request at all. */
+/** The library ignores what follows the request, and parts too many inside it; here that is not a request at all. */
 function isExact(der: Uint8Array): boolean {
   try {
     const [info, , , ...more] = children(TAG.sequence, der);

@@ -5,7 +5,7 @@ import type { SpiffeId, TrustDomain } from '#core/spiffe-id.ts';
 
 import { leafFault } from './svid-constraints.ts';
 
-/** Who a certificate says its holder is. Whether to believe the certificate is TLS's and the trust bundle's question. */
+/** Who a certificate says its holder is. Whether to trust the certificate is TLS's and the trust bundle's question. */
 export type PeerIdentity =
   | { readonly ok: true; readonly id: SpiffeId; readonly trustDomain: TrustDomain; readonly path: string }
   | { readonly ok: false; readonly message: string };
@@ -29,7 +29,7 @@ export function peerSpiffeId(certificate: X509Certificate): PeerIdentity {
   if (uris.length > 1)
     return fault(`it has ${uris.length} URI names where a SPIFFE identity has exactly one`);
   const parsed = parseSpiffeId(uri.slice('URI:'.length));
-  if (!parsed) return fault('its URI name is no SPIFFE ID of a workload');
+  if (!parsed) return fault('its URI name is not a valid SPIFFE ID of a workload');
   const wrong = leafFault(certificate);
   return wrong === undefined ? { ok: true, ...parsed } : fault(wrong);
 }

@@ -17,7 +17,7 @@ import { signingFault } from './svid-constraints.ts';
 /**
  * The certificates of the mesh, one function for each kind (RFC 5280, SPIFFE X509-SVID). They are Consul's, with these
  * differences: serials are random, 128 bits, instead of counted; a root too begins a minute ago, so that a node whose clock
- * is behind believes a fresh mesh; names for people end in `.mesh`.
+ * is behind trusts a fresh mesh; names for people end in `.mesh`.
  */
 
 /** Certificates begin this long before they are made, for clocks that are behind. */
@@ -58,7 +58,7 @@ export interface Signer {
   readonly name: Uint8Array;
   /** What others call its key, hex. */
   readonly keyId: string;
-  /** Milliseconds since 1970. */
+  /** Unix time, milliseconds. */
   readonly notAfter: number;
 }
 
@@ -70,7 +70,7 @@ function subjectOf(certificate: Uint8Array): Uint8Array {
   return subject;
 }
 
-/** What is the same for every certificate that is made. Times in milliseconds since 1970. */
+/** What is the same for every certificate that is made. Times as Unix time in milliseconds. */
 export interface Life {
   readonly now: number;
   readonly ttlMs: number;
@@ -155,13 +155,13 @@ export async function issueRoot(
 }
 
 /**
- * A new root's name and key, signed by the signer: an intermediate certificate over which whoever believes the signer believes
+ * A new root's name and key, signed by the signer: an intermediate certificate over which whoever trusts the signer trusts
  * what the new root signs (RFC 4158, 1.5: cross-certificates). It ends with the signer or with the new root, whichever is first.
  *
  * @param rootPem self-signed
- * @param now milliseconds since 1970
+ * @param now Unix time, milliseconds
  * @returns PEM
- * @throws RangeError when it is no root, or the signer's own.
+ * @throws RangeError when it is not a root, or the signer's own.
  */
 export async function issueCrossSigned(signer: Signer, rootPem: string, now: number): Promise<string> {
   const root = await readRoot(rootPem);
@@ -231,7 +231,7 @@ export async function issueLeaf(
   });
 }
 
-/** The certificate of an HTTPS server of the mesh, by host name. No workload identity: its holder is no service's peer. */
+/** The certificate of an HTTPS server of the mesh, by host name. No workload identity: its holder is not a service's peer. */
 export async function issueServing(
   signer: Signer,
   serving: Life & { readonly spki: Uint8Array; readonly dnsNames: readonly string[] },

@@ -68,14 +68,18 @@ describe('a SPIFFE bundle', () => {
   });
 
   it.each([
-    ['no JSON', () => '<html>', 'the bundle is no JSON'],
-    ['a list', () => '[]', 'the bundle is no JSON object'],
+    ['no JSON', () => '<html>', 'the bundle is not JSON'],
+    ['a list', () => '[]', 'the bundle is not a JSON object'],
     [
       'without a list of keys',
       () => '{"keys": {}}',
-      'the bundle has no list "keys", so it is no SPIFFE bundle',
+      'the bundle has no list "keys", so it is not a SPIFFE bundle',
     ],
-    ['with a key that is none', () => text({ keys: [1] }), 'the bundle has a key number 1 that is no object'],
+    [
+      'with a key that is none',
+      () => text({ keys: [1] }),
+      'the bundle has a key number 1 that is not an object',
+    ],
     ['with many keys', () => text({ keys: Array(257).fill({}) }), 'the bundle has 257 keys; at most 256'],
     [
       'too long',
@@ -85,17 +89,17 @@ describe('a SPIFFE bundle', () => {
     [
       'with half a number',
       () => text({ keys: [], spiffe_sequence: 1.5 }),
-      'the bundle has a spiffe_sequence that is no whole number',
+      'the bundle has a spiffe_sequence that is not a whole number',
     ],
     [
       'with a number in quotes',
       () => text({ keys: [], spiffe_sequence: '1' }),
-      'the bundle has a spiffe_sequence that is no whole number',
+      'the bundle has a spiffe_sequence that is not a whole number',
     ],
     [
       'with a time before now',
       () => text({ keys: [], spiffe_refresh_hint: -1 }),
-      'the bundle has a spiffe_refresh_hint that is no whole number',
+      'the bundle has a spiffe_refresh_hint that is not a whole number',
     ],
     [
       'with a certificate in words',

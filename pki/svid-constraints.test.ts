@@ -83,7 +83,12 @@ describe("a workload's certificate", () => {
       'weaker than SHA-256',
     ],
     ['has a critical extension that is unknown', [...LEAF, UNKNOWN], {}, 'critical extension'],
-    ['has a key usage that is no bit string', [SAN, '2.5.29.15=critical,DER:0500'], {}, 'strict DER'],
+    [
+      'has a key usage that is not a valid bit string',
+      [SAN, '2.5.29.15=critical,DER:0500'],
+      {},
+      'strict DER',
+    ],
     ['has a key usage with a long length', [SAN, '2.5.29.15=critical,DER:0381020780'], {}, 'strict DER'],
     [
       'has basic constraints that are no sequence',

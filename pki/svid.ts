@@ -14,9 +14,9 @@ export interface Svid {
   /** PKCS#8. In memory only; `JSON.stringify` and `console.log` of an Svid made by {@link readSvid} hide it. */
   readonly keyPem: string;
   readonly spiffeId: SpiffeId;
-  /** Milliseconds since 1970. */
+  /** Unix time, milliseconds. */
   readonly notBefore: number;
-  /** Milliseconds since 1970. */
+  /** Unix time, milliseconds. */
   readonly notAfter: number;
   /** Hex, upper case. */
   readonly serial: string;
@@ -31,7 +31,7 @@ export function readSvid(material: { readonly certChainPem: string; readonly key
   const [leaf] = readCertificates(material.certChainPem);
   if (!leaf) throw new RangeError('the certificate chain is empty');
   const identity = peerSpiffeId(leaf);
-  if (!identity.ok) throw new RangeError(`the leaf certificate is no SVID: ${identity.message}`);
+  if (!identity.ok) throw new RangeError(`the leaf certificate is not an SVID: ${identity.message}`);
   if (!leaf.checkPrivateKey(readPrivateKey(material.keyPem).privateKey)) {
     throw new RangeError('the certificate does not belong to the private key');
   }
@@ -53,7 +53,7 @@ export function hidingKey<T extends { readonly keyPem: string }>(material: T): T
   });
 }
 
-/** When a certificate begins and ends, in milliseconds since 1970. */
+/** When a certificate begins and ends, as Unix time in milliseconds. */
 export function validity(certificate: X509Certificate): {
   readonly notBefore: number;
   readonly notAfter: number;

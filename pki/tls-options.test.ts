@@ -69,7 +69,7 @@ describe('a TLS context of the mesh', () => {
     };
   }
 
-  it('believes a workload of the mesh, speaking TLS 1.3', async () => {
+  it('trusts a workload of the mesh, speaking TLS 1.3', async () => {
     expect(await dial(secureContextOptions(web, pki.bundle))).toMatchObject({
       authorized: true,
       reason: null,
@@ -101,7 +101,7 @@ describe('a TLS context of the mesh', () => {
       async (own) => secureContextOptions(await own.svid(WEB, { eku: ['serverAuth'] }), own.bundle),
       'INVALID_PURPOSE',
     ],
-  ])('does not believe %s', async (_what, options, code) => {
+  ])('does not trust %s', async (_what, options, code) => {
     const outcome = await dial(await options(pki));
     expect(outcome.authorized).toBe(false);
     expect(String(outcome.reason)).toContain(code);
@@ -126,7 +126,7 @@ describe('a TLS context of the mesh', () => {
     expect((await again()).reused).toBe(false);
   });
 
-  it('believes nobody, not the public web authorities either, when no bundle is given', () => {
+  it('trusts nobody, not the public web authorities either, when no bundle is given', () => {
     expect(secureContextOptions(db).ca).toEqual([]);
   });
 });

@@ -10,7 +10,7 @@ import type { TrustBundle } from './trust-bundle.ts';
  * 1.2 again, and one without `secureOptions` takes resumed sessions, whose certificates nobody checks again.
  *
  * @param identity what this side shows; certificates with their key
- * @param bundle whom this side believes; nobody when absent. With more than one trust domain in it, the caller must ask
+ * @param bundle whom this side trusts; nobody when absent. With more than one trust domain in it, the caller must ask
  *   `bundle.fault` about every peer
  */
 export function secureContextOptions(
@@ -20,7 +20,7 @@ export function secureContextOptions(
   return {
     cert: identity.certChainPem,
     key: identity.keyPem,
-    // Never absent: without `ca`, Node believes every public web authority.
+    // Never absent: without `ca`, Node trusts every public web authority.
     ca: bundle?.rootsOfAllDomains.map((root) => root.toString()) ?? [],
     minVersion: 'TLSv1.3',
     maxVersion: 'TLSv1.3',

@@ -30,7 +30,7 @@ describe('a trust bundle', () => {
     readCertificates((await pki.leaf(WEB, bends)).certChainPem);
   const now = () => Date.now();
 
-  it('believes a leaf of its own root, directly and through an intermediate', async () => {
+  it('trusts a leaf of its own root, directly and through an intermediate', async () => {
     const [direct] = await leaf(own);
     expect(both.fault(direct!, OWN, { now: now() })).toBeUndefined();
     const [deep, ...intermediates] = await leaf(await own.withIntermediate());
@@ -45,7 +45,7 @@ describe('a trust bundle', () => {
     expect(both.fault(forged!, PARTNER, { now: now() })).toBeUndefined();
   });
 
-  it('does not believe a foreign authority of the same name, an ended leaf, or a leaf that signs', async () => {
+  it('does not trust a foreign authority of the same name, an ended leaf, or a leaf that signs', async () => {
     const [foreign] = await leaf(await own.foreign());
     expect(both.fault(foreign!, OWN, { now: now() })).toContain('no valid path');
     const [ended] = await leaf(own, { notBefore: now() - 20_000, notAfter: now() - 10_000 });

@@ -9,7 +9,7 @@ import { pathFault } from './certificate-path.ts';
 import { certificatesPem, readCertificates } from './pem.ts';
 import { signingFault } from './svid-constraints.ts';
 
-/** Whom this mesh believes: root certificates, each for one trust domain only. */
+/** Whom this mesh trusts: root certificates, each for one trust domain only. */
 export class TrustBundle {
   readonly #domains: ReadonlyMap<TrustDomain, readonly X509Certificate[]>;
 
@@ -53,7 +53,7 @@ export class TrustBundle {
     return [...this.#domains.keys()];
   }
 
-  /** Whether both believe the same roots for the same trust domains, whatever their order. */
+  /** Whether both trust the same roots for the same trust domains, whatever their order. */
   equals(other: TrustBundle): boolean {
     return this.#fingerprint() === other.#fingerprint();
   }
@@ -120,7 +120,7 @@ export function trustBundleOf(config: MeshConfig): {
   for (const { trustDomain: name, bundle: written, bundleEndpoint } of config.spec?.federation ?? []) {
     const what = `federation: ${name}`;
     const bundle = bundleEndpoint ? fetchedBundle(config, name) : written;
-    // A federated entry must not be a second door into our own trust domain.
+    // A federated entry must not be a second way into our own trust domain.
     if (name === own) faults.push(`${what} is this mesh's own trust domain`);
     else if (bundle === undefined) faults.push(`${what}: no bundle is known yet`);
     else add(what, name, bundle);

@@ -9,6 +9,7 @@ process.exitCode = runSteps([
     command: ['node_modules/.bin/depcruise', '--config', '.dependency-cruiser.mjs', '.'],
   },
   { name: 'unused code', command: ['node_modules/.bin/knip', '--no-progress'] },
+  { name: 'words', command: ['node_modules/.bin/tsx', 'scripts/words.ts'] },
   { name: 'format', command: ['node_modules/.bin/prettier', '--check', '--log-level=warn', '.'] },
   { name: 'generated files', command: ['node_modules/.bin/tsx', 'scripts/generate.ts', '--check'] },
 ])

@@ -79,7 +79,7 @@ async function show(story: Story, ends: (() => Promise<unknown>)[], keep: boolea
     ),
   );
 
-  story.step('nothing is allowed until somebody says so:');
+  story.step('nothing is allowed until a rule says so:');
   story.line(red(`web: ${await said(/failed/)}`));
 
   await change(api, story, 'examples/hello/allow.yaml', async () => {

@@ -8,7 +8,7 @@ import { PODS } from './injection/pods.fake.ts';
 import { fakeWebhook, review, reviewOf } from './webhook.fake.ts';
 import type { FakeWebhook } from './webhook.fake.ts';
 
-interface Answer {
+interface ReviewResponse {
   readonly error?: string;
   readonly response: {
     readonly allowed: boolean;
@@ -24,10 +24,10 @@ const start = (cluster: Parameters<typeof fakeWebhook>[0] = {}, change: Partial<
   webhook = { ...fakeWebhook(cluster), ...change };
 };
 
-async function post(endpoint: Endpoint, body: unknown): Promise<{ status: number; json: Answer }> {
+async function post(endpoint: Endpoint, body: unknown): Promise<{ status: number; json: ReviewResponse }> {
   const text = typeof body === 'string' ? body : JSON.stringify(body);
   const { status, json } = await answerReview(endpoint, Buffer.from(text), webhook);
-  return { status, json: json as Answer };
+  return { status, json: json as ReviewResponse };
 }
 
 describe('inject', () => {
@@ -130,7 +130,7 @@ describe('inject', () => {
     ['no containers', { spec: { containers: [] } }],
     ['a container that is none', { spec: { containers: [5] } }],
     ['labels that are none', { metadata: { labels: { a: 1 } }, spec: { containers: [{ name: 'a' }] } }],
-  ])('refuses what is no pod: %s', async (_what, object) => {
+  ])('refuses what is not a pod: %s', async (_what, object) => {
     start();
     expect((await post('inject', review({ object }))).json.response).toMatchObject({
       allowed: false,

@@ -19,7 +19,7 @@ export class FakeClock implements Clock {
   #order = 0;
   readonly #pending = new Set<Pending>();
 
-  /** @param start milliseconds since the epoch; default 2026-01-01T00:00:00Z */
+  /** @param start Unix time, milliseconds; default 2026-01-01T00:00:00Z */
   constructor(start = Date.UTC(2026, 0, 1)) {
     this.#now = start;
   }

@@ -22,7 +22,7 @@ async function main(args: readonly string[]): Promise<number> {
   }
   const node = process.env['MESH_BENCH_NODE'] ?? process.execPath;
   if (!existsSync(node))
-    throw new UsageError(`MESH_BENCH_NODE ${JSON.stringify(node)} is no file: write the path of a Node.`);
+    throw new UsageError(`MESH_BENCH_NODE ${JSON.stringify(node)} is not a file: write the path of a Node.`);
   const house = new House({
     certificates: await makePeerCertificates(),
     node,

@@ -29,7 +29,7 @@ test('JSON goes to a file or to standard output', () => {
 test.each([
   [['--only', 'envoy'], '--only "envoy" is unknown: write some of direct,'],
   [['--work', ''], '--work "" is unknown'],
-  [['--rounds', '0'], '--rounds "0" is no number: write a whole number above 0.'],
+  [['--rounds', '0'], '--rounds "0" is not a valid number: write a whole number above 0.'],
   [['--seconds', '1.5'], '--seconds "1.5"'],
   [['--speed', '1'], "unknown option '--speed'; --help shows what there is."],
   [['now'], 'too many arguments'],

@@ -98,6 +98,8 @@ function chosen<T extends string>(flag: string, text: string | undefined, all: r
 
 function whole(flag: string, text = ''): number {
   if (!/^[1-9]\d{0,6}$/.test(text))
-    throw new UsageError(`${flag} ${JSON.stringify(text)} is no number: write a whole number above 0.`);
+    throw new UsageError(
+      `${flag} ${JSON.stringify(text)} is not a valid number: write a whole number above 0.`,
+    );
   return Number(text);
 }

@@ -41,8 +41,8 @@ export async function verify(house: House, servers: Servers, proxy: Proxy): Prom
     );
     const [agreed] = agreements;
     if (!agreed) throw new Error('no TLS was seen between the two proxies');
-    if (await believesImpostor(house, servers, proxy))
-      throw new Error('the client side believes any server: this would be no fair comparison');
+    if (await trustsImpostor(house, servers, proxy))
+      throw new Error('the client side trusts any server: this would be no fair comparison');
     return { agreed, resumes: agreements.some(({ resumed }) => resumed) };
   } finally {
     tap.close();
@@ -64,9 +64,9 @@ function answersStranger(port: number): Promise<boolean> {
 }
 
 /** Whether the client's proxy sends anything to a server whose certificate has the right names and a strange root. */
-async function believesImpostor({ certificates }: House, servers: Servers, proxy: Proxy): Promise<boolean> {
+async function trustsImpostor({ certificates }: House, servers: Servers, proxy: Proxy): Promise<boolean> {
   const { certPem, keyPem } = certificates.impostor;
-  let [believed, reached] = [false, false];
+  let [trusted, reached] = [false, false];
   const impostor = createTlsServer({
     cert: certPem,
     key: keyPem,
@@ -75,7 +75,7 @@ async function believesImpostor({ certificates }: House, servers: Servers, proxy
   });
   impostor.on('tlsClientError', () => undefined).on('connection', () => (reached = true));
   impostor.on('secureConnection', (socket) => {
-    socket.on('error', () => undefined).once('data', () => (believed = true));
+    socket.on('error', () => undefined).once('data', () => (trusted = true));
   });
   const via = async (): Promise<number> => {
     await new Promise<void>((resolve) => impostor.listen(0, '127.0.0.1', resolve));
@@ -92,7 +92,7 @@ async function believesImpostor({ certificates }: House, servers: Servers, proxy
       await pause(100);
     }
     await pause(300);
-    return believed;
+    return trusted;
   } finally {
     await pair.stop();
     impostor.close();

@@ -88,13 +88,13 @@ describe('the settings of a certificate authority', () => {
         (key) => `spec.ca.config.${key}`,
       ),
     );
-    expect(told).toContain('spec.ca.config.rootpath: is no setting of "vault"; did you mean "rootPath"?');
+    expect(told).toContain('spec.ca.config.rootpath: is not a setting of "vault"; did you mean "rootPath"?');
   });
 
   it.each([
     ['http://vault.test', 'write https://'],
     ['vault.test:8200', 'write https://'],
-    ['vault', 'is no URL'],
+    ['vault', 'is not a URL'],
     ['https://user:hunter22@vault.test', 'holds a user name or password'],
     ['https://vault.test/v1', 'has something after host and port'],
     ['https://vault.test?token=hunter22', 'has something after host and port'],
@@ -133,7 +133,7 @@ describe('the settings of a certificate authority', () => {
   it('take no key of every object’s own for a setting', () => {
     expect(faults('vault', { ...VAULT, constructor: 'x' })).toHaveLength(1);
     expect(faults('builtin', { anything: 'x' })).toEqual([
-      'spec.ca.config.anything: is no setting of "builtin", which has none; remove it',
+      'spec.ca.config.anything: is not a setting of "builtin", which has none; remove it',
     ]);
   });
 });

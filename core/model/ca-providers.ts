@@ -68,7 +68,7 @@ const REMOTE_KEYS: Readonly<Record<string, Reader>> = {
   address: addressFault,
   caCertificate: certificatesFault,
   tlsServerName: (value) =>
-    HOST_NAME.test(value) ? undefined : 'is no host name; write such as "vault.example.com"',
+    HOST_NAME.test(value) ? undefined : 'is not a valid host name; write such as "vault.example.com"',
 };
 
 /** Every key of `spec.ca.config`, and what is wrong with a value of it. */
@@ -88,12 +88,14 @@ const KEYS: Readonly<Record<CaProviderName, Readonly<Record<string, Reader>>>> =
     intermediateTTL: (value) =>
       (parseDuration(value) ?? 0) >= MIN_INTERMEDIATE_MS
         ? undefined
-        : 'is no duration of 24h or more; write such as "8760h"',
+        : 'is not a valid duration of 24h or more; write such as "8760h"',
   },
   'step-ca': {
     ...REMOTE_KEYS,
     provisioner: (value) =>
-      /^[^\s"]{1,200}$/.test(value) ? undefined : 'is no name of a provisioner; write it as step-ca lists it',
+      /^[^\s"]{1,200}$/.test(value)
+        ? undefined
+        : 'is not a valid name of a provisioner; write it as step-ca lists it',
   },
 };
 
@@ -158,9 +160,9 @@ function unknownKey(provider: CaProviderName, key: string): string {
     return `credentials do not belong here, where everybody can read them: replace that one, and put the new one into the Secret ${CREDENTIALS_SECRET[provider]} of the mesh's namespace`;
   }
   const near = closest(key, keys);
-  if (near) return `is no setting of "${provider}"; did you mean "${near}"?`;
-  if (keys.length === 0) return `is no setting of "${provider}", which has none; remove it`;
-  return `is no setting of "${provider}"; those are ${keys.join(', ')}`;
+  if (near) return `is not a setting of "${provider}"; did you mean "${near}"?`;
+  if (keys.length === 0) return `is not a setting of "${provider}", which has none; remove it`;
+  return `is not a setting of "${provider}"; those are ${keys.join(', ')}`;
 }
 
 function settingsOf(provider: CaProviderName, config: Config): ProviderSettings {
@@ -191,7 +193,7 @@ function addressFault(value: string): string | undefined {
   try {
     url = new URL(value);
   } catch {
-    return 'is no URL; write such as "https://vault.example.com:8200"';
+    return 'is not a URL; write such as "https://vault.example.com:8200"';
   }
   if (url.protocol !== 'https:')
     return `begins with ${quoted(url.protocol)}: keys are never signed over an unprotected connection; write https://`;
@@ -204,5 +206,5 @@ function addressFault(value: string): string | undefined {
 
 function pathFault(value: string): string | undefined {
   if (value.length <= 200 && PATH.test(value)) return undefined;
-  return 'is no path; write letters, digits, "-", "_" and ".", with "/" between parts and none at either end';
+  return 'is not a valid path; write letters, digits, "-", "_" and ".", with "/" between parts and none at either end';
 }

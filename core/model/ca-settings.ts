@@ -9,7 +9,7 @@ export const CA_KEY_TYPES = ['ec-p256', 'ec-p384', 'rsa-2048', 'rsa-4096'] as co
 export type CaKeyType = (typeof CA_KEY_TYPES)[number];
 
 /**
- * Ways to replace the root: with both believed meanwhile; at once, cutting off what the old one signed; not at all, but with
+ * Ways to replace the root: with both trusted meanwhile; at once, cutting off what the old one signed; not at all, but with
  * everything checked; and back.
  */
 export const ROTATION_MODES = ['graceful', 'forced', 'rehearse', 'abort'] as const;
@@ -48,7 +48,7 @@ export function authorityKey({ provider, config = {} }: AuthorityChoice): string
 }
 
 export interface CaSettings {
-  /** Who shall sign. */
+  /** Which CA is to sign. */
   readonly authority: AuthorityChoice;
   readonly keyType: CaKeyType;
   /** Life of a new root. */

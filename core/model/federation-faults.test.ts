@@ -64,13 +64,15 @@ describe('federation with a bundle endpoint', () => {
     [
       'at no address',
       () => of(web, { url: 'partner' }),
-      ['.bundleEndpoint.url: "partner" is no address; write such as "https://spire.partner.example:8443/"'],
+      [
+        '.bundleEndpoint.url: "partner" is not a valid address; write such as "https://spire.partner.example:8443/"',
+      ],
     ],
     [
       'over plain HTTP',
       () => of(web, { url: 'http://bundle.partner.example/' }),
       [
-        '.bundleEndpoint.url: begins with "http:": who is believed is never read over an unprotected connection; write https://',
+        '.bundleEndpoint.url: begins with "http:": who is trusted is never read over an unprotected connection; write https://',
       ],
     ],
     [
@@ -103,17 +105,17 @@ describe('federation with a bundle endpoint', () => {
       ],
     ],
     [
-      'of https_spiffe with a bundle that believes nobody, and no identity',
+      'of https_spiffe with a bundle that trusts nobody, and no identity',
       () => of(spiffe, { bundle: '{"keys":[]}', endpointSpiffeId: 'spiffe://partner.example/../a' }),
       [
-        '.bundleEndpoint.endpointSpiffeId: "spiffe://partner.example/../a" is no SPIFFE ID; write such as "spiffe://partner.example/spire/server"',
-        '.bundleEndpoint.bundle: has no key for X.509 (use "x509-svid" with x5c), so that nobody could be believed',
+        '.bundleEndpoint.endpointSpiffeId: "spiffe://partner.example/../a" is not a valid SPIFFE ID; write such as "spiffe://partner.example/spire/server"',
+        '.bundleEndpoint.bundle: has no key for X.509 (use "x509-svid" with x5c), so no workload of it could be trusted',
       ],
     ],
     [
       'of https_spiffe with a broken bundle',
       () => of(spiffe, { bundle: '{"keys":' }),
-      ['.bundleEndpoint.bundle: is no JSON'],
+      ['.bundleEndpoint.bundle: is not JSON'],
     ],
   ])('is refused %s', (_what, faults, expected) => {
     expect(faults()).toEqual(expected);

@@ -103,7 +103,7 @@ function spiffeFaults(
     return [
       {
         field: name,
-        message: `${quoted(endpointSpiffeId)} is no SPIFFE ID; write such as "spiffe://${trustDomain}/spire/server"`,
+        message: `${quoted(endpointSpiffeId)} is not a valid SPIFFE ID; write such as "spiffe://${trustDomain}/spire/server"`,
       },
       ...text,
     ];
@@ -128,10 +128,10 @@ function spiffeFaults(
 /** What is wrong with the address of a bundle endpoint (SPIFFE Federation, 5.2.1.1); undefined when nothing is. */
 function bundleUrlFault(text: string): string | undefined {
   if (!URL.canParse(text))
-    return `${quoted(withoutUser(text))} is no address; write such as "https://spire.partner.example:8443/"`;
+    return `${quoted(withoutUser(text))} is not a valid address; write such as "https://spire.partner.example:8443/"`;
   const url = new URL(text);
   if (url.protocol !== 'https:')
-    return `begins with ${quoted(url.protocol)}: who is believed is never read over an unprotected connection; write https://`;
+    return `begins with ${quoted(url.protocol)}: who is trusted is never read over an unprotected connection; write https://`;
   if (url.username !== '' || url.password !== '')
     return 'has a user name or password in it, which everybody could read here; remove them: bundles are public';
   return url.hash === '' ? undefined : 'has a "#" part, which no server ever sees; remove it';
@@ -148,7 +148,7 @@ function bundleTextFault(text: string): string | undefined {
   if (!read.ok) return read.message;
   return read.document.certificates.length > 0
     ? undefined
-    : 'has no key for X.509 (use "x509-svid" with x5c), so that nobody could be believed';
+    : 'has no key for X.509 (use "x509-svid" with x5c), so no workload of it could be trusted';
 }
 
 function sentence(field: string, message: string | undefined): Fault[] {

@@ -61,22 +61,22 @@ describe('an Intention', () => {
     [
       'an unknown field',
       { ...good, colour: 1 },
-      'spec.colour: is no field of this version; remove it, or look for its right spelling with kubectl explain',
+      'spec.colour: is not a field of this version; remove it, or look for its right spelling with kubectl explain',
     ],
     [
       'an unknown field inside',
       { ...good, source: { service: 'web', ns: 'x' } },
-      'spec.source.ns: is no field of this version; remove it, or look for its right spelling with kubectl explain',
+      'spec.source.ns: is not a field of this version; remove it, or look for its right spelling with kubectl explain',
     ],
     [
       'neither service nor spiffeId',
       { ...good, source: {} },
-      'spec.source: names nobody; write service (and namespace) for a service of this mesh, or spiffeId for one of a federated trust domain',
+      'spec.source: names no workload; write service (and namespace) for a service of this mesh, or spiffeId for one of a federated trust domain',
     ],
     [
       'only a namespace',
       { ...good, source: { namespace: 'x' } },
-      'spec.source: names nobody; write service (and namespace) for a service of this mesh, or spiffeId for one of a federated trust domain',
+      'spec.source: names no workload; write service (and namespace) for a service of this mesh, or spiffeId for one of a federated trust domain',
     ],
     [
       'both service and spiffeId',
@@ -91,7 +91,7 @@ describe('an Intention', () => {
     [
       'no SPIFFE ID',
       { ...good, source: { spiffeId: 'spiffe://p/a/../b' } },
-      'spec.source.spiffeId: "spiffe://p/a/../b" is no SPIFFE ID; write spiffe://<trust domain in lower case>/<path>, without "..", "%", a port or a slash at the end',
+      'spec.source.spiffeId: "spiffe://p/a/../b" is not a valid SPIFFE ID; write spiffe://<trust domain in lower case>/<path>, without "..", "%", a port or a slash at the end',
     ],
     [
       'an ID of this mesh',
@@ -143,12 +143,12 @@ describe('an Intention', () => {
     [
       'no time',
       { ...good, expiresAt: 'tomorrow' },
-      'spec.expiresAt: "tomorrow" is no time in UTC; write such as "2026-12-01T00:00:00Z"',
+      'spec.expiresAt: "tomorrow" is not a valid time in UTC; write such as "2026-12-01T00:00:00Z"',
     ],
     [
       'a time with an offset',
       { ...good, expiresAt: '2026-12-01T00:00:00+01:00' },
-      'spec.expiresAt: "2026-12-01T00:00:00+01:00" is no time in UTC; write such as "2026-12-01T00:00:00Z"',
+      'spec.expiresAt: "2026-12-01T00:00:00+01:00" is not a valid time in UTC; write such as "2026-12-01T00:00:00Z"',
     ],
     ['a time of the wrong type', { ...good, expiresAt: 1 }, 'spec.expiresAt: is a number; write a string'],
     [

@@ -43,7 +43,7 @@ function sourceFaults(source: unknown, { trustDomain }: IntentionContext): Fault
       {
         field: 'spec.source',
         message:
-          'names nobody; write service (and namespace) for a service of this mesh, or spiffeId for one of a federated trust domain',
+          'names no workload; write service (and namespace) for a service of this mesh, or spiffeId for one of a federated trust domain',
       },
     ];
   }
@@ -79,7 +79,7 @@ function spiffeFaults(
   if (!id) {
     faults.push({
       field,
-      message: `${quoted(spiffeId)} is no SPIFFE ID; write spiffe://<trust domain in lower case>/<path>, without "..", "%", a port or a slash at the end`,
+      message: `${quoted(spiffeId)} is not a valid SPIFFE ID; write spiffe://<trust domain in lower case>/<path>, without "..", "%", a port or a slash at the end`,
     });
   } else if (id.trustDomain === trustDomain) {
     faults.push({

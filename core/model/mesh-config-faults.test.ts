@@ -40,7 +40,7 @@ describe('a MeshConfig', () => {
       'with an unknown field',
       { leafTtl: '24h' },
       [
-        'spec.leafTtl: is no field of this version; remove it, or look for its right spelling with kubectl explain',
+        'spec.leafTtl: is not a field of this version; remove it, or look for its right spelling with kubectl explain',
       ],
     ],
     [
@@ -54,14 +54,14 @@ describe('a MeshConfig', () => {
       ['spec.defaultAction: "maybe" is not known; write "allow" or "deny"'],
     ],
     [
-      'with a root that is no duration',
+      'with a root that is not a valid duration',
       { ca: { rootTTL: 'long' } },
       ['spec.ca.rootTTL: "long" has a character that is not allowed here'],
     ],
     [
       'with a root of no time',
       { ca: { rootTTL: '0h' } },
-      ['spec.ca.rootTTL: "0h" is no duration; write such as "87600h"'],
+      ['spec.ca.rootTTL: "0h" is not a valid duration; write such as "87600h"'],
     ],
     [
       'with a short root',
@@ -97,7 +97,7 @@ describe('a MeshConfig', () => {
     [
       'with a leaf of nothing',
       { leafTTL: '' },
-      ['spec.leafTTL: "" is no duration; write such as "24h" or "90m"'],
+      ['spec.leafTTL: "" is not a valid duration; write such as "24h" or "90m"'],
     ],
     [
       'with a leaf in days',
@@ -121,7 +121,7 @@ describe('a MeshConfig', () => {
       [
         'spec.ca.config.intermediatePath: is missing, and "vault" needs it',
         'spec.ca.config.address: begins with "http:": keys are never signed over an unprotected connection; write https://',
-        'spec.ca.config.intermediatepath: is no setting of "vault"; did you mean "intermediatePath"?',
+        'spec.ca.config.intermediatepath: is not a setting of "vault"; did you mean "intermediatePath"?',
         'spec.ca.keyType: is about the builtin root; remove it, and look after the root where "vault" keeps it',
       ],
     ],
@@ -155,14 +155,14 @@ describe('a MeshConfig', () => {
       'with a cut certificate',
       { federation: [{ ...foreign, bundle: CERTIFICATE.replace('MAMB', 'MAQB') }] },
       [
-        'spec.federation[0].bundle: block 1 is no certificate; write only blocks that begin with -----BEGIN CERTIFICATE-----, whole and unchanged',
+        'spec.federation[0].bundle: block 1 is not a certificate; write only blocks that begin with -----BEGIN CERTIFICATE-----, whole and unchanged',
       ],
     ],
     [
       'with a public key',
       { federation: [{ ...foreign, bundle: CERTIFICATE.replaceAll('CERTIFICATE', 'PUBLIC KEY') }] },
       [
-        'spec.federation[0].bundle: block 1 is no certificate; write only blocks that begin with -----BEGIN CERTIFICATE-----, whole and unchanged',
+        'spec.federation[0].bundle: block 1 is not a certificate; write only blocks that begin with -----BEGIN CERTIFICATE-----, whole and unchanged',
       ],
     ],
   ])('is refused %s', (_what, spec, messages) => {
@@ -196,7 +196,7 @@ describe('a MeshConfig', () => {
     expect(check({ trustDomain: 'cluster.local', datacenter: 'dc1', leafTTL: '2h' }, {})).toEqual([]);
   });
 
-  it('warns of short leaves and open doors', () => {
+  it('warns of short leaves and open ports', () => {
     expect(meshConfigWarnings({})).toEqual([]);
     expect(meshConfigWarnings({ leafTTL: '59m' })[0]).toContain('is short');
     expect(meshConfigWarnings({ leafTTL: '1h' })).toEqual([]);

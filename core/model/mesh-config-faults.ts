@@ -21,7 +21,7 @@ const BUILTIN_FIELDS = ['keyType', 'rootTTL'] as const;
 const SHORT_LEAF_MS = 3_600_000;
 
 /**
- * Everything that is wrong with a MeshConfig, each with what to write instead. Nothing in `spec` is believed. Never throws,
+ * Everything that is wrong with a MeshConfig, each with what to write instead. Nothing in `spec` is trusted. Never throws,
  * and never repeats a bundle: it may hold a key by mistake.
  *
  * @param old the object as it was, when this is a change
@@ -99,7 +99,7 @@ function leafFaults({ leafTTL }: MeshConfigSpec): Fault[] {
   const field = 'spec.leafTTL';
   const ttl = parseDuration(leafTTL);
   if (ttl === undefined)
-    return [{ field, message: `${quoted(leafTTL)} is no duration; write such as "24h" or "90m"` }];
+    return [{ field, message: `${quoted(leafTTL)} is not a valid duration; write such as "24h" or "90m"` }];
   const min = parseDuration(LEAF_TTL_LIMITS.min) ?? 0;
   const max = parseDuration(LEAF_TTL_LIMITS.max) ?? Infinity;
   if (ttl >= min && ttl <= max) return [];
@@ -116,7 +116,7 @@ function rootFaults({ ca, leafTTL = MESH_DEFAULTS.leafTTL }: MeshConfigSpec): Fa
   const field = 'spec.ca.rootTTL';
   const ttl = parseDuration(ca.rootTTL);
   if (ttl === undefined)
-    return [{ field, message: `${quoted(ca.rootTTL)} is no duration; write such as "87600h"` }];
+    return [{ field, message: `${quoted(ca.rootTTL)} is not a valid duration; write such as "87600h"` }];
   const { min, max } = ROOT_TTL_LIMITS;
   if (ttl < (parseDuration(min) ?? 0) || ttl > (parseDuration(max) ?? Infinity))
     return [

@@ -69,7 +69,7 @@ export const meshConfigSpecSchema = z
               .enum(ROTATION_MODES)
               .optional()
               .describe(
-                '"graceful" (default) replaces the root while both are believed; "forced" drops the old root at once and cuts what it signed; "rehearse" checks everything and changes nothing; "abort" goes back.',
+                '"graceful" (default) replaces the root while both are trusted; "forced" drops the old root at once and cuts what it signed; "rehearse" checks everything and changes nothing; "abort" goes back.',
               ),
           })
           .optional()
@@ -105,16 +105,16 @@ export type RotationReason = 'Requested' | 'Age' | 'KeyType' | 'Provider' | 'End
 
 /** A rotation of the root that is under way. Times are RFC 3339. */
 export interface RotationStatus {
-  /** Preparing: the new root is being made. Published: both are believed, the old one signs. Draining: the other one signs. */
+  /** Preparing: the new root is being made. Published: both are trusted, the old one signs. Draining: the other one signs. */
   readonly phase: 'Preparing' | 'Published' | 'Draining';
   readonly reason: RotationReason;
   readonly forced?: boolean;
-  /** Who shall sign; who signs now, where it is missing. */
+  /** Which CA is to sign; who signs now, where it is missing. */
   readonly authority?: AuthorityChoice;
   /** Ids of the roots. The new one is there from Published on. */
   readonly from: string;
   readonly to?: string;
-  /** The new root as the old one signed it, PEM: with it, who believes only the old one believes leaves of the new one. */
+  /** The new root as the old one signed it, PEM: with it, who trusts only the old one trusts leaves of the new one. */
   readonly crossSigned?: string;
   /** When the next phase begins at the latest: what must have ended has ended then. */
   readonly until?: string;

@@ -32,7 +32,7 @@ describe('a MeshService', () => {
       'with an unknown field',
       { port: 1 },
       [
-        'spec.port: is no field of this version; remove it, or look for its right spelling with kubectl explain',
+        'spec.port: is not a field of this version; remove it, or look for its right spelling with kubectl explain',
       ],
     ],
     [
@@ -152,7 +152,7 @@ describe('a MeshService', () => {
     expect(meshServiceWarnings(named('db'), [named('web', ['db'])])).toEqual([
       "pods of ServiceAccount db may also be web: these services can take each other's identity; give each a ServiceAccount of its own",
     ]);
-    expect(meshServiceWarnings(named('db', []), [])[0]).toContain('nobody can be this service');
+    expect(meshServiceWarnings(named('db', []), [])[0]).toContain('no workload can be this service');
     expect(meshServiceWarnings(named('db', ['default']), [])[0]).toContain('every pod of the namespace');
   });
 

@@ -18,7 +18,7 @@ export interface RawMeshService {
   readonly spec?: unknown;
 }
 
-/** Everything that is wrong with a MeshService, each with what to write instead. Nothing in `spec` is believed. Never throws. */
+/** Everything that is wrong with a MeshService, each with what to write instead. Nothing in `spec` is trusted. Never throws. */
 export function meshServiceFaults(
   service: RawMeshService,
   { meshNamespace }: MeshServiceContext,
@@ -43,7 +43,7 @@ export function meshServiceWarnings(service: MeshService, others: readonly MeshS
   const warnings: string[] = [];
   if (accounts.length === 0) {
     warnings.push(
-      'spec.serviceAccounts is empty: nobody can be this service; leave it out for the ServiceAccount of the same name',
+      'spec.serviceAccounts is empty: no workload can be this service; leave it out for the ServiceAccount of the same name',
     );
   }
   if (service.spec?.serviceAccounts?.includes('default')) {

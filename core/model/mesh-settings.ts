@@ -27,7 +27,7 @@ export const MESH_DEFAULTS = {
 } as const;
 
 /**
- * Fills in the defaults of a MeshConfig. Whatever the settings are made of is checked here again, so that nobody has to believe
+ * Fills in the defaults of a MeshConfig. Whatever the settings are made of is checked here again, so that nobody has to trust
  * who wrote it; fields that a newer version added are passed over.
  *
  * @throws RangeError when one of them cannot be read.

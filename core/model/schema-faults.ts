@@ -34,7 +34,8 @@ function issueFaults(issue: z.core.$ZodIssue, root: unknown, base: string): Faul
   if (issue.code === 'unrecognized_keys') {
     return issue.keys.map((key) => ({
       field: fieldPath(field, [key.slice(0, 80)]),
-      message: 'is no field of this version; remove it, or look for its right spelling with kubectl explain',
+      message:
+        'is not a field of this version; remove it, or look for its right spelling with kubectl explain',
     }));
   }
   if (value === undefined) return [{ field, message: 'is missing' }];
@@ -61,7 +62,7 @@ function tooBig({ origin, maximum }: { origin: string; maximum: number | bigint 
 
 function formatSentence(format: string, value: unknown): string {
   if (format === 'datetime')
-    return `${quoted(value)} is no time in UTC; write such as "2026-12-01T00:00:00Z"`;
+    return `${quoted(value)} is not a valid time in UTC; write such as "2026-12-01T00:00:00Z"`;
   return `${quoted(value)} has a character that is not allowed here`;
 }
 

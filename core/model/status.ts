@@ -115,11 +115,11 @@ const rotation = z.object({
   phase: z
     .enum(['Preparing', 'Published', 'Draining'])
     .describe(
-      'Preparing: the new root is being made. Published: both are believed and the old one signs. Draining: the other one signs, until what the first signed has ended.',
+      'Preparing: the new root is being made. Published: both are trusted and the old one signs. Draining: the other one signs, until what the first signed has ended.',
     ),
   reason: z.enum(['Requested', 'Age', 'KeyType', 'Provider', 'Ended']).describe('Why it began.'),
   forced: z.boolean().exactOptional().describe('Whether the old root was dropped at once.'),
-  authority: authority.exactOptional().describe('Who shall sign.'),
+  authority: authority.exactOptional().describe('Which CA is to sign.'),
   from: z.string().describe('Id of the old root.'),
   to: z.string().exactOptional().describe('Id of the new root, once there is one.'),
   crossSigned: z
@@ -153,7 +153,7 @@ const federated = z.object({
     .string()
     .exactOptional()
     .describe(
-      'Its root certificates as fetched last, PEM. Empty: it has taken all its keys back, and nobody of it is believed.',
+      'Its root certificates as fetched last, PEM. Empty: it has taken all its keys back, and no workload of it is trusted.',
     ),
   sequence: count
     .exactOptional()
@@ -196,7 +196,7 @@ export const meshConfigStatusSchema = z
     federation: z
       .array(federated)
       .exactOptional()
-      .describe('Bundles of foreign trust domains that were fetched. Sidecars believe exactly these.'),
+      .describe('Bundles of foreign trust domains that were fetched. Sidecars trust exactly these.'),
     ownBundle: ownBundle
       .exactOptional()
       .describe('The bundle of this mesh, as its bundle endpoint hands it out.'),

@@ -28,7 +28,7 @@ test('a spec is read with its mode and its end', () => {
 });
 
 /**
- * The schema says what the API server and the webhook accept; the reader says what sidecars believe. Were the reader the more
+ * The schema says what the API server and the webhook accept; the reader says what sidecars trust. Were the reader the more
  * generous one, a sidecar could enforce half of a rule; were it the stricter one, an accepted allow would be a deny.
  */
 describe('reader and schema agree', () => {

@@ -1,7 +1,7 @@
 import type { Action } from '../model/intention.ts';
 
 /**
- * What of an Intention's spec is no name: the part of its schema that needs reading. Every sidecar reads intentions, and the
+ * What of an Intention's spec is not a valid name: the part of its schema that needs reading. Every sidecar reads intentions, and the
  * schema library would be the largest part of it; so this says in few words what the schema says, and a test holds the two
  * together: what one of them refuses, the other refuses too.
  */

@@ -156,7 +156,7 @@ test('an override may be about one service of another namespace: only billing re
   expect(decide(rules, { destination: service('shop', 'cache') }).action).toBe('allow');
 });
 
-test('a rule about another namespace that is no override, or a tenant’s, is one that cannot be read', () => {
+test('a rule about another namespace that is not an override, or a tenant’s, is one that cannot be read', () => {
   const shopDb = { service: 'db', namespace: 'shop' };
   const of = (spec: object, home: string) =>
     toRule(intention('x', { source: web, destination: shopDb, action: 'allow', ...spec }, home), 'mesh');

@@ -34,7 +34,7 @@ export interface Question {
   /** The caller's SPIFFE ID, already authenticated. */
   readonly source: SpiffeId;
   readonly destination: ServiceIdentity;
-  /** Milliseconds since the epoch; rules that ended by then do not count. */
+  /** Unix time, milliseconds; rules that ended by then do not count. */
   readonly now: number;
 }
 

@@ -15,7 +15,7 @@ export interface Rule {
   readonly edge: string;
   readonly action: Action;
   readonly mode: 'enforce' | 'audit';
-  /** Milliseconds since the epoch at which the rule stops to count. */
+  /** Unix time, milliseconds at which the rule stops to count. */
   readonly expiresAt?: number;
   /** Consul's number, 9 (most exact) to 1, for most rules; more for those that stand above all of these (docs/intentions.md). */
   readonly precedence: number;
@@ -36,7 +36,7 @@ type RuleSource =
   | { readonly kind: 'service'; readonly namespace: string; readonly service: string }
   | { readonly kind: 'spiffe'; readonly id: string };
 
-/** An Intention as it comes from the API server, before anything in it is believed. */
+/** An Intention as it comes from the API server, before anything in it is trusted. */
 export interface RawIntention {
   readonly metadata: ObjectMeta;
   readonly spec?: unknown;
@@ -119,7 +119,7 @@ function readSource(raw: RawEdge['source'], home: string): RuleSource | undefine
   if (!raw) return undefined;
   if (raw.spiffeId !== undefined) {
     if (raw.service !== undefined || raw.namespace !== undefined) return undefined;
-    // A peer never has an ID that is no SPIFFE ID: a deny for it would deny nobody.
+    // A peer never has an ID that is not a valid SPIFFE ID: a deny for it would deny nobody.
     if (typeof raw.spiffeId !== 'string' || !parseSpiffeId(raw.spiffeId)) return undefined;
     return { kind: 'spiffe', id: raw.spiffeId };
   }

@@ -39,7 +39,7 @@ export async function render(helm: string, options: RenderOptions = {}): Promise
   if (!Array.isArray(documents)) return [];
   return documents.flatMap((document) => {
     const [fault] = document.errors;
-    if (fault) throw new Error(`what Helm rendered is no YAML: ${fault.message}`);
+    if (fault) throw new Error(`what Helm rendered is not YAML: ${fault.message}`);
     const object = document.toJS() as Manifest | null;
     return object === null ? [] : [object];
   });

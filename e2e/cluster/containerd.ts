@@ -121,7 +121,7 @@ export async function imageNames(node: NodeInit): Promise<string[]> {
  *
  * A layer that containerd has already is looked up, but not held until the layers above it are there. When the image's name went from
  * an older image with that layer to this one, a collection of garbage may take the layer in between (containerd 1.6, `rootfs/apply.go`).
- * Nothing can take it the second time: it is unpacked anew then, and what is unpacked is held.
+ * Nothing can take it the second time: it is unpacked again then, and what is unpacked is held.
  *
  * @param run what runs `ctr`
  * @returns the names that are in it

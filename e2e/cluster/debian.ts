@@ -127,7 +127,7 @@ export class DebianBackend implements ClusterBackend {
       return true;
     } catch (error) {
       steps.say(
-        `it cannot be repaired and is made anew: ${error instanceof Error ? error.message : String(error)}`,
+        `it cannot be repaired and is made again: ${error instanceof Error ? error.message : String(error)}`,
       );
       return false;
     }

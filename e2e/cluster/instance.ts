@@ -1,7 +1,7 @@
 /**
  * Which of several clusters on one machine is meant: `MESH_CLUSTER_INSTANCE`, a digit, 0 by default. Each has its own names,
  * address ranges and state; binaries and images are shared.
- * @throws Error when the variable is no digit
+ * @throws Error when the variable is not a digit
  */
 function instanceFrom(environment: NodeJS.ProcessEnv): number {
   const text = environment['MESH_CLUSTER_INSTANCE'] ?? '0';

@@ -61,7 +61,7 @@ class Crowd {
     return crowd;
   }
 
-  /** Both roots are believed; the one of `active` signs. */
+  /** Both roots are trusted; the one of `active` signs. */
   publish(active: SigningWorld): void {
     this.#signs = active;
     const roots = [this.world, this.next].flatMap((one): RootStatus[] =>

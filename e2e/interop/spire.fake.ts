@@ -72,7 +72,7 @@ export class Spire {
     await this.#agent.start(programPath(SPIRE_AGENT), args, /Starting Workload and SDS APIs/);
   }
 
-  /** An identity for the programs of this user, who also believe `federatesWith`. */
+  /** An identity for the programs of this user, who also trust `federatesWith`. */
   async entry(path: string, federatesWith: readonly string[] = []): Promise<string> {
     const spiffeId = `spiffe://${PARTNER}${path}`;
     const who = [

@@ -182,7 +182,7 @@ describeHere(`federation with SPIRE by host names${reason ? ` (skipped: ${reason
     const starting = Spire.start({
       federatesWith: [{ trustDomain: 'web.example', url: `https://localhost:${port}/` }],
       profile: (process) => {
-        // Whom a Go program believes about host names.
+        // Whom a Go program trusts about host names.
         authorities = process.file('public.pem', web.rootPem);
         return `profile "https_web" {
           serving_cert_file {

@@ -42,7 +42,7 @@ export class Background {
       .map((line) => JSON.parse(line) as Record<string, unknown> & { event?: string; at: number });
   }
 
-  /** Waits for an event of that name, optionally one that came after a moment (milliseconds since the epoch). */
+  /** Waits for an event of that name, optionally one that came after a moment (Unix time, milliseconds). */
   async event(
     name: string,
     { after = 0, timeoutMs = 30_000 } = {},

@@ -9,7 +9,7 @@ const TYPES = { Intention: INTENTIONS, MeshService: MESH_SERVICES, MeshConfig: M
 /**
  * Changes one object by JSON merge patch, without the time a `kubectl` needs to start.
  *
- * @returns milliseconds since the epoch right before the request was sent, so that what is measured from here leaves nothing out
+ * @returns Unix time, milliseconds right before the request was sent, so that what is measured from here leaves nothing out
  */
 export async function timedPatch(
   kind: keyof typeof TYPES,

@@ -4,7 +4,7 @@ import type { PodRef } from './kubectl.ts';
 
 export type LogLine = Readonly<Record<string, unknown>> & { readonly msg?: string };
 
-/** The JSON lines a container has logged; lines that are no JSON are left out. */
+/** The JSON lines a container has logged; lines that are not JSON are left out. */
 async function logLines(pod: PodRef): Promise<readonly LogLine[]> {
   return (await logs(pod)).split('\n').flatMap((line) => {
     try {

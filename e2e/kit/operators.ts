@@ -6,7 +6,7 @@ import { MESH_NAMESPACE } from './mesh.ts';
 
 const SELECTOR = 'app.kubernetes.io/name=mesh-operator';
 
-/** The operator that carries the rotation, without a chance to say goodbye. The other one takes over when its lease has run out. */
+/** The operator that carries the rotation, without a chance to close anything. The other one takes over when its lease has expired. */
 export async function killLeader(): Promise<void> {
   const lease = await getJson<{ spec: { holderIdentity: string } }>([
     'lease',

@@ -76,7 +76,7 @@ export async function shortLivedScene(ns: string): Promise<MeshedPod> {
   return shortLived(ns);
 }
 
-/** Certificates live {@link LEAF_TTL} from now on, and the pods of the scene begin anew, so that nobody has one of before. */
+/** Certificates live {@link LEAF_TTL} from now on, and the pods of the scene begin again, so that nobody has one of before. */
 export async function shortLived(ns: string): Promise<MeshedPod> {
   await timedPatch('MeshConfig', '', 'mesh', { spec: { leafTTL: LEAF_TTL } });
   await kubectl(['rollout', 'restart', 'deployment/db', 'deployment/web', '-n', ns]);

@@ -10,7 +10,7 @@ const NS = 'e2e-around';
 const DECLARED = 7000;
 const UNDECLARED = 7001;
 
-interface Answer {
+interface PeerResponse {
   readonly handshake: boolean;
   readonly how: string;
   readonly verdict?: { readonly ok: boolean; readonly code?: string; readonly reason?: string };
@@ -47,12 +47,12 @@ describe('every way around the mesh fails and is logged', () => {
 
   afterAll(() => kubectl(['delete', 'namespace', NS, '--wait=false']));
 
-  async function asPeer(request: object, port = 20000): Promise<Answer> {
+  async function asPeer(request: object, port = 20000): Promise<PeerResponse> {
     const { stdout, stderr } = await exec(outsider, ['node', '/toolbox/stream.mjs', db.ip, String(port)], {
       input: `${JSON.stringify(request)}\n`,
     });
     try {
-      return JSON.parse(stdout) as Answer;
+      return JSON.parse(stdout) as PeerResponse;
     } catch {
       throw new Error(`no answer: ${stdout}${stderr}`);
     }

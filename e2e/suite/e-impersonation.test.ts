@@ -17,7 +17,7 @@ const AUDIENCE = 'mesh-ca.cluster.local';
 const WEB_ID = `spiffe://cluster.local/ns/${NS}/dc/dc1/svc/web`;
 const DB_ID = `spiffe://cluster.local/ns/${NS}/dc/dc1/svc/db`;
 
-interface Answer {
+interface SignResponse {
   readonly status: number;
   readonly body: string;
 }
@@ -48,12 +48,12 @@ describe('nobody becomes who they are not', () => {
   });
 
   /** Asks from inside the web pod, so that the source address is the pod's own. */
-  async function sign(request: { token?: string; body?: object; text?: string }): Promise<Answer> {
+  async function sign(request: { token?: string; body?: object; text?: string }): Promise<SignResponse> {
     const { stdout, stderr } = await exec(web, ['node', '/toolbox/sign.mjs', URL], {
       input: `${JSON.stringify(request)}\n`,
     });
     try {
-      return JSON.parse(stdout) as Answer;
+      return JSON.parse(stdout) as SignResponse;
     } catch {
       throw new Error(`no answer: ${stdout}${stderr}`);
     }

@@ -56,7 +56,7 @@ describe('certificates with the shortest life there is', () => {
       });
       load.write('stop\n');
       expect(await load.event('summary')).toMatchObject({ failures: [], failed: 0 });
-      // In a tunnel peers prove themselves anew; a connection of its own ends with the certificate that it began with.
+      // In a tunnel peers prove themselves again; a connection of its own ends with the certificate that it began with.
       const heldOn = !held.events.some(({ event }) => event === 'closed');
       expect(heldOn).toBe(TUNNEL);
     } finally {

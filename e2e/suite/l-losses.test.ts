@@ -81,7 +81,7 @@ describe('a sidecar or its network is lost while connections are open', () => {
 
   function pidOf(pod: Pod): number {
     const pid = sidecarPid(pod);
-    if (pid === undefined) throw new Error(`the sidecar of ${pod.name} is no process of this machine`);
+    if (pid === undefined) throw new Error(`the sidecar of ${pod.name} is not a process of this machine`);
     return pid;
   }
 

@@ -177,7 +177,7 @@ describe('the root is replaced while everybody talks', () => {
         expect(summary).toMatchObject({ failures: [], failed: 0 });
     }, 400_000);
 
-    test('the key is lost and every operator starts anew: they say so, and who asks gets a new root; not one request fails', async () => {
+    test('the key is lost and every operator starts again: they say so, and who asks gets a new root; not one request fails', async () => {
       const before = await activeRoot();
       await underLoad(web, async () => {
         await kubectl(['delete', 'secret', 'mesh-ca', '-n', MESH_NAMESPACE]);

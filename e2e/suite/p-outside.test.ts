@@ -170,7 +170,7 @@ describe('machines outside the cluster', () => {
     }
     const elsewhere = meshRun('desk', ['--address', '203.0.113.7'], ['true']);
     expect(await elsewhere.ended()).toBe(1);
-    expect(elsewhere.said).toContain('203.0.113.7 is no address of this machine');
+    expect(elsewhere.said).toContain('203.0.113.7 is not an address of this machine');
   });
 
   test('where it is switched off nothing of it exists, and whoever tries hears how it is switched on', async () => {

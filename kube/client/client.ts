@@ -94,7 +94,7 @@ export class KubeClient implements KubeApi {
     const body = answer as { items?: T[] | null; metadata?: { resourceVersion?: string; continue?: string } };
     const resourceVersion = body.metadata?.resourceVersion;
     if (resourceVersion === undefined || (body.items && !Array.isArray(body.items))) {
-      throw new KubeConnectionError(`GET ${path}: the API server sent something that is no list`);
+      throw new KubeConnectionError(`GET ${path}: the API server sent something that is not a list`);
     }
     return {
       items: (body.items ?? []).map((item) => decoded(type, item)),

@@ -23,7 +23,7 @@ export class H1Connection implements Connection {
       try {
         return await dialMore();
       } catch (error) {
-        // The server cannot be reached any more: the next request negotiates anew, perhaps with another server.
+        // The server cannot be reached any more: the next request negotiates again, perhaps with another server.
         this.retire();
         throw error;
       }

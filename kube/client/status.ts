@@ -1,6 +1,6 @@
 import { KubeError } from '../errors.ts';
 
-/** The body of a refusal (`kind: Status`), before anything in it is believed. */
+/** The body of a refusal (`kind: Status`), before anything in it is trusted. */
 interface StatusBody {
   readonly kind?: unknown;
   readonly message?: unknown;

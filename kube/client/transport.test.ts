@@ -48,7 +48,7 @@ describe.each(['plain', 'http/1.1', 'h2'] as const)('over %s', (protocol) => {
     expect(fake.api.protocol).toBe(protocol === 'h2' ? 'h2' : 'http/1.1');
   });
 
-  test('a broken connection fails what is in flight, and the next request connects anew', async () => {
+  test('a broken connection fails what is in flight, and the next request connects again', async () => {
     await started(protocol);
     const { resourceVersion } = await fake.api.list(PODS);
     const watches = [watchPods(resourceVersion), watchPods(resourceVersion)];

@@ -40,7 +40,7 @@ const DEFAULTS = { connectTimeoutMs: 10_000, ping: { pingEveryMs: 20_000, pingTi
 
 /**
  * Carries requests to one API server over one connection: HTTP/2 where the server agrees, else kept-alive HTTP/1.1. A
- * connection that breaks fails what is in flight on it with `KubeConnectionError`; the next request connects anew. A
+ * connection that breaks fails what is in flight on it with `KubeConnectionError`; the next request connects again. A
  * read on a connection that died of idleness is sent once more. A refused token (401) is read again and tried once more.
  */
 export class Transport {

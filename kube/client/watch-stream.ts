@@ -11,7 +11,7 @@ const NEWLINE = 0x0a;
  * Reads the events of a watch from its bytes: one JSON object per line.
  *
  * @throws KubeError for an ERROR event (410 when the resourceVersion is too old)
- * @throws KubeConnectionError for what is no event
+ * @throws KubeConnectionError for what is not an event
  */
 export async function* watchEvents<T extends KubeObject>(
   chunks: AsyncIterable<Buffer>,
@@ -39,7 +39,7 @@ function parse(line: string, what: string): { type: unknown; object: unknown } {
   }
   const isObject = typeof event?.object === 'object' && event.object !== null;
   if (!isObject || (event?.type !== 'ERROR' && typeof event?.object?.metadata !== 'object')) {
-    throw new KubeConnectionError(`${what}: the API server sent something that is no event`);
+    throw new KubeConnectionError(`${what}: the API server sent something that is not an event`);
   }
   return { type: event?.type, object: event?.object };
 }

@@ -4,7 +4,7 @@ export interface ClusterConfig {
   readonly server: string;
   /** The roots that may vouch for the server. Absent: the ones Node trusts. */
   readonly caPem?: string;
-  /** Reads the roots anew; called before each connection, so that a rotated cluster CA is taken up. */
+  /** Reads the roots again; called before each connection, so that a rotated cluster CA is taken up. */
   readonly readCa?: () => Promise<string>;
   /** Reads the bearer token from where it is kept. The client caches it for at most a minute. */
   readonly token?: () => Promise<string>;

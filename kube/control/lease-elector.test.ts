@@ -105,7 +105,7 @@ test('a leader that stops hands over at once', async () => {
   expect(fake.find(LEASES, LEASE)?.spec?.leaseTransitions).toBe(1);
 });
 
-test('a leader that dies is followed when its lease has run out, not sooner', async () => {
+test('a leader that dies is followed when its lease has expired, not sooner', async () => {
   const a = new Contender('a');
   await until(() => a.elector.isLeader);
   const b = new Contender('b');
@@ -204,7 +204,7 @@ describe('stopping', () => {
     expect(holder()).toBe('');
   });
 
-  test('leaves the lease to run out when the work does not end', async () => {
+  test('leaves the lease to expire when the work does not end', async () => {
     const a = new Contender('a', { onStarted: () => new Promise(() => undefined) });
     await until(() => a.elector.isLeader);
     await pass(500);

@@ -39,12 +39,12 @@ interface Observation {
 
 type Attempt = 'ours' | 'others' | 'unclear';
 
-/** How long the leader's work may take to end before the lease is released; else it is left to run out. */
+/** How long the leader's work may take to end before the lease is released; else it is left to expire. */
 const HAND_OVER_MS = 5_000;
 
 /**
  * Elects one of several processes by a Lease (coordination.k8s.io), as Kubernetes' own controllers do. Time is measured only
- * locally: another's lease has run out when it was not seen to change for its duration; our own, `renewDeadlineMs` after the
+ * locally: another's lease has expired when it was not seen to change for its duration; our own, `renewDeadlineMs` after the
  * start of the last renewal that succeeded.
  */
 export class LeaseElector {
@@ -219,7 +219,7 @@ export class LeaseElector {
       clock.sleep(HAND_OVER_MS, limit.signal).then(() => false),
     ]);
     limit.abort();
-    if (!ended) return log.warn({ identity }, 'the work did not end in time; the lease is left to run out');
+    if (!ended) return log.warn({ identity }, 'the work did not end in time; the lease is left to expire');
     try {
       await this.#withReleaseLimit(async (signal) => {
         const lease = await api.get(LEASES, { name, namespace }, { signal });
@@ -234,7 +234,7 @@ export class LeaseElector {
       });
       log.info({ identity }, 'released the leader lease');
     } catch (error) {
-      log.warn({ err: error }, 'the leader lease could not be released; it will run out');
+      log.warn({ err: error }, 'the leader lease could not be released; it will expire');
     }
   }
 

@@ -164,7 +164,7 @@ describe('work that fails', () => {
     ]);
   });
 
-  test('has its turn at once when the key is added anew', async () => {
+  test('has its turn at once when the key is added again', async () => {
     const bench = new Bench();
     await bench.add('a');
     await bench.fail('a');

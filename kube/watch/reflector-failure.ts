@@ -1,6 +1,6 @@
 import { KubeConnectionError, KubeError } from '../errors.ts';
 
-/** Why a reflector had to list or watch anew. Label values of a metric: constant. */
+/** Why a reflector had to list or watch again. Label values of a metric: constant. */
 const RESTART_REASONS = [
   /** The server ended the watch, as it does every few minutes. */
   'closed',

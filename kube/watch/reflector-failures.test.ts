@@ -115,7 +115,7 @@ const failures: Failure[] = [
     breakIt: () => fake.writeToWatches('{"type": <html>\n'),
   },
   {
-    name: 'the stream carries JSON that is no event',
+    name: 'the stream carries JSON that is not an event',
     reason: 'connection',
     breakIt: () => fake.writeToWatches('{"type":"ADDED","object":17}\nnull\n'),
   },
@@ -136,7 +136,7 @@ const failures: Failure[] = [
     },
   },
   {
-    name: 'a list is answered with JSON that is no list',
+    name: 'a list is answered with JSON that is not a list',
     reason: 'connection',
     breakIt: () => {
       fake.garbleNext('{"items": 3}', ofList);

@@ -283,7 +283,7 @@ describe('waiting between attempts', () => {
     expect(warnings()).toBe(3);
   });
 
-  test('is told anew when it worked in between', async () => {
+  test('is told again when it worked in between', async () => {
     const log = new FakeLog();
     const clock = new FakeClock();
     await started({ clock, log, random: () => 0.5 });

@@ -56,7 +56,7 @@ export interface ReflectorStats {
   readonly leftOut: number;
   /** Whether a watch is under way (the server may not have answered yet); false while waiting to try again. */
   readonly watching: boolean;
-  /** When the state was last known to be the server's (list, event or bookmark), in milliseconds since the epoch. */
+  /** When the state was last known to be the server's (list, event or bookmark), as Unix time in milliseconds. */
   readonly lastSyncAt: number | undefined;
   /** When an object last changed. */
   readonly lastEventAt: number | undefined;
@@ -161,7 +161,7 @@ export class Reflector<T extends KubeObject, Kept = T> {
     return this.#lists > 0;
   }
 
-  /** When the state was last known to be the server's, in milliseconds since the epoch. */
+  /** When the state was last known to be the server's, as Unix time in milliseconds. */
   get lastSyncAt(): number | undefined {
     return this.#lastSyncAt;
   }
@@ -222,7 +222,7 @@ export class Reflector<T extends KubeObject, Kept = T> {
     const cap =
       reason === 'forbidden' && !this.hasSynced ? (this.#options.forbiddenCapMs ?? Infinity) : Infinity;
     const wait = Math.min(cap, backoff.next(error instanceof KubeError ? error.retryAfterMs : undefined));
-    this.#tell({ reason, attempt: backoff.attempts, retryInMs: Math.round(wait) }, error);
+    this.#report({ reason, attempt: backoff.attempts, retryInMs: Math.round(wait) }, error);
     return wait;
   }
 
@@ -231,7 +231,7 @@ export class Reflector<T extends KubeObject, Kept = T> {
     return this.#watching && lasted >= HEALTHY_AFTER_MS && (!error || this.#heard);
   }
 
-  #tell(fields: Readonly<Record<string, unknown>>, error: unknown): void {
+  #report(fields: Readonly<Record<string, unknown>>, error: unknown): void {
     const now = this.#options.clock.now();
     if (!error || isGone(error) || now - (this.#toldAt ?? -Infinity) < TELL_EVERY_MS) {
       this.#log.debug(error ? { ...fields, err: error } : fields, 'watch ended; trying again');

@@ -70,6 +70,8 @@ function faultOf(error: unknown, home: string, { port, host }: Pick<DevOptions, 
   if (code === 'EACCES')
     return new CliError(`port ${port} is not for everybody: choose one above 1023 with --port`);
   if (code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND')
-    return new CliError(`${host} is no address of this machine: write one with --host, such as 127.0.0.1`);
+    return new CliError(
+      `${host} is not an address of this machine: write one with --host, such as 127.0.0.1`,
+    );
   return error;
 }

@@ -46,7 +46,7 @@ test('a folder is its owner’s only, says whose it is, and is gone when it is r
 test.each<[string, () => string]>([
   ['a process that is gone', () => folderOf('gone', `${deadPid()} 12345`)],
   ['a process whose number another one has by now', () => folderOf('reused', `${process.pid} 1`)],
-  ['who is no process', () => folderOf('odd', '../../1 5')],
+  ['who is not a process', () => folderOf('odd', '../../1 5')],
   [
     'nobody, for long',
     () => {

@@ -40,10 +40,10 @@ test('network address translation in between is told', async () => {
 });
 
 test('an address that this machine has not is told', async () => {
-  await expect(ask('203.0.113.66')).rejects.toThrow(/203.0.113.66 is no address of this machine/);
+  await expect(ask('203.0.113.66')).rejects.toThrow(/203.0.113.66 is not an address of this machine/);
 });
 
-test('who cannot prove to be the operator of this mesh is not believed, whatever address it has', async () => {
+test('who cannot prove to be the operator of this mesh is not trusted, whatever address it has', async () => {
   const foreign = await TestPki.create();
   await expect(ask(undefined, 'mesh', [foreign.rootPem])).rejects.toThrow(
     /cannot be reached from here at https/,
@@ -51,9 +51,9 @@ test('who cannot prove to be the operator of this mesh is not believed, whatever
   await expect(ask(undefined, 'other')).rejects.toThrow(/cannot be reached .*ERR_TLS_CERT_ALTNAME_INVALID/);
 });
 
-test('something that is no operator, and nothing at all, are told', async () => {
+test('something that is not an operator, and nothing at all, are told', async () => {
   answer = '{"hello":1}';
-  await expect(ask()).rejects.toThrow(/is no operator of this version of mesh/);
+  await expect(ask()).rejects.toThrow(/is not an operator of this version of mesh/);
   const nobody = operatorWay('https://127.0.0.1:1', 'mesh');
   await expect(ownAddress(nobody, [pki.rootPem], undefined)).rejects.toThrow(
     /cannot be reached from here at https:\/\/127.0.0.1:1 \(ECONNREFUSED\).*outside.operatorAddress/,

@@ -57,7 +57,7 @@ async function seenAs(
     const { code, message } = error as NodeJS.ErrnoException;
     if (code === 'EADDRNOTAVAIL' || code === 'EINVAL')
       throw new CliError(
-        `${from ?? ''} is no address of this machine from which the operator is reached; leave --address out, or write one of ${addressesHere().join(', ')}`,
+        `${from ?? ''} is not an address of this machine from which the operator is reached; leave --address out, or write one of ${addressesHere().join(', ')}`,
       );
     throw new CliError(
       `the operator cannot be reached from here at ${way.url} (${code ?? message}); whoever administers the cluster says that address with the chart's value outside.operatorAddress`,
@@ -65,7 +65,7 @@ async function seenAs(
   }
   const seen = isJson(answer) && typeof answer.address === 'string' ? answer.address : '';
   if (isIP(seen) === 0)
-    throw new CliError(`what answers at ${way.url} is no operator of this version of mesh`);
+    throw new CliError(`what answers at ${way.url} is not an operator of this version of mesh`);
   return seen;
 }
 

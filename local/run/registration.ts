@@ -179,7 +179,7 @@ export class Registration {
       this.#timer?.cancel();
       this.#lost = true;
       warn(
-        `the registration ${namespace}/${name} is gone: somebody deleted it, or this machine was silent for too long (asleep?); nobody finds this process any more, start mesh run again`,
+        `the registration ${namespace}/${name} is gone: it was deleted, or this machine was silent for too long (asleep?); no peer finds this process any more, start mesh run again`,
       );
     }
   }

@@ -120,7 +120,7 @@ async function startSidecar(
       ...{ instance, clock, cluster, upstreams, meshNamespace, meshConfig, operator, sidecarPort },
       podUid: registration.uid,
       token: (audience) => registration.token(audience),
-      onLog: (line) => tell(line, say),
+      onLog: (line) => sayLine(line, say),
     });
   } catch (error) {
     const { code, address, port } = error as NodeJS.ErrnoException & { address?: string; port?: number };
@@ -242,7 +242,7 @@ function takesConnections(port: number): Promise<boolean> {
   });
 }
 
-function tell(line: string, say: (sentence: string) => void): void {
+function sayLine(line: string, say: (sentence: string) => void): void {
   const sentence = logSentence(line);
   if (sentence !== undefined) say(sentence);
 }

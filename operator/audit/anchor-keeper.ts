@@ -97,9 +97,9 @@ export class AnchorKeeper {
       const data = { ...oldest(kept, file), [file]: text };
       await api.mergePatch(CONFIG_MAPS, { namespace, name: ANCHORS_CONFIG_MAP }, { data });
       this.#anchored = end.seq;
-      this.#tell(undefined);
+      this.#report(undefined);
     } catch (error) {
-      this.#tell(
+      this.#report(
         isNotFound(error)
           ? `ConfigMap ${namespace}/${ANCHORS_CONFIG_MAP} is missing: it is part of the chart; run helm upgrade`
           : (error as Error).message,
@@ -125,7 +125,7 @@ export class AnchorKeeper {
     return false;
   }
 
-  #tell(fault: string | undefined): void {
+  #report(fault: string | undefined): void {
     const { log, metrics } = this.#deps;
     metrics.auditAnchorFault.set(fault === undefined ? 0 : 1);
     if (fault === this.#fault) return;

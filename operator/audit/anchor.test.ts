@@ -162,7 +162,7 @@ describe('without an anchor these are whole; with it is found', () => {
   });
 });
 
-describe('an anchor is no anchor', () => {
+describe('an anchor is not an anchor', () => {
   const bent = (change: object) =>
     JSON.stringify({ ...(JSON.parse(anchors()['op-1.jsonl']!) as object), ...change });
 
@@ -175,7 +175,7 @@ describe('an anchor is no anchor', () => {
       () => writeAnchor({ ...readAnchor(bent({})), file: 'op-2.jsonl' }, identity),
       /is that of "op-2.jsonl"/,
     ],
-    ['that is no anchor', () => 'rubbish', /cannot be read/],
+    ['that is not an anchor', () => 'rubbish', /cannot be read/],
     ['that is endless', () => `"${'x'.repeat(100_000)}"`, /cannot be read/],
     [
       'signed by a workload',

@@ -111,7 +111,7 @@ test('a file that ends with something else is left as it is, and told', async ()
   const file = auditFile();
   file.start();
   await until(() => file.fault !== undefined);
-  expect(file.fault).toMatch(/^the last line of .* is no line of an audit file; /);
+  expect(file.fault).toMatch(/^the last line of .* is not a line of an audit file; /);
   expect(await readFile(path, 'utf8')).toBe('not ours\n');
 });
 

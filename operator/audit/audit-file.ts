@@ -132,10 +132,10 @@ export class AuditFile {
     for (let wait = FIRST_RETRY_MS; this.#waiting.length > 0;) {
       try {
         await this.#writeSome((this.#file ??= await this.#open()));
-        this.#tell(undefined);
+        this.#report(undefined);
         wait = FIRST_RETRY_MS;
       } catch (error) {
-        this.#tell((error as Error).message);
+        this.#report((error as Error).message);
         if (this.#ending.signal.aborted) return;
         await this.#deps.clock.sleep(wait, this.#ending.signal);
         wait = Math.min(wait * 2, LONGEST_RETRY_MS);
@@ -216,7 +216,7 @@ export class AuditFile {
     return new Date(this.#deps.clock.now()).toISOString();
   }
 
-  #tell(fault: string | undefined): void {
+  #report(fault: string | undefined): void {
     const { log, metrics, path } = this.#deps;
     metrics.auditFault.set(fault === undefined ? 0 : 1);
     if (fault === this.#fault) return;
@@ -227,7 +227,7 @@ export class AuditFile {
 }
 
 function unreadable(path: string): string {
-  return `the last line of ${path} is no line of an audit file; look at it with "audit verify", keep it elsewhere, and begin a new one`;
+  return `the last line of ${path} is not a line of an audit file; look at it with "audit verify", keep it elsewhere, and begin a new one`;
 }
 
 function bounded(entry: AuditEntry): AuditEntry {

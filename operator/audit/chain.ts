@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 
 /**
  * The form of the audit file: a JSON object a line, each with its number and the SHA-256 of the line before it. Whoever changes,
- * removes or inserts a line must write all that follow anew, and whoever knows a later line's hash sees it. Pure.
+ * removes or inserts a line must write all that follow again, and whoever knows a later line's hash sees it. Pure.
  */
 
 /** How far a chain has come. */
@@ -41,7 +41,7 @@ export function nextLine(
  */
 export function follow(end: ChainEnd, line: string): ChainEnd | string {
   const read = readLine(line);
-  if (!read) return 'it is no line of an audit file: JSON with seq and prev was expected';
+  if (!read) return 'it is not a line of an audit file: JSON with seq and prev was expected';
   if (read.seq !== end.seq + 1) return `its number is ${read.seq}, and ${end.seq + 1} was expected`;
   if (read.prev !== end.hash)
     return end.seq === 0

@@ -219,7 +219,7 @@ describe('a certificate of a faulty provider', () => {
     await expect(refused).rejects.toThrow(message);
   });
 
-  it('a cross-signature counts only when it is of the root that is believed, and of the key that was asked about', async () => {
+  it('a cross-signature counts only when it is of the root that is trusted, and of the key that was asked about', async () => {
     const [foreign, next] = [await TestPki.create(), await TestPki.create()];
     const answered = async (of: TestPki, by?: TestPki): Promise<string | undefined> => {
       const authority = await authorityThat(

@@ -23,7 +23,7 @@ import type { RootSlots } from './root-slots.ts';
 import { selfCheckFault } from './self-check.ts';
 
 export interface AuthorityDeps {
-  /** Signs as long as nobody believes any root: it makes the first one, where it makes roots. */
+  /** Signs as long as nobody trusts any root: it makes the first one, where it makes roots. */
   readonly provider: CaProvider;
   /** What `provider` was made of; default the builtin one. */
   readonly choice?: AuthorityChoice;
@@ -33,7 +33,7 @@ export interface AuthorityDeps {
   readonly settings: () => MeshSettings;
 }
 
-/** A workload's new certificate. Times in milliseconds since 1970. */
+/** A workload's new certificate. Times as Unix time in milliseconds. */
 export interface IssuedLeaf {
   /** Leaf, then intermediates. */
   readonly chainPem: string;
@@ -50,7 +50,7 @@ export interface IssuedLeaf {
 export interface ServingIdentity {
   readonly certChainPem: string;
   readonly keyPem: string;
-  /** Milliseconds since 1970. */
+  /** Unix time, milliseconds. */
   readonly notBefore: number;
   readonly notAfter: number;
 }
@@ -121,7 +121,7 @@ export class Authority {
   }
 
   /**
-   * Does as the MeshConfig says: believes the roots that are published, and signs with the one that is active. In every replica
+   * Does as the MeshConfig says: trusts the roots that are published, and signs with the one that is active. In every replica
    * this is how a rotation takes effect. Never rejects: what fails is in {@link fault}, and is tried again.
    *
    * @param signal gives up looking for the root
@@ -132,7 +132,7 @@ export class Authority {
     return this.#following;
   }
 
-  /** Calls `listener` whenever other roots are believed, or another one signs, or one signs again. Returns what ends that. */
+  /** Calls `listener` whenever other roots are trusted, or another one signs, or one signs again. Returns what ends that. */
   onChange(listener: () => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
@@ -143,7 +143,7 @@ export class Authority {
     return this.#roots;
   }
 
-  /** The root that signs; undefined before {@link start}. Times in milliseconds since 1970. */
+  /** The root that signs; undefined before {@link start}. Times as Unix time in milliseconds. */
   get activeRoot(): ActiveRoot | undefined {
     const active = this.#roots.find((root) => root.active);
     const [certificate] = active ? readCertificates(active.pem) : [];
@@ -167,7 +167,7 @@ export class Authority {
     return certificatesPem(this.#bundle.rootsOf(this.#deps.settings().trustDomain));
   }
 
-  /** Whom the operator itself believes when it talks to sidecars. */
+  /** Whom the operator itself trusts when it talks to sidecars. */
   get bundle(): TrustBundle {
     return this.#bundle;
   }
@@ -186,7 +186,7 @@ export class Authority {
   /**
    * Has the root that signs sign another one, see {@link CaProvider.crossSign}.
    *
-   * @returns undefined where it cannot, and where what comes of it does not lead from that root to one that workloads believe: an
+   * @returns undefined where it cannot, and where what comes of it does not lead from that root to one that workloads trust: an
    *   authority elsewhere may sign with the new one already
    */
   async crossSign(rootPem: string, signal?: AbortSignal): Promise<string | undefined> {

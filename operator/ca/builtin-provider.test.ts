@@ -170,9 +170,9 @@ describe('the builtin provider', () => {
     await expect(started.sign(request)).rejects.toThrow('the signer has ended');
   });
 
-  it('refuses to make a new root when the Secret is gone but workloads believe its root', async () => {
+  it('refuses to make a new root when the Secret is gone but workloads trust its root', async () => {
     await expect(provider({ publishedRoots: () => Promise.resolve(1) }).start()).rejects.toThrow(
-      'workloads believe its root',
+      'workloads trust its root',
     );
     expect(store.objects.size).toBe(0);
     await provider({ publishedRoots: () => Promise.resolve(0) }).start();

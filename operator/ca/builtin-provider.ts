@@ -26,7 +26,7 @@ export interface BuiltinProviderDeps {
   /** What takes the Secret with it when it is deleted: the chart's ClusterRole. */
   readonly owner?: OwnerReference;
   /**
-   * Roots that workloads already believe (MeshConfig `status.roots`). When there are some and the Secret is gone, its key
+   * Roots that workloads already trust (MeshConfig `status.roots`). When there are some and the Secret is gone, its key
    * is lost, and a new root would silently cut every workload off; so that is refused.
    */
   readonly publishedRoots?: () => Promise<number>;
@@ -118,7 +118,7 @@ export class BuiltinProvider implements CaProvider {
       const stored = await readCaSecret(secret, trustDomain, clock.now());
       if (stored.signer.certificatePem === this.#stored.signer.certificatePem) return this.#endFault();
       if (stored.rootPem === this.#stored.rootPem) {
-        // Another intermediate under the same root: whoever believes one believes the other.
+        // Another intermediate under the same root: whoever trusts one trusts the other.
         log.info(
           { secret: `${namespace}/${this.#secretName}` },
           'signs with the new intermediate certificate',
@@ -126,7 +126,7 @@ export class BuiltinProvider implements CaProvider {
         this.#stored = stored;
         return undefined;
       }
-      return `Secret ${namespace}/${this.#secretName} holds another root than workloads believe; put the old one back, or ask for a rotation (spec.ca.rotation.request)`;
+      return `Secret ${namespace}/${this.#secretName} holds another root than workloads trust; put the old one back, or ask for a rotation (spec.ca.rotation.request)`;
     } catch (error) {
       return (error as Error).message;
     }
@@ -169,7 +169,7 @@ export class BuiltinProvider implements CaProvider {
     const { api, clock, log, namespace, trustDomain, owner, publishedRoots, newRoot } = this.#deps;
     if (((await publishedRoots?.()) ?? 0) > 0) {
       throw new CaStateError(
-        `Secret ${namespace}/${this.#secretName} is gone, but workloads believe its root. Restore it from a backup, ` +
+        `Secret ${namespace}/${this.#secretName} is gone, but workloads trust its root. Restore it from a backup, ` +
           'or ask for a rotation (spec.ca.rotation.request): then a new root takes its place, and no pod is cut off.',
       );
     }

@@ -66,7 +66,7 @@ function emptySecret(namespace: string, owner: OwnerReference | undefined, name:
  * Reads the authority's Secret, with nothing taken on trust. A root with its key that has ended is read like any other: it signs
  * nothing any more, and a rotation replaces it.
  *
- * @param now milliseconds since 1970
+ * @param now Unix time, milliseconds
  * @throws CaStateError that says what is wrong and what to do; no message quotes a key.
  */
 export async function readCaSecret(
@@ -89,7 +89,7 @@ export function brokenSecret({ metadata }: Secret, why: string): CaStateError {
   return new CaStateError(
     metadata.name === NEXT_CA_SECRET_NAME
       ? `${where}, which holds the next root, is broken: ${why}. Put it right, or delete it: then one is made`
-      : `${where} is broken: ${why}. Restore it from a backup. Where workloads believe its root already, ask for a rotation ` +
+      : `${where} is broken: ${why}. Restore it from a backup. Where workloads trust its root already, ask for a rotation ` +
           '(spec.ca.rotation.request) instead: then a new root takes its place; elsewhere delete it: then one is made.',
   );
 }
@@ -114,7 +114,7 @@ async function readIntermediate(secret: Secret, domain: TrustDomain, now: number
       `it has both ${KEY} and ${INTERMEDIATE}; remove ${KEY}, and keep that key elsewhere`,
     );
   const [root, ...more] = readCertificates(text(secret, CERTIFICATE));
-  if (!root || more.length > 0) throw new RangeError(`${CERTIFICATE} is no single certificate`);
+  if (!root || more.length > 0) throw new RangeError(`${CERTIFICATE} is not one certificate alone`);
   checkRoot(root);
   if (now > Date.parse(root.validTo)) throw new RangeError(`${CERTIFICATE} ended on ${root.validTo}`);
   const chain = readCertificates(text(secret, INTERMEDIATE));

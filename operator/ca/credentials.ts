@@ -7,7 +7,7 @@ import { CaStateError } from './provider.ts';
 
 const MAX_LENGTH = 16_384;
 
-/** The credentials of a provider: a Secret of the mesh's namespace, read anew each time, so that a replaced one is found. */
+/** The credentials of a provider: a Secret of the mesh's namespace, read again each time, so that a replaced one is found. */
 export class Credentials {
   readonly #api: KubeApi;
   readonly #namespace: string;

@@ -2,7 +2,7 @@ import { rfc3339 } from '#base/times.ts';
 
 /** Which certificates come near their end without a successor. Pure. */
 
-/** A certificate that somebody must see to be replaced. Times in milliseconds since 1970. */
+/** A certificate that somebody must see to be replaced. Times as Unix time in milliseconds. */
 export interface WatchedCertificate {
   /** What it is, for people; the same for as long as it is the same certificate. */
   readonly name: string;

@@ -18,7 +18,7 @@ export interface HttpsRequest {
 
 export interface HttpsResponse {
   readonly status: number;
-  /** Parsed JSON; undefined when the body is empty or no JSON. Not to be believed. */
+  /** Parsed JSON; undefined when the body is empty or no JSON. Not to be trusted. */
   readonly body: unknown;
 }
 

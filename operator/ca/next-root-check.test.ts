@@ -84,7 +84,7 @@ describe('the next root that somebody has put there', () => {
       /does not belong to the key/,
     ],
     [
-      'a certificate that is no authority',
+      'a certificate that is not an authority',
       async () => {
         const { certificate, key } = await leaf();
         return { 'root.crt': certificate, 'root.key': key };

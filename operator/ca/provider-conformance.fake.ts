@@ -156,7 +156,7 @@ export function describeProvider(name: string, make: () => Promise<ProviderHarne
       }
     });
 
-    it('signs leaves that openssl believes under the published roots, at both ends of TLS, and under no other', async () => {
+    it('signs leaves that openssl trusts under the published roots, at both ends of TLS, and under no other', async () => {
       const signed = await provider.sign(await workloadRequest());
       openssl.file('roots.pem', (await bundle()).pem);
       openssl.file('other.pem', (await TestPki.create()).rootPem);
@@ -307,7 +307,7 @@ export function describeProvider(name: string, make: () => Promise<ProviderHarne
       expect(await check(request, await provider.sign(request))).toBeUndefined();
     });
 
-    it('cross-signs a new root where it says that it can, so that those who believe the old one believe its leaves too', async () => {
+    it('cross-signs a new root where it says that it can, so that those who trust the old one trust its leaves too', async () => {
       expect(provider.crossSign !== undefined).toBe(harness.crossSigns);
       if (!provider.crossSign) return;
       const next = await TestPki.create({ trustDomain: TRUST_DOMAIN });
@@ -338,7 +338,7 @@ export function describeProvider(name: string, make: () => Promise<ProviderHarne
       await fresh.check(AbortSignal.timeout(10_000));
     });
 
-    it('cross-signs nothing that is no root', async () => {
+    it('cross-signs nothing that is not a root', async () => {
       if (!provider.crossSign) return;
       const leaf = await (await TestPki.create()).leaf(WHO);
       await refusal(provider.crossSign(leaf.certChainPem));

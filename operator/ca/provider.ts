@@ -27,7 +27,7 @@ export interface CaProvider {
    */
   check(signal: AbortSignal): Promise<void>;
 
-  /** The roots workloads shall believe, the one that signs first. Only after {@link start}. */
+  /** The roots workloads must trust, the one that signs first. Only after {@link start}. */
   roots(): Promise<readonly CaRoot[]>;
 
   /**
@@ -41,8 +41,8 @@ export interface CaProvider {
   fault(): Promise<string | undefined>;
 
   /**
-   * The signature of the root that signs now on a new root's key, for rotation without interruption: whoever believes only
-   * the old root then believes leaves of the new one, when they come with this certificate. Absent where a provider cannot.
+   * The signature of the root that signs now on a new root's key, for rotation without interruption: whoever trusts only
+   * the old root then trusts leaves of the new one, when they come with this certificate. Absent where a provider cannot.
    *
    * @param newRootPem a self-signed root
    * @returns an intermediate certificate with the new root's name and key, and what leads from it to the old root, PEM;
@@ -99,7 +99,7 @@ export interface SignedCertificate {
   readonly intermediatesPem: string;
 }
 
-/** What the authority has stored is broken or lost. People must act: waiting does not help, and a new root that nobody believes would cut every workload off. */
+/** What the authority has stored is broken or lost. People must act: waiting does not help, and a new root that nobody trusts would cut every workload off. */
 export class CaStateError extends Error {
   override readonly name = 'CaStateError';
 }

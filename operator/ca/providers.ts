@@ -25,7 +25,7 @@ export interface ProviderDeps {
   /** Host names of the operator's Service. */
   readonly servingNames: readonly string[];
   readonly owner?: OwnerReference | undefined;
-  /** How many roots workloads believe already (MeshConfig `status.roots`). */
+  /** How many roots workloads trust already (MeshConfig `status.roots`). */
   readonly publishedRoots: () => Promise<number>;
   /** What a root that the builtin provider makes is like. */
   readonly newRoot: () => { readonly keyType: CaKeyType; readonly rootTtlMs: number };

@@ -26,7 +26,7 @@ export interface Found {
 /** How long an authority may take to get ready, when others may have the root as well. */
 const SLOT_MS = 10_000;
 const STRANGER =
-  "workloads believe other roots than the certificate authority's own, and would refuse what it signs. Put back the one that was there, " +
+  "workloads trust other roots than the certificate authority's own, and would refuse what it signs. Put back the one that was there, " +
   'or ask for a rotation (spec.ca.rotation.request): then another takes its place, and no pod is cut off';
 
 export function keyOf({ choice, isNext }: Slot): string {

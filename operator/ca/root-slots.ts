@@ -49,6 +49,6 @@ export function settingsOf(choice: AuthorityChoice): ProviderSettings {
   throw new CaStateError(faultsText('the certificate authority cannot start', read.faults));
 }
 
-/** Somebody believes what is in that place, so nothing may be made in its stead. */
+/** Somebody trusts what is in that place, so nothing may be made in its stead. */
 const some = (): Promise<number> => Promise.resolve(1);
 const none = (): Promise<number> => Promise.resolve(0);

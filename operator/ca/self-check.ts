@@ -16,7 +16,7 @@ export interface SelfCheckInput {
   readonly signed: SignedCertificate;
   readonly bundle: TrustBundle;
   readonly trustDomain: TrustDomain;
-  /** Milliseconds since 1970. */
+  /** Unix time, milliseconds. */
   readonly now: number;
 }
 

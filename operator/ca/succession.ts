@@ -71,7 +71,7 @@ export class RootSuccession {
    * Makes the next root, or finds the one that is there, and has its authority sign a certificate to see that it does.
    *
    * @param choice whose root it is
-   * @param wanted.repair the old root has ended, so a next one that has ended too is made anew
+   * @param wanted.repair the old root has ended, so a next one that has ended too is made again
    * @throws CaStateError when the one that is there has ended or is of another kind than wanted: it would be replaced again at once.
    *   Error when its authority cannot be reached or does not sign
    */
@@ -161,7 +161,7 @@ export class RootSuccession {
     const { keyType } = settings;
     const crossSigned = await this.#rehearseRoot(settings);
     const heard = crossSigned
-      ? `a new ${keyType} root was made in memory and cross-signed, and a certificate of it is believed by the old bundle and by the new one`
+      ? `a new ${keyType} root was made in memory and cross-signed, and a certificate of it is trusted by the old bundle and by the new one`
       : 'the root that signs now does not sign another one, so the new one will sign when sidecars have had time to hear of it';
     const there =
       settings.authority.provider === 'builtin'

@@ -58,7 +58,7 @@ describe('the certificate authority that the MeshConfig names', () => {
 
   const reason = skipReason(STEP_CA);
   (reason ? it.skip : it)(
-    `signs nothing when workloads believe another root, and is taken when they believe its own${reason ? ` (skipped: ${reason})` : ''}`,
+    `signs nothing when workloads trust another root, and is taken when they trust its own${reason ? ` (skipped: ${reason})` : ''}`,
     async () => {
       const server = await StepCaServer.start(docsBlocks('text')[0]);
       started.push(server);
@@ -74,7 +74,7 @@ describe('the certificate authority that the MeshConfig names', () => {
       publish((await TestPki.create()).rootPem);
       const { authority: stranger } = await start({ ca });
       started.push(stranger);
-      expect(stranger.lost).toContain('workloads believe other roots than the certificate authority');
+      expect(stranger.lost).toContain('workloads trust other roots than the certificate authority');
       await expect(stranger.issueServing(['mesh-operator.mesh.svc'])).rejects.toThrow(stranger.lost);
       publish(server.caPem);
       const { authority } = await start({ ca });

@@ -70,9 +70,9 @@ export interface StartedAuthority {
 }
 
 /**
- * The mesh's certificate authority: ready to sign, or {@link Authority.lost} where workloads believe a root that cannot be used now.
+ * The mesh's certificate authority: ready to sign, or {@link Authority.lost} where workloads trust a root that cannot be used now.
  *
- * @throws CaStateError when its settings are wrong, or nobody believes a root yet and the first one is broken
+ * @throws CaStateError when its settings are wrong, or nobody trusts a root yet and the first one is broken
  */
 export async function startAuthority(
   deps: BootstrapDeps,

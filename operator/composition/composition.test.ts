@@ -417,11 +417,11 @@ describe('the operator, whole, against an API server', () => {
     const condition = await eventually(() =>
       fake.find(MESH_CONFIGS, { name: 'mesh' })?.status?.conditions?.find(isFalse),
     );
-    expect(condition.message).toContain('Secret mesh/mesh-ca is gone, but workloads believe its root');
+    expect(condition.message).toContain('Secret mesh/mesh-ca is gone, but workloads trust its root');
     const ready = await fetch(`http://127.0.0.1:${httpPort}/readyz`);
     expect([ready.status, await ready.text()]).toEqual([503, expect.stringContaining('ask for a rotation')]);
     expect(fake.find(SECRETS, { name: 'mesh-ca', namespace: 'mesh' })).toBeUndefined();
-    const request = { ca: { rotation: { request: 'anew' } } };
+    const request = { ca: { rotation: { request: 'again' } } };
     await fake.api.mergePatch(MESH_CONFIGS, { name: 'mesh' }, { spec: request });
     const operator = await starting;
     expect(await post(operator, '/v1/sign')).toMatchObject({ status: 401 });
@@ -437,7 +437,7 @@ describe('the operator, whole, against an API server', () => {
     );
   }, 60_000);
 
-  test('a broken authority that nobody believes yet stops the start with a sentence', async () => {
+  test('a broken authority that nobody trusts yet stops the start with a sentence', async () => {
     fake.put(SECRETS, { metadata: { name: 'mesh-ca', namespace: 'mesh' }, data: {} });
     await expect(start()).rejects.toThrow(/Secret mesh\/mesh-ca is broken: its field root.crt is missing/);
   });

@@ -53,7 +53,7 @@ async function mesh(spec: MeshConfigSpec, env: Record<string, string> = {}): Pro
 
 const signal = new AbortController().signal;
 
-test('a mesh fetches the bundle of another by its identity, and neither believes more than that', async () => {
+test('a mesh fetches the bundle of another by its identity, and neither trusts more than that', async () => {
   const partner = await mesh({ trustDomain: 'partner.example' }, { MESH_BUNDLE_PORT: '0' });
   await until(() => partner.config()?.status?.ownBundle !== undefined);
   const bundle = partner.operator.rootsPem();

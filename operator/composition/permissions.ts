@@ -39,7 +39,7 @@ export const CLUSTER_PERMISSIONS: readonly Permission[] = [
     resources: ['meshservices'],
     verbs: ['create', 'patch'],
     reason:
-      'The MeshService of a workload that runs under a name which nobody defined; one that was made for a Job goes to the workload that goes on.',
+      'The MeshService of a workload that runs under a name that no MeshService defines; one that was made for a Job goes to the workload that goes on.',
   },
   {
     apiGroups: [API_GROUP],
@@ -139,7 +139,7 @@ export const CLUSTER_PERMISSIONS: readonly Permission[] = [
     resources: ['mutatingwebhookconfigurations', 'validatingwebhookconfigurations'],
     verbs: [...READ, 'update'],
     resourceNames: [WEBHOOK_NAME],
-    reason: 'Keeps the registration right when roots change or somebody edits it.',
+    reason: 'Keeps the registration right when roots change or it is edited.',
   },
 ];
 

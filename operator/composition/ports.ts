@@ -113,7 +113,7 @@ async function openBundle(parts: Parts, signal: AbortSignal): Promise<BundleEndp
 async function openOutside(parts: Parts, certificate: ServingCertificate): Promise<OpenPort | undefined> {
   const { config, log, metrics } = parts;
   if (config.outsidePort === undefined) return undefined;
-  const signing = signingService(parts, 'outside', { door: 'outside', limits: OUTSIDE_LIMITS });
+  const signing = signingService(parts, 'outside', { callers: 'outside', limits: OUTSIDE_LIMITS });
   const listener = outsidePort({
     ...{ log, metrics, certificate, signing },
     isKnown: (network) => parts.podNetworks.has(network),
@@ -125,7 +125,7 @@ async function openOutside(parts: Parts, certificate: ServingCertificate): Promi
 function signingService(
   { api, clock, events, metrics, authority, settings, config, log, audit, caches, capabilities }: Parts,
   server: 'signing' | 'outside',
-  more: Pick<SigningDeps, 'door' | 'limits'>,
+  more: Pick<SigningDeps, 'callers' | 'limits'>,
 ): SigningService {
   const own = log.child({ part: 'signing' });
   return new SigningService({

@@ -29,7 +29,7 @@ export class Settings {
     return this.#current;
   }
 
-  /** What the root shall be like. */
+  /** What the root must be like. */
   get ca(): CaSettings {
     return this.#ca;
   }

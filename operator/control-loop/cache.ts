@@ -58,7 +58,7 @@ export class Cache<T extends KubeObject> implements ObjectCache<T> {
     return this.#reflector.hasSynced;
   }
 
-  /** When the server was last heard, in milliseconds since the epoch. */
+  /** When the server was last heard, as Unix time in milliseconds. */
   get lastSyncAt(): number | undefined {
     return this.#reflector.lastSyncAt;
   }

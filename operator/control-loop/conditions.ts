@@ -27,7 +27,7 @@ const MAX_MESSAGE = 1024;
  * because another controller may own them.
  *
  * @param previous the object's conditions so far
- * @param now milliseconds since the epoch
+ * @param now Unix time, milliseconds
  */
 export function mergeConditions(
   previous: readonly Condition[] | undefined,

@@ -38,7 +38,7 @@ test('it is a failure when it lasts', async () => {
 });
 
 test.each<[string, unknown]>([
-  ['a certificate that is not believed', away(`${CALL}x509: certificate signed by unknown authority`)],
+  ['a certificate that is not trusted', away(`${CALL}x509: certificate signed by unknown authority`)],
   ['the webhook of somebody else', away(`failed calling webhook "policy.example.com": connection refused`)],
   ['a refusal', away(CALL + 'connection refused', 403)],
   ['another fault of the API server', away('etcdserver: request timed out')],

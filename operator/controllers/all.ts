@@ -66,7 +66,7 @@ export interface ControllersDeps {
   readonly owner: OwnerReference | undefined;
 }
 
-/** The leader's controllers, made anew for each term. */
+/** The leader's controllers, made again for each term. */
 export function createControllers(deps: ControllersDeps): readonly Controller[] {
   const { config, api, clock, log, metrics, events, caches, settings, authority, owner } = deps;
   const { meshNamespace, excludedNamespaces } = config;

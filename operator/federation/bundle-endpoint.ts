@@ -57,9 +57,9 @@ export interface BundleEndpointDeps {
     OperatorMetrics,
     'httpRequests' | 'logLinesLeftOut' | 'connections' | 'connectionsClosed' | 'bundleCertificateExpiry'
   >;
-  /** Makes this operator's own identity anew. */
+  /** Makes this operator's own identity again. */
   readonly issue: () => Promise<Svid>;
-  /** Calls when other roots are believed, or another one signs. */
+  /** Calls when other roots are trusted, or another one signs. */
   readonly onAuthorityChange: (listener: () => void) => () => void;
   readonly status: () => MeshConfigStatus | undefined;
 }

@@ -41,7 +41,7 @@ export function sidecarPort(pod: Pod): number | undefined {
   return port >= 1 && port <= 65_535 ? port : undefined;
 }
 
-/** The logical service that a pod's label names; undefined when that is no service name. It grants nothing: see `member.ts`. */
+/** The logical service that a pod's label names; undefined when that is not a valid service name. It grants nothing: see `member.ts`. */
 export function podService(pod: Pod): string | undefined {
   const service = pod.metadata.labels?.[LABELS.service];
   return service !== undefined && isDnsLabel(service) ? service : undefined;

@@ -95,7 +95,7 @@ describe('a pod in memory', () => {
     expect([isInstance(going), isReady(going)]).toEqual([false, false]);
   });
 
-  test('a label that is no service name names none', () => {
+  test('a label that is not a valid service name names none', () => {
     for (const name of ['Web', 'a b', '', '../x']) {
       expect(podService({ metadata: { name: 'x', labels: { 'mesh.dev/service': name } } })).toBeUndefined();
     }

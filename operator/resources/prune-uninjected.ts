@@ -3,7 +3,7 @@ import type { Pod } from '#kube/types.ts';
 
 import { pick } from './pod.ts';
 
-/** Transform of the watch on all pods: of a pod that is no candidate only the name is kept. */
+/** Transform of the watch on all pods: of a pod that is not a candidate only the name is kept. */
 export function pruneUnlessAsking(pod: Pod, prune: (pod: Pod) => Pod): Pod {
   const { labels, annotations, name, namespace } = pod.metadata;
   const mentions =

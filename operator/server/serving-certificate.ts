@@ -7,7 +7,7 @@ import type { OperatorMetrics } from '../metrics/metrics.ts';
 export interface ServingPair {
   readonly certChainPem: string;
   readonly keyPem: string;
-  /** Milliseconds since the epoch. */
+  /** Unix time, milliseconds. */
   readonly notBefore: number;
   readonly notAfter: number;
 }

@@ -106,7 +106,7 @@ function checkAnswer(line: string): object {
   try {
     answer = JSON.parse(line);
   } catch {
-    throw new Error('the answer is no JSON');
+    throw new Error('the answer is not JSON');
   }
   if ((answer as { ok?: unknown } | null)?.ok !== true) throw new Error('the sidecar said no');
   return answer as object;

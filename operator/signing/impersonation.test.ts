@@ -308,9 +308,9 @@ describe('impersonation fails', () => {
     ],
     // The body.
     ['an empty body', 400, 'body-malformed', () => ({ body: '' })],
-    ['a body that is no JSON', 400, 'body-malformed', () => ({ body: '{' })],
+    ['a body that is not JSON', 400, 'body-malformed', () => ({ body: '{' })],
     [
-      'a body that is no UTF-8',
+      'a body that is not UTF-8',
       400,
       'body-malformed',
       () => ({ body: Buffer.from([0x22, 0xff, 0xfe, 0x22]) }),
@@ -323,7 +323,7 @@ describe('impersonation fails', () => {
       'body-malformed',
       () => ({ body: '{"csr":"x","spiffeId":"spiffe://x/y"}' }),
     ],
-    ['a service that is no name', 400, 'body-malformed', () => ({ service: 'DB' })],
+    ['a service that is not a valid name', 400, 'body-malformed', () => ({ service: 'DB' })],
     ['a service of several lines', 400, 'body-malformed', () => ({ service: 'web\n"x"' })],
   ];
 

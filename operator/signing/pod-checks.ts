@@ -19,12 +19,12 @@ export interface PodFacts {
   /** `log` where the network changes source addresses on the way to the operator. */
   readonly sourceAddressCheck: 'enforce' | 'log';
   /** Whose requests are taken at this port: those of pods, or those of processes outside of pods. */
-  readonly door: SigningPort;
+  readonly callers: Callers;
   readonly address: MemberRules['address'];
 }
 
 /** The port for machines outside can be reached from where no pod is, so nothing that was stolen from a pod is of use there. */
-export type SigningPort = 'pods' | 'outside';
+export type Callers = 'pods' | 'outside';
 
 const NO_ADDRESS_RETRY_MS = 1_000;
 
@@ -61,14 +61,14 @@ const isNotTerminal: Check<PodFacts> = ({ pod }) =>
     : undefined;
 
 /** Each kind of member has a port of its own. */
-const connectedToItsPort: Check<PodFacts> = ({ pod, door }) => {
+const connectedToItsPort: Check<PodFacts> = ({ pod, callers }) => {
   const isOutside = pod !== undefined && isRegistration(pod);
-  if (door === 'outside' && !(isOutside && sourceAddressUnknown(pod) === undefined))
+  if (callers === 'outside' && !(isOutside && sourceAddressUnknown(pod) === undefined))
     return {
       reason: 'pod-not-outside',
       message: `the pod stands for no process outside of pods (label ${LABELS.run}, its scheduler's name, no node, an address); the port for those takes no other`,
     };
-  if (door === 'pods' && isOutside)
+  if (callers === 'pods' && isOutside)
     return {
       reason: 'pod-outside',
       message:
@@ -78,16 +78,16 @@ const connectedToItsPort: Check<PodFacts> = ({ pod, door }) => {
 };
 
 /** Labels grant nothing: the spec, which cannot be changed, has our sidecar. */
-const isMember: Check<PodFacts> = ({ pod, door }) => {
-  const claim = pod && claimOf(pod, { outside: door === 'outside' });
+const isMember: Check<PodFacts> = ({ pod, callers }) => {
+  const claim = pod && claimOf(pod, { outside: callers === 'outside' });
   return claim && 'fault' in claim
-    ? { reason: 'pod-not-injected', message: `the pod is no member of the mesh: ${claim.fault}` }
+    ? { reason: 'pod-not-injected', message: `the pod is not a member of the mesh: ${claim.fault}` }
     : undefined;
 };
 
 /** A token can be made for a pod that never runs; its address is the kubelet's word that it does. */
-const hasAddress: Check<PodFacts> = ({ pod, door, address }) => {
-  const claim = pod && claimOf(pod, { outside: door === 'outside' });
+const hasAddress: Check<PodFacts> = ({ pod, callers, address }) => {
+  const claim = pod && claimOf(pod, { outside: callers === 'outside' });
   if (!claim || 'fault' in claim || isPlaced(pod, claim, { address })) return undefined;
   return {
     reason: 'pod-no-address',

@@ -8,7 +8,7 @@ import { SigningWorld, WEB_ADDRESS } from './signing-world.fake.ts';
 let world: SigningWorld;
 beforeEach(async () => {
   world = await SigningWorld.create();
-  world.service = world.serviceWith({ door: 'outside' });
+  world.service = world.serviceWith({ callers: 'outside' });
 });
 
 const registered =

@@ -13,7 +13,7 @@ import { BodyBudget } from '../server/body-budget.ts';
 import { signingRouter } from './router.ts';
 import { SigningWorld } from './signing-world.fake.ts';
 
-interface Answer {
+interface SignResponse {
   readonly status: number;
   readonly headers: Readonly<Record<string, unknown>>;
   readonly body: Readonly<Record<string, unknown>>;
@@ -49,7 +49,7 @@ describe('POST /v1/sign', () => {
   async function post(
     chunks: readonly (string | Buffer)[],
     headers: Record<string, string> = {},
-  ): Promise<Answer> {
+  ): Promise<SignResponse> {
     const [only, ...more] = chunks;
     const length =
       only !== undefined && more.length === 0 ? { 'content-length': String(Buffer.byteLength(only)) } : {};

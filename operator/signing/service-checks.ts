@@ -58,7 +58,7 @@ export interface ServiceFacts {
   readonly trustDomain: TrustDomain;
 }
 
-/** The operator's own identity opens doors in sidecars; no pod gets it here, whatever a MeshService says. */
+/** The operator's own identity has rights in sidecars; no pod gets it here, whatever a MeshService says. */
 const isNotReserved: Check<ServiceFacts> = ({ who, meshNamespace }) =>
   who.namespace === meshNamespace && who.service === OPERATOR_SERVICE
     ? {

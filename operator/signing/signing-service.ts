@@ -19,7 +19,7 @@ import { networkOf } from '#core/network-of.ts';
 import { SigningAudit } from './audit.ts';
 import type { AuditDeps, RequestTrace } from './audit.ts';
 import { firstRefusal } from './checks.ts';
-import type { SigningPort } from './pod-checks.ts';
+import type { Callers } from './pod-checks.ts';
 import { canonicalAddress } from '#core/address.ts';
 import { POD_CHECKS, sourceAddressFault, sourceAddressUnknown } from './pod-checks.ts';
 import { FailureDelays } from './failure-delays.ts';
@@ -46,7 +46,7 @@ export interface SigningDeps extends AuditDeps {
   /** `log` where the network changes source addresses between pods and the operator. Default `enforce`. */
   readonly sourceAddressCheck?: 'enforce' | 'log';
   /** Default `pods`. */
-  readonly door?: SigningPort;
+  readonly callers?: Callers;
   /** Whether a pod must have an address, see `MemberRules`. Default `required`. */
   readonly address?: MemberRules['address'];
   readonly limits?: Partial<SigningLimits>;
@@ -255,7 +255,7 @@ export class SigningService {
       pod,
       sourceAddress: trace.sourceAddress,
       sourceAddressCheck: this.#deps.sourceAddressCheck ?? 'enforce',
-      door: this.#deps.door ?? 'pods',
+      callers: this.#deps.callers ?? 'pods',
       address: this.#deps.address ?? 'required',
     };
     const podRefusal = firstRefusal(POD_CHECKS, facts);
@@ -266,7 +266,7 @@ export class SigningService {
     const csr = await checkCsr(body.csr);
     if (!csr.ok) return { reason: csr.reason, message: csr.message };
 
-    const claim = claimOf(pod, { outside: facts.door === 'outside' });
+    const claim = claimOf(pod, { outside: facts.callers === 'outside' });
     const who = claimedService(pod, 'fault' in claim ? undefined : claim.service, body.service);
     if ('reason' in who) return who;
     trace.who = who;

@@ -17,7 +17,7 @@ import { readSvid } from '../svid.ts';
 import type { Svid } from '../svid.ts';
 import { TrustBundle } from '../trust-bundle.ts';
 
-/** What a test may bend in a leaf. Times in milliseconds since 1970. */
+/** What a test may bend in a leaf. Times as Unix time in milliseconds. */
 export interface LeafBends {
   readonly ttlMs?: number;
   readonly notBefore?: number;
@@ -80,7 +80,7 @@ export class TestPki {
     });
   }
 
-  /** Another authority that claims the same trust domain: its certificates must never be believed. */
+  /** Another authority that claims the same trust domain: its certificates must never be trusted. */
   async foreign(): Promise<TestPki> {
     return TestPki.create({ trustDomain: this.trustDomain, datacenter: this.datacenter });
   }

@@ -18,7 +18,7 @@ export class LevelLog {
   readonly #common: object;
 
   /**
-   * @param write default: standard output, synchronously, so that the last words of a process are not lost
+   * @param write default: standard output, synchronously, so that the last lines of a process are not lost
    * @param common in every line, such as which of several processes writes it
    */
   constructor(level: LogLevel, write: WriteLine = writeToStdout, common: object = {}) {

@@ -229,7 +229,7 @@ function parseIps(text: string): string[] {
   const ips = text.split(',').map((part) => part.trim());
   const wrong = ips.filter((ip) => isIP(ip) === 0);
   if (wrong.length > 0)
-    throw new RangeError(`${JSON.stringify(wrong[0])} is no IP address (fieldRef status.podIPs)`);
+    throw new RangeError(`${JSON.stringify(wrong[0])} is not an IP address (fieldRef status.podIPs)`);
   return ips;
 }
 

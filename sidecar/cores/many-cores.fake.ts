@@ -115,7 +115,7 @@ export class ManyCores {
     return this.#exit ?? Promise.reject(new Error('not started'));
   }
 
-  /** What the processes wrote that is no line of a log. */
+  /** What the processes wrote that is not a line of a log. */
   stderr = '';
 
   start(cores: number, more: Readonly<Record<string, string>> = {}): void {

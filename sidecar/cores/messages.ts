@@ -62,7 +62,7 @@ export type FromWorker =
   /** Asks the other workers; `vouched` is the answer. */
   | ({ readonly kind: 'vouch'; readonly id: number } & Vouch);
 
-/** @returns undefined for anything that is no message of ours */
+/** @returns undefined for anything that is not a message of ours */
 export function readToWorker(value: unknown): ToWorker | undefined {
   return readOr(undefined, () => {
     const from = object(value);
@@ -88,7 +88,7 @@ export function readToWorker(value: unknown): ToWorker | undefined {
   });
 }
 
-/** @returns undefined for anything that is no message of ours */
+/** @returns undefined for anything that is not a message of ours */
 export function readFromWorker(value: unknown): FromWorker | undefined {
   return readOr(undefined, () => {
     const from = object(value);

@@ -16,7 +16,7 @@ export interface WorkersOptions {
   readonly log: Logger;
   /** What workers log from: it may have changed when one is started again. */
   readonly logLevel: () => SidecarLogLevel;
-  /** The operator told one of the workers that the sidecar shall end. */
+  /** The operator told one of the workers that the sidecar must end. */
   readonly onFinish: () => void;
 }
 
@@ -38,7 +38,7 @@ export type Said<T> = { readonly answer: T } | 'gone' | 'silent';
 const ANSWER_MS = 1_000;
 const RETRY_MS = 100;
 const RETRY_MAX_MS = 10_000;
-/** A worker that ran so long had a good start; the wait before the next begins anew. */
+/** A worker that ran so long had a good start; the wait before the next begins again. */
 const STEADY_MS = 60_000;
 /** How long a worker that should have ended is waited for. */
 const OVERDUE_MS = 2_000;

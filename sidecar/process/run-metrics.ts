@@ -29,11 +29,13 @@ export function processFamilies(sources: MetricSources): readonly Family[] {
     gauge('mesh_certificate_valid', 'Whether there is a certificate that has not ended.', () =>
       identity.state().valid ? 1 : 0,
     ),
-    gauge('mesh_certificate_not_after_seconds', 'When the certificate ends, in seconds since 1970.', () =>
+    gauge('mesh_certificate_not_after_seconds', 'When the certificate ends, as Unix time in seconds.', () =>
       seconds(identity.state().svid?.notAfter),
     ),
-    gauge('mesh_certificate_not_before_seconds', 'When the certificate begins, in seconds since 1970.', () =>
-      seconds(identity.state().svid?.notBefore),
+    gauge(
+      'mesh_certificate_not_before_seconds',
+      'When the certificate begins, as Unix time in seconds.',
+      () => seconds(identity.state().svid?.notBefore),
     ),
     counter(
       'mesh_certificates_issued_total',
@@ -51,7 +53,7 @@ export function processFamilies(sources: MetricSources): readonly Family[] {
     ),
     gauge(
       'mesh_trust_roots',
-      'Root certificates that are believed.',
+      'Root certificates that are trusted.',
       () => trust.current()?.bundle.rootsOfAllDomains.length,
     ),
     gauge(
@@ -69,7 +71,7 @@ export function processFamilies(sources: MetricSources): readonly Family[] {
     byLabel(
       {
         name: 'mesh_last_sync_seconds',
-        help: 'When what was read from the API server was last known to be current, in seconds since 1970.',
+        help: 'When what was read from the API server was last known to be current, as Unix time in seconds.',
         type: 'gauge',
         label: 'resource',
       },
@@ -97,10 +99,10 @@ export function processFamilies(sources: MetricSources): readonly Family[] {
   ];
 }
 
-/** What any process of ours says about itself; `startedAt` in milliseconds since 1970. */
+/** What any process of ours says about itself; `startedAt` as Unix time in milliseconds. */
 export function runtimeFamilies({ startedAt }: Pick<MetricSources, 'startedAt'>): readonly Family[] {
   return [
-    gauge('process_start_time_seconds', 'When this process began, in seconds since 1970.', () =>
+    gauge('process_start_time_seconds', 'When this process began, as Unix time in seconds.', () =>
       seconds(startedAt),
     ),
     gauge('process_resident_memory_bytes', 'Resident memory.', () => process.memoryUsage.rss()),

@@ -34,7 +34,7 @@ afterEach(async () => {
   for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
 });
 
-interface Answer {
+interface FetchedPage {
   readonly status: number;
   readonly body: string;
 }
@@ -43,7 +43,7 @@ function ask(
   port: number,
   path: string,
   options: { method?: string; body?: string; host?: string } = {},
-): Promise<Answer> {
+): Promise<FetchedPage> {
   const { method = 'GET', body, host } = options;
   return new Promise((resolve, reject) => {
     const headers = { [LOCAL_REQUEST_HEADER]: 'true', ...(host === undefined ? {} : { host }) };

@@ -53,7 +53,7 @@ describe('the settings of the redirection', () => {
     ['a closed set', '80 } accept'],
     ['a comment that ends', '80" accept'],
     ['a variable', '$ports'],
-  ])('let nothing through that is no port: %s', (_, text) => {
+  ])('let nothing through that is not a valid port: %s', (_, text) => {
     expect(readRedirectSettings({ MESH_SKIP_INBOUND_PORTS: text })).toHaveProperty('faults');
     expect(readRedirectSettings({ MESH_SKIP_OUTBOUND_CIDRS: text })).toHaveProperty('faults');
   });

@@ -66,6 +66,6 @@ export function readRedirectSettings(
 }
 
 function toCidr(text: string): Cidr {
-  if (!SAFE_CIDR.test(text)) throw new RangeError(`${JSON.stringify(text)} is no range of addresses`);
+  if (!SAFE_CIDR.test(text)) throw new RangeError(`${JSON.stringify(text)} is not a range of addresses`);
   return { family: text.includes(':') ? 6 : 4, text };
 }

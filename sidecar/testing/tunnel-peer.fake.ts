@@ -1,7 +1,13 @@
 import type { ConnectionOptions } from 'node:tls';
 
 import { FRAME } from '../dataplane/tunnel/protocol.ts';
-import { farewellIn, frameBytes, framesIn, helloBytes, openBytes } from '../dataplane/tunnel/frames.fake.ts';
+import {
+  closeReasonIn,
+  frameBytes,
+  framesIn,
+  helloBytes,
+  openBytes,
+} from '../dataplane/tunnel/frames.fake.ts';
 import type { Frame } from '../dataplane/tunnel/frames.fake.ts';
 import { ALPN_TUNNEL } from '../dataplane/transport/alpn.ts';
 import type { FakeMesh } from './data-plane.fake.ts';
@@ -61,10 +67,10 @@ export class TunnelPeer {
   }
 
   /** Waits until it is cut off. @returns what it was told */
-  async goodbye(): Promise<{ readonly code: number; readonly text: string } | undefined> {
+  async closeReason(): Promise<{ readonly code: number; readonly text: string } | undefined> {
     await eventually(() => this.peer.ending !== 'open', 30_000);
     const last = this.frames.find(({ type }) => type === FRAME.goAway);
-    return last && farewellIn(last);
+    return last && closeReasonIn(last);
   }
 
   close(): void {

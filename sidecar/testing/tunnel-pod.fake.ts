@@ -2,7 +2,7 @@ import { createServer } from 'node:tls';
 import type { TLSSocket } from 'node:tls';
 
 import { ALPN_TUNNEL } from '../dataplane/transport/alpn.ts';
-import { farewellIn, framesIn, helloBytes } from '../dataplane/tunnel/frames.fake.ts';
+import { closeReasonIn, framesIn, helloBytes } from '../dataplane/tunnel/frames.fake.ts';
 import type { Frame } from '../dataplane/tunnel/frames.fake.ts';
 import { FRAME } from '../dataplane/tunnel/protocol.ts';
 import { DB } from './data-plane.fake.ts';
@@ -31,10 +31,10 @@ export class PodTunnel {
   }
 
   /** Waits until it is cut off. @returns what it was told */
-  async goodbye(): Promise<{ readonly code: number; readonly text: string } | undefined> {
+  async closeReason(): Promise<{ readonly code: number; readonly text: string } | undefined> {
     await eventually(() => this.closed, 30_000);
     const last = this.frames.find(({ type }) => type === FRAME.goAway);
-    return last && farewellIn(last);
+    return last && closeReasonIn(last);
   }
 }
 

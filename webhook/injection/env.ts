@@ -85,7 +85,7 @@ function field(name: string, fieldPath: string): EnvVar {
   return { name, valueFrom: { fieldRef: { fieldPath } } };
 }
 
-/** Kubernetes replaces `$(NAME)` in values and reads `$$` as `$`; what users wrote shall arrive as it is. */
+/** Kubernetes replaces `$(NAME)` in values and reads `$$` as `$`; what users wrote must arrive as it is. */
 function literal(value: string): string {
   return value.replaceAll('$', '$$$$');
 }

@@ -11,7 +11,7 @@ const cases = Object.keys(PODS).flatMap((name) =>
   STYLES.map((style) => [name as keyof typeof PODS, style] as const),
 );
 
-/** `UPDATE_GOLDEN=1` writes the files anew; look at the difference before you commit it. A missing file is a failure. */
+/** `UPDATE_GOLDEN=1` writes the files again; look at the difference before you commit it. A missing file is a failure. */
 function golden(name: string, actual: unknown): unknown {
   const file = new URL(`./golden/${name}.json`, import.meta.url);
   if (process.env.UPDATE_GOLDEN === '1') {

@@ -104,7 +104,7 @@ describe('a pod that is larger than any real one', () => {
   });
 
   it.each([undefined, null, 'x', [], { spec: 'x' }, { spec: { containers: { length: 1e9 } }, metadata: 5 }])(
-    'is not found in what is no pod: %j',
+    'is not found in what is not a pod: %j',
     (value) => {
       expect(sizeRefusals(value)).toEqual([]);
     },

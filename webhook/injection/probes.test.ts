@@ -67,9 +67,9 @@ describe('a probe', () => {
   });
 
   it.each([
-    ['httpGet', { httpGet: { port: 'metrics' } }, 'port "metrics" is no port of this container'],
-    ['tcpSocket', { tcpSocket: { port: 0 } }, 'port 0 is no port of this container'],
-    ['grpc', { grpc: { port: 70000 } }, 'port 70000 is no port of this container'],
+    ['httpGet', { httpGet: { port: 'metrics' } }, 'port "metrics" is not a port of this container'],
+    ['tcpSocket', { tcpSocket: { port: 0 } }, 'port 0 is not a port of this container'],
+    ['grpc', { grpc: { port: 70000 } }, 'port 70000 is not a port of this container'],
     [
       'a header',
       { httpGet: { port: 80, httpHeaders: [{ name: 'a b', value: '' }] } },

@@ -88,7 +88,7 @@ export function rewriteProbes(placed: readonly PlacedContainer[], seed: string):
   return { changes, originals: Object.fromEntries(originals), warnings };
 }
 
-/** What the sidecar shall ask; a sentence when the probe can never succeed; undefined when it is none of ours. */
+/** What the sidecar must ask; a sentence when the probe can never succeed; undefined when it is none of ours. */
 function actionOf(placed: PlacedContainer, probe: Probe): object | string | undefined {
   if (probe.httpGet) return httpAction(placed, probe.httpGet);
   if (probe.tcpSocket) {
@@ -134,7 +134,7 @@ function namesHost(host: string | null | undefined): boolean {
 }
 
 function unknownPort(port: string | number): string {
-  return `port ${JSON.stringify(port)} is no port of this container; it was left as it is and will fail`;
+  return `port ${JSON.stringify(port)} is not a port of this container; it was left as it is and will fail`;
 }
 
 /** The probe with its timings, asking the sidecar; one second longer than the sidecar waits, so that the sidecar's answer arrives. */

@@ -180,7 +180,7 @@ describe('where only the namespace asks for the mesh', () => {
   it.each<[string, string, object, string]>([
     ['that nothing names', 'no-service-name', {}, 'mesh/service: nothing says which service this pod is'],
     [
-      'whose ServiceAccount is no name of a service',
+      'whose ServiceAccount is not a valid name of a service',
       'no-service-name',
       { serviceAccountName: 'build.robot' },
       'mesh/service: the ServiceAccount "build.robot" gives the service name',

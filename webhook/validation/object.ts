@@ -1,6 +1,6 @@
 import * as z from 'zod';
 
-/** An object of ours as it comes for validation: identified, with nothing in its spec believed yet. */
+/** An object of ours as it comes for validation: identified, with nothing in its spec trusted yet. */
 const strings = z.record(z.string(), z.string());
 
 const objectSchema = z.looseObject({

@@ -10,7 +10,7 @@ import { checkMeshService } from './mesh-service.ts';
 export interface ValidationContext {
   readonly view: ClusterView;
   readonly meshNamespace: string;
-  /** Milliseconds since the epoch. */
+  /** Unix time, milliseconds. */
   readonly now: number;
 }
 

@@ -25,7 +25,7 @@ export class Program {
     return new Program(house, running);
   }
 
-  /** @throws Error with what went wrong in the program, or its last words when it has ended */
+  /** @throws Error with what went wrong in the program, or the end of its output when it has ended */
   ask<T>(name: string, argument?: unknown): Promise<T> {
     const { child } = this.#running;
     const id = (this.#asked += 1);

@@ -12,7 +12,7 @@ export interface PeerCertificates {
   readonly rootPem: string;
   readonly client: Side;
   readonly server: Side;
-  /** The server's names, by a root that nobody believes. */
+  /** The server's names, by a root that nobody trusts. */
   readonly impostor: Side;
 }
 

@@ -8,7 +8,7 @@ export interface KeyFiles {
   readonly key: string;
 }
 
-/** Writes one side's certificate and key, and the root both sides believe. */
+/** Writes one side's certificate and key, and the root both sides trust. */
 export function keyFiles(house: House, side: Side): KeyFiles {
   return {
     root: house.file('root.pem', house.certificates.rootPem),

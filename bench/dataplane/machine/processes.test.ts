@@ -24,7 +24,7 @@ test('a program that was stopped is gone, with its children, even when it will n
   expect(isAlive(deaf.pid)).toBe(false);
 });
 
-test('who has ended is missed, with its last words', async () => {
+test('who has ended is missed, with the end of its output', async () => {
   const brief = processes.start({
     title: 'brief',
     program: 'sh',

@@ -13,7 +13,7 @@ export interface Start {
   readonly channel?: boolean;
 }
 
-const LAST_WORDS = 2_000;
+const OUTPUT_TAIL = 2_000;
 /** How long a program may take to end in peace, milliseconds. */
 const PATIENCE_MS = 2_000;
 
@@ -36,7 +36,7 @@ export class Running {
     });
     for (const stream of [this.child.stdout, this.child.stderr])
       stream?.setEncoding('utf8').on('data', (text: string) => {
-        this.#said = (this.#said + text).slice(-LAST_WORDS);
+        this.#said = (this.#said + text).slice(-OUTPUT_TAIL);
       });
     this.#ended = new Promise((resolve) => {
       const over = (): void => {
@@ -51,14 +51,14 @@ export class Running {
     return this.child.pid ?? 0;
   }
 
-  /** That it has ended, and its last words. */
+  /** That it has ended, and the end of its output. */
   get end(): Error {
     const lines = this.#said.trim().split('\n');
     const last = lines.find((line) => /fatal|error/i.test(line)) ?? lines.at(-1);
     return new Error(`${this.#title} has ended: ${last || 'without a word'}`);
   }
 
-  /** @throws Error with the program's last words, when it has ended */
+  /** @throws Error with the end of the program's output, when it has ended */
   requireAlive(): void {
     if (this.#isOver) throw this.end;
   }

@@ -5,7 +5,7 @@ test('user and system time are added, those of ended children too, whatever the 
   expect(parseProcessorSeconds(stat)).toBe(2);
 });
 
-test('what is no line of stat is refused', () => {
+test('what is not a line of stat is refused', () => {
   expect(() => parseProcessorSeconds('nonsense')).toThrow('/proc/PID/stat');
 });
 

@@ -13,7 +13,8 @@ export function parseProcessorSeconds(stat: string): number {
   // Fields 14 to 17 of the whole line; the third is the first after the name.
   const times = fields.slice(11, 15).map(Number);
   const ticks = times.reduce((sum, time) => sum + time, 0);
-  if (times.length < 4 || !Number.isFinite(ticks)) throw new RangeError('this is no line of /proc/PID/stat');
+  if (times.length < 4 || !Number.isFinite(ticks))
+    throw new RangeError('this is not a line of /proc/PID/stat');
   return ticks / TICKS_PER_SECOND;
 }
 

@@ -33,7 +33,7 @@ test('what failed is counted, of every kind', () => {
   expect(parseWrk(`${failed}  Non-2xx or 3xx responses: 12\n`).errors).toBe(18);
 });
 
-test('what is no output of wrk is shown', () => {
+test('what is not an output of wrk is shown', () => {
   expect(() => parseWrk('unable to connect')).toThrow('unable to connect');
 });
 

@@ -22,7 +22,7 @@ export interface Pair {
   readonly peerPort: number;
   /** The process of each proxy; their children belong to them. */
   readonly pids: readonly number[];
-  /** @throws Error with the last words of one that has ended */
+  /** @throws Error with the end of the output of one that has ended */
   requireAlive(): void;
   stop(): Promise<void>;
 }
@@ -31,7 +31,7 @@ export interface Pair {
 export interface PairOptions {
   /** Port of the server behind. */
   readonly backend: number;
-  /** Puts something between the two: given the port of the server's proxy, says where the client's shall connect. */
+  /** Puts something between the two: given the port of the server's proxy, says where the client's must connect. */
   readonly via?: (peerPort: number) => Promise<number>;
   /** Streams that will be open at once; default {@link USUAL_STREAMS}. */
   readonly streams?: number;

@@ -3,7 +3,7 @@ import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 
-const LAST_WORDS = 4_000;
+const OUTPUT_TAIL = 4_000;
 
 /** A process that attacks, apart from the one that measures. It yields the processor to everybody else, as one of many pods would. */
 export class Attacker {
@@ -15,7 +15,7 @@ export class Attacker {
     for (const stream of [child.stdout, child.stderr])
       stream
         ?.setEncoding('utf8')
-        .on('data', (text: string) => (this.#said = (this.#said + text).slice(-LAST_WORDS)));
+        .on('data', (text: string) => (this.#said = (this.#said + text).slice(-OUTPUT_TAIL)));
   }
 
   /**

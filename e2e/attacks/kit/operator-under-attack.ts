@@ -15,7 +15,7 @@ import { OperatorLoad } from './operator-load.ts';
 import { Shipped, imageEnvironment, shippedMemoryLimit } from './shipped.ts';
 
 const READY_MS = 60_000;
-const LAST_WORDS = 2_000_000;
+const OUTPUT_TAIL = 2_000_000;
 const PODS = 60;
 
 export interface OperatorPorts {
@@ -77,7 +77,7 @@ export class OperatorUnderAttack {
     });
     let said = '';
     for (const stream of [child.stdout, child.stderr])
-      stream.setEncoding('utf8').on('data', (text: string) => (said = (said + text).slice(-LAST_WORDS)));
+      stream.setEncoding('utf8').on('data', (text: string) => (said = (said + text).slice(-OUTPUT_TAIL)));
     const made = { cluster, ports, limit, shipped, process: child, said: () => said };
     const operator = new OperatorUnderAttack(made);
     await operator.#ready();

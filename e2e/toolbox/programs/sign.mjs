@@ -1,5 +1,5 @@
 // node sign.mjs URL   asks the operator for a certificate. Reads {"token": ..., "body": {...} | "text": "..."} from standard input and
-// prints {"status", "body"}. The operator's own certificate is not checked: what is tested is whom the operator believes.
+// prints {"status", "body"}. The operator's own certificate is not checked: what is tested is whom the operator trusts.
 import https from 'node:https';
 
 const chunks = [];

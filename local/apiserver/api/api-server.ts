@@ -148,7 +148,7 @@ export class ApiServer {
     if (!found) throw new ApiStatusError(401, 'Unauthorized', 'Unauthorized');
     // To ignore them would do as oneself what was meant to be done as somebody else.
     if (Object.keys(request.headers).some((name) => name.startsWith('impersonate-')))
-      throw new ApiStatusError(403, 'Forbidden', 'nobody can act as somebody else here');
+      throw new ApiStatusError(403, 'Forbidden', 'impersonation is not supported here');
     return found.user;
   }
 

@@ -195,7 +195,7 @@ describe('a JSON patch', () => {
     ['a path that is not there', { op: 'replace', path: '/no', value: 1 }],
     ['a parent that is not there', { op: 'add', path: '/no/a', value: 1 }],
     ['a place behind the end of a list', { op: 'add', path: '/l/3', value: 1 }],
-    ['a place that is no number', { op: 'add', path: '/l/01', value: 1 }],
+    ['a place that is not a valid number', { op: 'add', path: '/l/01', value: 1 }],
     ['a value that it is moved into', { op: 'move', from: '/m', path: '/m/a/b' }],
     ['no value', { op: 'add', path: '/x' }],
     ['no path', { op: 'remove' }],

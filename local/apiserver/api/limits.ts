@@ -11,7 +11,7 @@ export const MAX_BODY_BYTES = 3 * MIB;
 export const MAX_BODIES_BYTES = 64 * MIB;
 /** Of an object as JSON (etcd, `--max-request-bytes`). */
 export const MAX_OBJECT_BYTES = 1.5 * MIB;
-/** Of a body in YAML that is no JSON: reading it takes a hundred times as long. */
+/** Of a body in YAML that is not JSON: reading it takes a hundred times as long. */
 export const MAX_YAML_BYTES = MIB / 4;
 /** Of a body in protobuf, which is taken for small kinds only; two bytes of it can become an object. */
 export const MAX_PROTOBUF_BYTES = MIB / 16;

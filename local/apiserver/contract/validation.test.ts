@@ -124,6 +124,6 @@ test('a body that does not say its kind', async () => {
   expect((await target.http.post(target.intentions(), { metadata, spec })).status).toBe(400);
 });
 
-test('a body that is no JSON', async () => {
+test('a body that is not JSON', async () => {
   expect((await target.http.post(target.intentions(), '{"metadata":')).status).toBe(400);
 });

@@ -110,7 +110,7 @@ export class ObjectStore {
     this.#journal.write({ resource, key, text: JSON.stringify(stored) }, this.#version + 1);
     this.#of(resource).set(key, stored);
     this.#weighed(resource, key, weight);
-    this.#tell({
+    this.#notify({
       resource,
       key,
       type: previous ? 'MODIFIED' : 'ADDED',
@@ -121,7 +121,7 @@ export class ObjectStore {
     return stored;
   }
 
-  /** @param last the last state, as watches shall see it */
+  /** @param last the last state, as watches must see it */
   remove(resource: string, last: ApiObject): ApiObject {
     const key = objectKey(last);
     const object = this.#versioned(last);
@@ -129,7 +129,7 @@ export class ObjectStore {
     const previous = this.get(resource, key) ?? last;
     this.#of(resource).delete(key);
     const weight = this.#weighed(resource, key, 0);
-    this.#tell({ resource, key, type: 'DELETED', object, previous, weight });
+    this.#notify({ resource, key, type: 'DELETED', object, previous, weight });
     return object;
   }
 
@@ -167,7 +167,7 @@ export class ObjectStore {
     return before;
   }
 
-  #tell(change: Omit<Change, 'version'> & { readonly weight: number }): void {
+  #notify(change: Omit<Change, 'version'> & { readonly weight: number }): void {
     this.#version += 1;
     const numbered = { ...change, version: this.#version };
     this.#history.push(numbered);

@@ -9,7 +9,7 @@ export class DataInUse extends Error {
   override readonly name = 'DataInUse';
 }
 
-/** The file is there, and is no journal of this version. */
+/** The file is there, and is not a journal of this version. */
 export class DataUnreadable extends Error {
   override readonly name = 'DataUnreadable';
 }
@@ -76,7 +76,7 @@ function open(file: string): Database.Database {
     if (/BUSY|locked/i.test(text))
       throw new DataInUse(`${file} is in use by another process`, { cause: error });
     if (/NOTADB|CORRUPT|malformed|not a database/i.test(text))
-      throw new DataUnreadable(`${file} is no data of mesh dev, or is damaged: ${message ?? ''}`, {
+      throw new DataUnreadable(`${file} is not data of mesh dev, or is damaged: ${message ?? ''}`, {
         cause: error,
       });
     throw error;

@@ -51,7 +51,7 @@ test('a second one on the same file is refused', () => {
 });
 
 test('a file of something else is refused, and left alone', () => {
-  writeFileSync(join(folder, 'data'), 'Dear diary, this is no database. '.repeat(100));
+  writeFileSync(join(folder, 'data'), 'Dear diary, this is not a database. '.repeat(100));
   expect(() => sqliteJournal(join(folder, 'data'))).toThrow(DataUnreadable);
 });
 

@@ -38,7 +38,7 @@ export async function seed(
   for (const definition of definitions) keepDefinition(store, clock, definition);
   for (const object of objects) {
     const kind = kinds.all.find((one) => one.kind === object.kind);
-    if (!kind) throw new Error(`${object.kind} is no kind of this server`);
+    if (!kind) throw new Error(`${object.kind} is not a kind of this server`);
     const { name, namespace } = object.metadata;
     await writer.apply({ kind, namespace, name }, object, { ...AS_SERVER, force: true });
   }

@@ -90,7 +90,7 @@ export class StepCaClient {
   }
 
   /**
-   * @param notAfter milliseconds since 1970
+   * @param notAfter Unix time, milliseconds
    * @throws StepCaError, UnreachableError, RangeError
    */
   async sign(

@@ -38,7 +38,7 @@ interface Ready {
 const PROBE_TTL_MS = 15 * 60_000;
 
 /**
- * step-ca as the authority, over a JWK provisioner: a token signed by us names what the certificate shall say, the workload's own
+ * step-ca as the authority, over a JWK provisioner: a token signed by us names what the certificate must say, the workload's own
  * request proves its key, and the provisioner's template makes the certificate of both.
  */
 export class StepCaProvider implements CaProvider {
@@ -46,7 +46,7 @@ export class StepCaProvider implements CaProvider {
   readonly #deps: StepCaProviderDeps;
   readonly #client: StepCaClient;
   #ready: Ready | undefined;
-  /** When the intermediate that signed last ends, milliseconds since 1970. */
+  /** When the intermediate that signed last ends, Unix time, milliseconds. */
   #issuerEnds = Infinity;
   #stopped = false;
   /** Ends a start that is under way. */
@@ -99,7 +99,7 @@ export class StepCaProvider implements CaProvider {
       const published = await this.#client.roots();
       return this.#ready.roots.every(({ pem }) => published.includes(pem))
         ? undefined
-        : 'step-ca does not have the roots any more that workloads believe: ask for a rotation (spec.ca.rotation.request), which takes up its new one, or put the old one back';
+        : 'step-ca does not have the roots any more that workloads trust: ask for a rotation (spec.ca.rotation.request), which takes up its new one, or put the old one back';
     } catch (error) {
       return (error as Error).message;
     }

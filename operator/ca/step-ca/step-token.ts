@@ -3,7 +3,7 @@ import type { JsonWebKey, KeyObject } from 'node:crypto';
 
 import { CaStateError } from '../provider.ts';
 
-/** One-time tokens of a JWK provisioner (RFC 7519, ES256): they say which names a certificate shall have. */
+/** One-time tokens of a JWK provisioner (RFC 7519, ES256): they say which names a certificate must have. */
 
 /** How long a token is good for, in seconds; it is used at once. */
 const LIFE_S = 300;
@@ -32,7 +32,7 @@ export interface TokenClaims {
  * Reads the private key of a provisioner: a JWK, or PEM. Not encrypted.
  *
  * @param where for errors
- * @throws CaStateError when it is no EC P-256 key; never quotes it
+ * @throws CaStateError when it is not a valid EC P-256 key; never quotes it
  */
 export function readProvisionerKey(text: string, where: string): ProvisionerKey {
   let key: KeyObject;
@@ -46,7 +46,7 @@ export function readProvisionerKey(text: string, where: string): ProvisionerKey 
     );
   }
   if (key.asymmetricKeyDetails?.namedCurve !== 'prime256v1')
-    throw new CaStateError(`${where}: provisioner-key is no EC P-256 key`);
+    throw new CaStateError(`${where}: provisioner-key is not a valid EC P-256 key`);
   return { key, thumbprint: thumbprint(createPublicKey(key).export({ format: 'jwk' })) };
 }
 
@@ -59,7 +59,7 @@ export function thumbprint({ crv, kty, x, y }: JsonWebKey): string {
  * A signed token.
  *
  * @param kid the key's name at the authority
- * @param now milliseconds since 1970
+ * @param now Unix time, milliseconds
  */
 export function signToken({ key }: ProvisionerKey, kid: string, claims: TokenClaims, now: number): string {
   const seconds = Math.floor(now / 1000);

@@ -12,7 +12,7 @@ export interface VaultIssuer {
   readonly certificate: X509Certificate;
   /** The self-signed certificate that the chain ends with; undefined where Vault does not know it. */
   readonly root: X509Certificate | undefined;
-  /** Milliseconds since 1970, of whatever in the chain ends first. */
+  /** Unix time, milliseconds, of whatever in the chain ends first. */
   readonly notAfter: number;
 }
 

@@ -146,7 +146,7 @@ describeHere(`Vault${reason ? ` (skipped: ${reason})` : ''}`, () => {
     await starting;
   });
 
-  it('logs in anew when its token was revoked', async () => {
+  it('logs in again when its token was revoked', async () => {
     const { roleId, secretId } = await server.appRole(POLICY);
     providers.putSecret({ 'role-id': roleId, 'secret-id': secretId });
     const provider = providers.provider(server.settings({ auth: 'approle', authPath: 'approle' }));
@@ -159,7 +159,7 @@ describeHere(`Vault${reason ? ` (skipped: ${reason})` : ''}`, () => {
     expect(await provider.fault()).toBeUndefined();
   });
 
-  it('renews its token while that goes, and logs in anew when it does not go any more', async () => {
+  it('renews its token while that goes, and logs in again when it does not go any more', async () => {
     const { roleId, secretId } = await server.appRole(POLICY, { token_ttl: '3s', token_max_ttl: '6s' });
     providers.putSecret({ 'role-id': roleId, 'secret-id': secretId });
     const provider = providers.provider(server.settings({ auth: 'approle', authPath: 'approle' }));
@@ -212,7 +212,7 @@ describeHere(`Vault${reason ? ` (skipped: ${reason})` : ''}`, () => {
     }
   });
 
-  it('makes no intermediate under a root that nobody believes yet, and takes it up when a next root is wanted', async () => {
+  it('makes no intermediate under a root that nobody trusts yet, and takes it up when a next root is wanted', async () => {
     const clock = new FakeClock(Date.now());
     const settings = server.settings({ intermediateTtlMs: 30 * 60_000 });
     const provider = providers.provider(settings, { clock });
@@ -220,7 +220,7 @@ describeHere(`Vault${reason ? ` (skipped: ${reason})` : ''}`, () => {
     const [before] = await provider.roots();
     await server.replaceRoot('mesh-root');
     expect(await provider.fault()).toBe(
-      'the root at mesh-root in Vault was replaced, and workloads do not believe the new one: ask for a rotation ' +
+      'the root at mesh-root in Vault was replaced, and workloads do not trust the new one: ask for a rotation ' +
         '(spec.ca.rotation.request), which takes it up, or make the old one the default issuer again',
     );
     const issuers = async () => (await server.admin('LIST', 'mesh-intermediate/issuers')).keys.length;
@@ -242,13 +242,13 @@ describeHere(`Vault${reason ? ` (skipped: ${reason})` : ''}`, () => {
     const [after] = await next.roots();
     expect(after!.pem).not.toBe(before!.pem);
     expect(await next.fault()).toBeUndefined();
-    expect(await provider.fault()).toContain('leads to another root than workloads believe');
+    expect(await provider.fault()).toContain('leads to another root than workloads trust');
     expect(await next.sign(await workloadRequest())).toMatchObject({ leafPem: expect.any(String) });
   });
 
-  it('makes no new root when workloads believe one already', async () => {
+  it('makes no new root when workloads trust one already', async () => {
     const provider = providers.provider(server.settings(), { publishedRoots: () => Promise.resolve(1) });
-    expect((await refusal(provider.start())).message).toContain('workloads believe one already');
+    expect((await refusal(provider.start())).message).toContain('workloads trust one already');
     expect(Object.keys(await server.admin('GET', 'sys/mounts'))).not.toContain('mesh-root/');
   });
 

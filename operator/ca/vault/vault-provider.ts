@@ -27,7 +27,7 @@ export interface VaultProviderDeps {
   readonly trustDomain: TrustDomain;
   /** Host names of the operator's Service: the only ones that Vault is told to sign for it. */
   readonly servingNames: readonly string[];
-  /** Roots that workloads already believe (MeshConfig `status.roots`). */
+  /** Roots that workloads already trust (MeshConfig `status.roots`). */
   readonly publishedRoots: () => Promise<number>;
   readonly clock: Clock;
   readonly log: Logger;
@@ -183,7 +183,7 @@ export class VaultProvider implements CaProvider {
     const path = vaultPath(settings.intermediatePath, 'issuer/default/json');
     const issuer = readIssuer(await this.#session.ask({ method: 'GET', path }));
     if (!issuer.root || certificatesPem([issuer.root]) !== this.#root)
-      return `the issuer at ${settings.intermediatePath} in Vault leads to another root than workloads believe: ask for a rotation (spec.ca.rotation.request), which takes it up, or put the old one back`;
+      return `the issuer at ${settings.intermediatePath} in Vault leads to another root than workloads trust: ask for a rotation (spec.ca.rotation.request), which takes it up, or put the old one back`;
     this.#issuer = issuer;
     const { certificate, notAfter } = issuer;
     const left = notAfter - clock.now();
@@ -205,10 +205,10 @@ export class VaultProvider implements CaProvider {
     try {
       const replaced = await this.#setup.rootFault(this.#root);
       const fault = (await this.#issuerFault()) ?? replaced;
-      // One under another root would be believed by nobody, and the one that is there still signs.
+      // One under another root would be trusted by nobody, and the one that is there still signs.
       const mayRenew = settings.rootPath !== undefined && replaced === undefined;
       if (mayRenew && this.#isOld(this.#issuer)) this.#take(await this.#setup.makeIntermediate());
-      else if (fault) log.warn({ fault }, 'the intermediate certificate needs somebody');
+      else if (fault) log.warn({ fault }, 'the intermediate certificate needs an administrator');
     } catch (err) {
       log.warn({ err }, 'the intermediate certificate in Vault could not be renewed; it is tried again');
     }
@@ -228,7 +228,7 @@ export class VaultProvider implements CaProvider {
   async #crossSign(rootPath: string, newRootPem: string, signal?: AbortSignal): Promise<string> {
     const [root, ...more] = readCertificates(newRootPem);
     if (!root || more.length > 0 || !root.ca || !isSelfSigned(root))
-      throw new RangeError('what shall be cross-signed is no single self-signed root');
+      throw new RangeError('what is to be cross-signed is no single self-signed root');
     const data = await this.#session.ask({
       method: 'POST',
       path: vaultPath(rootPath, 'root/sign-self-issued'),

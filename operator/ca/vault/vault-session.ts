@@ -53,7 +53,7 @@ const SHORTENED = 1 / 2;
 const WARN_AT = 1 / 3;
 
 /**
- * Logs in to Vault and stays logged in: renews the token before it ends, logs in anew where it cannot be renewed, and tries again
+ * Logs in to Vault and stays logged in: renews the token before it ends, logs in again where it cannot be renewed, and tries again
  * with growing pauses while Vault is away. https://developer.hashicorp.com/vault/docs/concepts/tokens
  */
 export class VaultSession {

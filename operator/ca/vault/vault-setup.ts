@@ -21,7 +21,7 @@ export interface VaultSetupDeps {
   readonly trustDomain: TrustDomain;
   /** Host names of the operator's Service. */
   readonly servingNames: readonly string[];
-  /** Roots that workloads already believe: with any, no new root is made. */
+  /** Roots that workloads already trust: with any, no new root is made. */
   readonly publishedRoots: () => Promise<number>;
   readonly clock: Clock;
   readonly log: Logger;
@@ -56,7 +56,7 @@ export class VaultSetup {
     const { rootPath, intermediatePath } = this.#deps.settings;
     const root = rootPath === undefined ? undefined : await this.#ensureRoot(rootPath, signal);
     const found = await this.#issuer(intermediatePath, signal);
-    // Under a root that was replaced since, the intermediate signs on as long as its root is believed; who looks for a next root wants the new one.
+    // Under a root that was replaced since, the intermediate signs on as long as its root is trusted; who looks for a next root wants the new one.
     const isKept = found && (isUnder(found, root) || (await this.#deps.publishedRoots()) > 0);
     const issuer = isKept ? found : await this.#newIntermediate(signal);
     await this.#ensureRole(WORKLOAD_ROLE, workloadRole(this.#deps.trustDomain), signal);
@@ -81,14 +81,14 @@ export class VaultSetup {
   /**
    * Why the mount of the root would not renew our intermediate; undefined where it would, or is not ours to ask.
    *
-   * @param rootPem the root that workloads believe
+   * @param rootPem the root that workloads trust
    */
   async rootFault(rootPem: string | undefined, signal?: AbortSignal): Promise<string | undefined> {
     const { rootPath } = this.#deps.settings;
     const root = rootPath === undefined ? undefined : await this.#issuer(rootPath, signal);
     if (!root?.root || certificatesPem([root.root]) === rootPem) return undefined;
     return (
-      `the root at ${rootPath} in Vault was replaced, and workloads do not believe the new one: ask for a rotation ` +
+      `the root at ${rootPath} in Vault was replaced, and workloads do not trust the new one: ask for a rotation ` +
       '(spec.ca.rotation.request), which takes it up, or make the old one the default issuer again'
     );
   }
@@ -99,7 +99,7 @@ export class VaultSetup {
     if (there) return there;
     if ((await this.#deps.publishedRoots()) > 0) {
       throw new CaStateError(
-        `the mesh's certificate authority cannot start: Vault has no root at ${mount}, but workloads believe one already, and a new one ` +
+        `the mesh's certificate authority cannot start: Vault has no root at ${mount}, but workloads trust one already, and a new one ` +
           'would cut them off. Write the right rootPath, or restore Vault.',
       );
     }
@@ -129,7 +129,7 @@ export class VaultSetup {
     if (rootPath === undefined) {
       throw new CaStateError(
         `the mesh's certificate authority cannot start: Vault has no issuer at ${intermediatePath}. Import one there, or write the rootPath ` +
-          'of the mount whose root shall sign one.',
+          'of the mount whose root must sign one.',
       );
     }
     await this.#mount(intermediatePath, signal);

@@ -26,13 +26,13 @@ function recorder(): { readonly phases: string[]; readonly note: () => void } {
   return {
     phases,
     note: () => {
-      const now = `${world.status.rotation?.phase ?? 'none'}, ${active() === old ? 'old' : 'new'} signs, ${ids().length} believed`;
+      const now = `${world.status.rotation?.phase ?? 'none'}, ${active() === old ? 'old' : 'new'} signs, ${ids().length} trusted`;
       if (phases.at(-1) !== now) phases.push(now);
     },
   };
 }
 
-test('a rotation: everybody believes everybody all the time, also who hears of nothing', async () => {
+test('a rotation: everybody trusts everybody all the time, also who hears of nothing', async () => {
   const replicas = [await world.replica(), await world.replica()];
   const before = world.bundle;
   const firstLeaf = await replicas[0]!.sign();
@@ -52,10 +52,10 @@ test('a rotation: everybody believes everybody all the time, also who hears of n
     },
   );
   expect(phases).toEqual([
-    'Preparing, old signs, 1 believed',
-    'Published, old signs, 2 believed',
-    'Draining, new signs, 2 believed',
-    'none, new signs, 1 believed',
+    'Preparing, old signs, 1 trusted',
+    'Published, old signs, 2 trusted',
+    'Draining, new signs, 2 trusted',
+    'none, new signs, 1 trusted',
   ]);
   expect(world.status).toMatchObject({ handledRequest: 'june', lastRotation: { result: 'Completed' } });
   expect(world.secrets).toEqual(['mesh-ca']);
@@ -131,7 +131,7 @@ test.each(['POST', 'PATCH', 'PUT', 'DELETE'])(
   },
 );
 
-test('two operators that both believe to lead make one rotation', async () => {
+test('two operators that both think they lead make one rotation', async () => {
   const replicas = [await world.replica(), await world.replica(), await world.replica()];
   await world.ask('june');
   const { phases, note } = recorder();
@@ -199,18 +199,18 @@ test('taken back when the new root signs already: the old one signs again, and n
     },
   );
   expect(phases).toEqual([
-    'Preparing, old signs, 1 believed',
-    'Published, old signs, 2 believed',
-    'Draining, new signs, 2 believed',
-    'Draining, old signs, 2 believed',
-    'none, old signs, 1 believed',
+    'Preparing, old signs, 1 trusted',
+    'Published, old signs, 2 trusted',
+    'Draining, new signs, 2 trusted',
+    'Draining, old signs, 2 trusted',
+    'none, old signs, 1 trusted',
   ]);
   expect(world.secrets).toEqual(['mesh-ca']);
   expect(world.status.lastRotation).toMatchObject({ result: 'Aborted' });
   expect(await (await world.replica()).authority.fault()).toBeUndefined();
 });
 
-test('forced: what the old root signed is believed by nobody from then on', async () => {
+test('forced: what the old root signed is trusted by nobody from then on', async () => {
   const replica = await world.replica();
   const leaf = await replica.sign();
   await world.ask('stolen', 'forced');

@@ -54,7 +54,7 @@ async function replaced(replicas: readonly Replica[], leaf: string, leafLivesMs:
   return signedAfterMs;
 }
 
-test('the Secret with the key is gone and operators start anew: nothing happens before somebody asks, then a new root takes its place', async () => {
+test('the Secret with the key is gone and operators start again: nothing happens before somebody asks, then a new root takes its place', async () => {
   const leaf = await (await world.replica()).sign();
   const old = active();
   await world.base.fake.api.delete(SECRETS, { name: 'mesh-ca', namespace: 'mesh' });
@@ -62,12 +62,12 @@ test('the Secret with the key is gone and operators start anew: nothing happens 
   for (const replica of replicas) await expectLost(replica, 'Secret mesh/mesh-ca is gone');
   await world.settle(() => replicas);
   expect([active(), world.status.rotation, world.secrets]).toEqual([old, undefined, []]);
-  await world.ask('anew');
+  await world.ask('again');
   expect(await replaced(replicas, leaf, 55_000)).toBeLessThan(10_000);
   expect(world.secrets).toEqual(['mesh-ca']);
 });
 
-test('a Secret with another root is not taken for the one that workloads believe', async () => {
+test('a Secret with another root is not taken for the one that workloads trust', async () => {
   const other = await RotationWorld.make();
   const stranger = other.base.fake.objects(SECRETS)[0]!;
   await other.base.end();
@@ -78,8 +78,8 @@ test('a Secret with another root is not taken for the one that workloads believe
     metadata: { name: 'mesh-ca', namespace: 'mesh' },
   });
   const replica = await world.replica();
-  await expectLost(replica, 'workloads believe other roots');
-  await world.ask('anew');
+  await expectLost(replica, 'workloads trust other roots');
+  await world.ask('again');
   await replaced([replica], leaf, 55_000);
 });
 
@@ -106,7 +106,7 @@ test('whoever leaves an authority that is away does not wait for its signature',
     },
   );
   expect(said).toMatch(
-    /^both roots are believed; the old one cannot be used, so the new one signs from \S+ on$/,
+    /^both roots are trusted; the old one cannot be used, so the new one signs from \S+ on$/,
   );
   expect(beliefFault(world.bundle, leaf, world.clock.now())).toBeDefined();
   expect(world.status.lastRotation?.result).toBe('Completed');
@@ -132,7 +132,7 @@ test('an authority that has another root now: no leaf of it before somebody asks
   const old = active();
   elsewhere.holders.set('signs.test', new MemoryKeyHolder(() => world.clock.now()));
   const replica = await world.replica();
-  await expectLost(replica, 'workloads believe other roots');
+  await expectLost(replica, 'workloads trust other roots');
   await world.settle(() => [replica]);
   expect([active(), world.status.rotation]).toEqual([old, undefined]);
   await world.ask('take it up');

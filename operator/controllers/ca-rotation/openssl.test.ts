@@ -16,7 +16,7 @@ afterEach(() => world.base.end());
 
 const roots = (): string => (world.status.roots ?? []).map(({ pem }) => pem).join('');
 
-/** @returns why OpenSSL does not believe the first certificate of a chain now; empty when it does */
+/** @returns why OpenSSL does not trust the first certificate of a chain now; empty when it does */
 function fault(rootsPem: string, chainPem: string): string {
   const [leaf = '', ...rest] = chainPem.split(/(?<=-----END CERTIFICATE-----\n)/);
   openssl.file('roots.pem', rootsPem);
@@ -39,7 +39,7 @@ test.each([
   ['to an authority elsewhere', elsewhereAt('signs'), undefined],
   ['from there back to the builtin one', BUILTIN, elsewhereAt('signs')],
   ['from one elsewhere to another', elsewhereAt('other'), elsewhereAt('signs')],
-] as const)('%s: old roots believe new certificates, and new roots old ones', async (_, spec, first) => {
+] as const)('%s: old roots trust new certificates, and new roots old ones', async (_, spec, first) => {
   const replica = await world.replica();
   if (first) {
     await world.patch({ spec: first });

@@ -28,7 +28,7 @@ export interface Situation {
   readonly current: AuthorityChoice;
   /** The longest-lived certificates that may be about. */
   readonly leaves: MeshConfigStatus['leaves'];
-  /** Milliseconds since 1970. */
+  /** Unix time, milliseconds. */
   readonly now: number;
 }
 
@@ -51,7 +51,7 @@ export function begun(
   return { rotation, ...handled(request) };
 }
 
-/** Both roots are believed, and the old one goes on to sign until everybody has heard of that. */
+/** Both roots are trusted, and the old one goes on to sign until everybody has heard of that. */
 export function published(situation: Situation, { root, crossSignedPem, oldIsLost }: NextRoot): Patch {
   const { config, leaves, now } = situation;
   const ttl = leafTtlMs(config);
@@ -68,7 +68,7 @@ export function published(situation: Situation, { root, crossSignedPem, oldIsLos
       phase: 'Published',
       until,
       ...(isSoon ? {} : { earliest: soon }),
-      message: `both roots are believed; ${publishedText(until, isEndorsed, oldIsLost)}`,
+      message: `both roots are trusted; ${publishedText(until, isEndorsed, oldIsLost)}`,
     },
   };
 }
@@ -103,12 +103,12 @@ export function switched({ config, leaves, now }: Situation, to = ''): Patch {
       phase: 'Draining',
       until,
       earliest: rfc3339Up(now + SHORTEST_DRAIN_MS),
-      message: `${who} is believed until no sidecar leans on it, ${until} at the latest, when everything it signed has ended`,
+      message: `${who} is trusted until no sidecar leans on it, ${until} at the latest, when everything it signed has ended`,
     },
   };
 }
 
-/** The old root may be in wrong hands: whatever it signed is believed no longer, from now on. */
+/** The old root may be in wrong hands: whatever it signed is trusted no longer, from now on. */
 export function only({ config, now }: Situation, root: RootOf): Patch {
   return {
     roots: [{ ...root, active: true }],
@@ -119,7 +119,7 @@ export function only({ config, now }: Situation, root: RootOf): Patch {
       phase: 'Draining',
       until: rfc3339Up(now),
       earliest: rfc3339Up(now),
-      message: 'the new root signs, and nothing else is believed',
+      message: 'the new root signs, and nothing else is trusted',
     },
   };
 }

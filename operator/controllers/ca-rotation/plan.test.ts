@@ -100,7 +100,7 @@ describe('during a rotation', () => {
   test.each<[string, Parameters<typeof facts>[0], object]>([
     ['the new root is made first', { rotation: { phase: 'Preparing' } }, { do: 'publish' }],
     [
-      'another choice of provider begins anew',
+      'another choice of provider begins again',
       { rotation: { reason: 'Provider', authority: { provider: 'vault' } }, wants: 'step-ca' },
       { do: 'abandon' },
     ],

@@ -13,7 +13,7 @@ import type { ActiveRoot } from '../../ca/authority.ts';
  */
 
 export interface RotationFacts {
-  /** Milliseconds since 1970. */
+  /** Unix time, milliseconds. */
   readonly now: number;
   readonly settings: CaSettings;
   readonly status: Pick<MeshConfigStatus, 'roots' | 'rotation' | 'handledRequest' | 'held'>;
@@ -23,7 +23,7 @@ export interface RotationFacts {
 }
 
 export type RotationStep =
-  /** Nothing, until the moment given (milliseconds since 1970), if one is. */
+  /** Nothing, until the moment given (Unix time, milliseconds), if one is. */
   | { readonly do: 'wait'; readonly until?: number }
   /** Ask every sidecar whether it is ready for the next phase; if so, that one begins, else wait and ask again. */
   | { readonly do: 'ask'; readonly then: 'switch' | 'retire'; readonly until: number }
@@ -34,7 +34,7 @@ export type RotationStep =
       readonly request?: RotationRequest;
     }
   /**
-   * Make the new root and have it believed; a forced one is the only one from then on. `repair`: the old one has ended, so the new
+   * Make the new root and have it trusted; a forced one is the only one from then on. `repair`: the old one has ended, so the new
    * one signs at once.
    */
   | { readonly do: 'publish'; readonly repair?: true }
@@ -66,7 +66,7 @@ export function nextStep(facts: RotationFacts): RotationStep {
 
 /**
  * The root that signs has ended: with it every leaf that it signed, and the operator's own certificate. Nobody is waited for, and
- * nothing that still lives is dropped: another root that has not ended stays believed until what it signed has ended.
+ * nothing that still lives is dropped: another root that has not ended stays trusted until what it signed has ended.
  *
  * @returns undefined where nothing can be done here: the root is looked after elsewhere
  */
@@ -151,7 +151,7 @@ export function publishedFor(leafTtlMs: number): number {
   return Math.min(60_000, Math.max(2_000, leafTtlMs * 0.05));
 }
 
-/** Both roots are believed this long after the other one began to sign, whatever sidecars say: for replicas that heard late of it. */
+/** Both roots are trusted this long after the other one began to sign, whatever sidecars say: for replicas that heard late of it. */
 export const SHORTEST_DRAIN_MS = 15_000;
 
 /** What a drain adds to the longest life of a leaf: for clocks that are apart, and replicas that heard late of the switch. */
@@ -161,7 +161,7 @@ const DRAIN_MARGIN_MS = 15_000;
  * When nothing lives any more that another root than the one that signs now has signed.
  *
  * @param leaves as in the MeshConfig's status
- * @returns milliseconds since 1970
+ * @returns Unix time, milliseconds
  */
 export function drainedAt(now: number, leafTtlMs: number, leaves: MeshConfigStatus['leaves']): number {
   return Math.max(now + leafTtlMs, leaves ? Date.parse(leaves.until) : 0) + DRAIN_MARGIN_MS;

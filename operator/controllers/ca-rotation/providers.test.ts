@@ -18,20 +18,20 @@ afterEach(() => world.base.end());
 
 const active = (): string => world.status.roots!.find((root) => root.active)!.id;
 
-/** Signs with every replica at every step, and looks whether everybody believes it. */
-async function everybodyBelieves(replicas: readonly Replica[]): Promise<void> {
+/** Signs with every replica at every step, and looks whether everybody trusts it. */
+async function everyoneTrusts(replicas: readonly Replica[]): Promise<void> {
   for (const replica of replicas) {
     const leaf = await replica.sign();
     expect(beliefFault(world.bundle, leaf, world.clock.now())).toBeUndefined();
   }
 }
 
-test('from the builtin authority to another, to one more, and back: everybody believes everybody all the time', async () => {
+test('from the builtin authority to another, to one more, and back: everybody trusts everybody all the time', async () => {
   const replicas = [await world.replica(), await world.replica()];
   const seen = [active()];
   for (const spec of [elsewhereAt('signs'), elsewhereAt('mute'), builtin]) {
     await world.patch({ spec });
-    await world.settle(() => replicas, everybodyBelieves);
+    await world.settle(() => replicas, everyoneTrusts);
     expect(world.status.rotation).toBeUndefined();
     expect(world.status.lastRotation?.result).toBe('Completed');
     seen.push(active());
@@ -62,7 +62,7 @@ test('what the old authority cannot cross-sign signs only when every older certi
 test('the operator dies after every single step of a change of provider', async () => {
   for (const spec of [elsewhereAt('signs'), builtin]) {
     await world.patch({ spec });
-    await world.settle(async () => [await world.replica()], everybodyBelieves);
+    await world.settle(async () => [await world.replica()], everyoneTrusts);
     expect(world.status.lastRotation?.result).toBe('Completed');
   }
   expect(world.secrets).toEqual(['mesh-ca']);
@@ -74,7 +74,7 @@ test('the other authority is away: the status says so, the old one signs, and go
   await world.patch({ spec: elsewhereAt('away') });
   elsewhere.at({ provider: 'vault', config: { address: 'https://away.test' } });
   elsewhere.holders.get('away.test')!.away = true;
-  await world.settle(() => [replica], everybodyBelieves).catch(() => undefined);
+  await world.settle(() => [replica], everyoneTrusts).catch(() => undefined);
   expect(world.status.rotation).toMatchObject({
     phase: 'Preparing',
     reason: 'Provider',
@@ -107,7 +107,7 @@ test.each([
     expect(world.status.roots).toHaveLength(1);
     expect(world.status.authority).toEqual({ provider: 'builtin' });
     expect(active()).toBe(before);
-    await everybodyBelieves([replica]);
+    await everyoneTrusts([replica]);
     await world.patch({ spec: builtin });
     await world.settle(() => [replica]);
     expect([world.status.rotation, active()]).toEqual([undefined, before]);
@@ -120,7 +120,7 @@ test('another way to the same authority changes no root', async () => {
   await world.settle(() => [replica]);
   const before = active();
   await world.patch({ spec: elsewhereAt('signs', '-other') });
-  await world.settle(() => [replica], everybodyBelieves);
+  await world.settle(() => [replica], everyoneTrusts);
   expect(active()).toBe(before);
   expect(world.status.authority).toMatchObject({ config: { intermediatePath: 'pki-other' } });
 });
@@ -145,7 +145,7 @@ test('taken back while the new provider signs: the old one signs again', async (
   await world.settle(
     () => [replica],
     async (replicas) => {
-      await everybodyBelieves(replicas);
+      await everyoneTrusts(replicas);
       if (asked || active() === before) return;
       asked = true;
       await world.ask('back', 'abort');
@@ -166,7 +166,7 @@ test('forced away from an authority that is lost', async () => {
   await world.patch({ spec: { ca: { ...builtin.ca, rotation: { request: 'lost', mode: 'forced' } } } });
   await world.settle(() => [replica]);
   expect(world.status.lastRotation).toMatchObject({ result: 'Completed', mode: 'forced' });
-  await everybodyBelieves([replica]);
+  await everyoneTrusts([replica]);
 });
 
 test('a rehearsal of a change of provider asks that provider, changes nothing, and nothing begins as long as it stands there', async () => {
@@ -193,7 +193,7 @@ test('a rehearsal of a change of provider asks that provider, changes nothing, a
   expect([active(), world.status.rotation, world.secrets]).toEqual([before, undefined, ['mesh-ca']]);
   // Other settings than those that were rehearsed are meant.
   await world.patch({ spec: { ca: (elsewhereAt('signs') as { ca: object }).ca } });
-  await world.settle(() => [replica], everybodyBelieves);
+  await world.settle(() => [replica], everyoneTrusts);
   expect(world.status.authority?.provider).toBe('vault');
 });
 
@@ -227,12 +227,12 @@ describe('under an offline root', () => {
     const { api } = world.base.fake;
     await api.create(SECRETS, (await secret('mesh-ca-next')) as never);
     await world.ask('offline');
-    await world.settle(() => [replica], everybodyBelieves);
+    await world.settle(() => [replica], everyoneTrusts);
     expect(active()).toBe(sha256Hex(readCertificates(rootPem)[0]!.raw));
     const first = readCertificates(await replica.sign())[1]!;
     await api.create(SECRETS, (await secret('mesh-ca-next')) as never);
     await world.ask('next-intermediate');
-    await world.settle(() => [replica], everybodyBelieves);
+    await world.settle(() => [replica], everyoneTrusts);
     expect(await replica.authority.fault()).toBeUndefined();
     const second = readCertificates(await replica.sign())[1]!;
     expect(second.fingerprint256).not.toBe(first.fingerprint256);
@@ -247,9 +247,9 @@ describe('under an offline root', () => {
     const { secret } = await offline();
     await world.base.fake.api.create(SECRETS, (await secret('mesh-ca-next')) as never);
     await world.ask('offline');
-    await world.settle(() => [replica], everybodyBelieves);
+    await world.settle(() => [replica], everyoneTrusts);
     await world.ask('own');
-    await world.settle(() => [replica], everybodyBelieves);
+    await world.settle(() => [replica], everyoneTrusts);
     expect(readCertificates(await replica.sign())).toHaveLength(1);
   });
 });

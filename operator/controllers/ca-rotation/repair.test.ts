@@ -66,7 +66,7 @@ test('the root has ended: operators start, say so, and the one that leads replac
   await expectWell();
 });
 
-test('an operator whose clock is a year ahead takes nothing away: the old root stays believed as long as what it signed', async () => {
+test('an operator whose clock is a year ahead takes nothing away: the old root stays trusted as long as what it signed', async () => {
   const replica = await world.replica();
   const leaf = await replica.sign();
   const signedAt = world.clock.now();

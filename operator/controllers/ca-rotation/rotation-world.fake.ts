@@ -188,7 +188,7 @@ export class RotationWorld {
   }
 }
 
-/** Why a bundle does not believe a chain; undefined when it does. */
+/** Why a bundle does not trust a chain; undefined when it does. */
 export function beliefFault(bundle: TrustBundle, chainPem: string, now: number): string | undefined {
   const [leaf, ...intermediates] = readCertificates(chainPem);
   return bundle.fault(leaf!, SCOPE.trustDomain, { now, intermediates });

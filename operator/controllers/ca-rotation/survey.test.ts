@@ -82,7 +82,7 @@ describe('asking sidecars', () => {
     ['is away', () => Promise.reject(new Error('refused'))],
     ['says something else', () => Promise.resolve({ ok: true })],
     ['says too much', () => Promise.resolve({ roots: Array.from({ length: 33 }, () => OLD), leans: [] })],
-    ['names what is no root', () => Promise.resolve({ roots: ['<script>'], leans: [] })],
+    ['names what is not a root', () => Promise.resolve({ roots: ['<script>'], leans: [] })],
   ])('one that %s is silent', async (_what, answer) => {
     expect(await surveyOf([pod('one')], answer).run()).toEqual({
       asked: 1,

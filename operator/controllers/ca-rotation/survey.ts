@@ -82,7 +82,7 @@ export class Survey {
 /**
  * Who stands in the way of a rotation's next phase, as a sentence's end; undefined when nobody does. Pure.
  *
- * @param wanted roots that everybody must believe
+ * @param wanted roots that everybody must trust
  * @param leaving a root on which nobody may lean
  */
 export function hindrance(

@@ -40,7 +40,7 @@ export type Reach =
   | { readonly kind: 'over-limit' };
 
 export interface CatalogVerdict {
-  /** What shall be published, by name of the mesh service. */
+  /** What is to be published, by name of the mesh service. */
   readonly entries: ReadonlyMap<string, CatalogEntrySpec>;
   /** By name of the mesh service; those that are not in it are not reached at all. */
   readonly reach: ReadonlyMap<string, Reach>;

@@ -44,7 +44,7 @@ const settle = async (): Promise<void> => {
 describe('a process outside of pods', () => {
   const claim = registration('db-1', 'db', '10.9.0.1', 40_001);
 
-  it('is believed to be where a sidecar shows its service’s certificate', async () => {
+  it('is assumed to be where a sidecar shows its service’s certificate', async () => {
     const { proofs, start, asked, changed } = world([claim], () => true);
     start();
     expect(proofs.isProven(claim)).toBe(false);

@@ -38,7 +38,7 @@ interface Attempt {
 
 /**
  * Which processes outside of pods are where their registrations say. Whoever registers one writes its address himself, so it
- * counts only once a sidecar has shown the service's certificate there, and when it is no address of the cluster's own.
+ * counts only once a sidecar has shown the service's certificate there, and when it is not an address of the cluster's own.
  */
 export class RegistrationProofs {
   readonly #deps: RegistrationProofsDeps;

@@ -43,8 +43,8 @@ async function serve(
 }
 
 const signal = new AbortController().signal;
-const fetchFrom = (endpoint: BundleEndpoint, believed: TestPki = pki) =>
-  httpsBundleSource(systemClock)(endpoint, readCertificates(believed.rootPem), signal);
+const fetchFrom = (endpoint: BundleEndpoint, trusted: TestPki = pki) =>
+  httpsBundleSource(systemClock)(endpoint, readCertificates(trusted.rootPem), signal);
 
 describe('an endpoint of https_web', () => {
   const web = (url: string, by: TestPki = pki): BundleEndpoint => ({
@@ -65,7 +65,7 @@ describe('an endpoint of https_web', () => {
     ]);
   });
 
-  test('is not believed when another authority vouches for it, when nobody does, or for another name', async () => {
+  test('is not trusted when another authority vouches for it, when nobody does, or for another name', async () => {
     const url = await serve(await pki.serving(['localhost']));
     await expect(fetchFrom(web(url, other))).rejects.toThrow('the endpoint cannot be read: ');
     await expect(fetchFrom({ url, profile: 'https_web' })).rejects.toThrow('certificate');
@@ -117,14 +117,14 @@ describe('an endpoint of https_spiffe', () => {
     endpointSpiffeId: pki.spiffeId(SERVER),
   });
 
-  test('is believed by its identity, whatever its host is called', async () => {
+  test('is trusted by its identity, whatever its host is called', async () => {
     const url = await serve(await pki.svid(SERVER));
     expect(await fetchFrom(spiffe(url))).toBe('{"keys":[]}');
     const named = await serve(await pki.leaf(SERVER, { extraSans: [{ type: 'dns', value: 'other.test' }] }));
     expect(await fetchFrom(spiffe(named))).toBe('{"keys":[]}');
   });
 
-  test('is believed through an intermediate', async () => {
+  test('is trusted through an intermediate', async () => {
     const url = await serve(await (await pki.withIntermediate()).svid(SERVER));
     expect(await fetchFrom(spiffe(url))).toBe('{"keys":[]}');
   });
@@ -136,11 +136,11 @@ describe('an endpoint of https_spiffe', () => {
       () => pki.svid({ ...SERVER, service: 'web' }),
       'instead of "spiffe://partner.example/ns/spire/dc/dc1/svc/server"',
     ],
-    ['with no identity', () => pki.serving(['localhost']), 'is no X.509-SVID: it has no URI name'],
+    ['with no identity', () => pki.serving(['localhost']), 'is not a valid X.509-SVID: it has no URI name'],
     [
       'with two identities',
       () => pki.leaf(SERVER, { extraSans: [{ type: 'url', value: 'spiffe://partner.example/x' }] }),
-      'is no X.509-SVID: it has 2 URI names',
+      'is not a valid X.509-SVID: it has 2 URI names',
     ],
     [
       'that has ended',
@@ -153,7 +153,7 @@ describe('an endpoint of https_spiffe', () => {
       () => pki.leaf(SERVER, { keyUsage: KEY_CERT_SIGN | DIGITAL_SIGNATURE }),
       'its key may sign certificates',
     ],
-  ])('is not believed with a certificate %s', async (_what, shown, message) => {
+  ])('is not trusted with a certificate %s', async (_what, shown, message) => {
     const url = await serve(await shown());
     await expect(fetchFrom(spiffe(url))).rejects.toThrow(message);
   });

@@ -13,7 +13,7 @@ import { peerSpiffeId } from '#pki/peer.ts';
 /** Fetches the text of a bundle; fakes hand one out. */
 export type BundleSource = (
   endpoint: BundleEndpoint,
-  /** For https_spiffe: whom to believe about the endpoint, all of its own trust domain. */
+  /** For https_spiffe: whom to trust about the endpoint, all of its own trust domain. */
   authorities: readonly X509Certificate[],
   signal: AbortSignal,
 ) => Promise<string>;
@@ -21,7 +21,7 @@ export type BundleSource = (
 const TIMEOUT_MS = 10_000;
 
 /**
- * Fetches bundles over HTTPS (SPIFFE Federation, 5.2): the endpoint must prove who it is before a byte is believed, and its answer
+ * Fetches bundles over HTTPS (SPIFFE Federation, 5.2): the endpoint must prove who it is before a byte is trusted, and its answer
  * is bounded in size and time. Redirects are not followed: the address that a person wrote down is the one that is asked (7.5.1).
  * The source throws an Error with a sentence.
  */
@@ -75,7 +75,7 @@ function optionsOf(
 /** The rules for the leaf of an X509-SVID (5.2); its path to an authority was found before. */
 function strangerFault(der: Buffer, expected: string): Error | undefined {
   const who = peerSpiffeId(new X509Certificate(der));
-  if (!who.ok) return new Error(`its certificate is no X.509-SVID: ${who.message}`);
+  if (!who.ok) return new Error(`its certificate is not a valid X.509-SVID: ${who.message}`);
   if (who.id !== expected) return new Error(`it is ${quoted(who.id)} instead of ${quoted(expected)}`);
   return undefined;
 }

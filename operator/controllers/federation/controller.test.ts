@@ -148,7 +148,7 @@ test('an endpoint that never answered is told of at once, and asked again soon',
 });
 
 test.each([
-  ['no bundle', () => '<html>', 'is no JSON'],
+  ['no bundle', () => '<html>', 'is not JSON'],
   ['an older one', () => bundle(0, next), 'a bundle with number 0, after number 1'],
   ['one that is too large', () => bundle(2, ...Array<TestPki>(17).fill(next)), 'at most 16 certificates'],
 ])(
@@ -165,7 +165,7 @@ test.each([
   },
 );
 
-test('a trust domain that takes its keys back is believed no longer', async () => {
+test('a trust domain that takes its keys back is trusted no longer', async () => {
   await begin([WEB]);
   answers.set(WEB.bundleEndpoint.url, bundle(2));
   await pass(121_000);

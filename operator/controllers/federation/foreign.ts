@@ -43,7 +43,7 @@ export function fetchedDomains({ spec }: MeshConfig): readonly string[] {
 }
 
 /**
- * Whom to believe about an endpoint of https_spiffe (SPIFFE Federation, 5.2.2.4): the last bundle that came from it, the written one
+ * Whom to trust about an endpoint of https_spiffe (SPIFFE Federation, 5.2.2.4): the last bundle that came from it, the written one
  * before the first, and for an endpoint of another trust domain what is known of that one.
  *
  * @throws Error when there is nobody

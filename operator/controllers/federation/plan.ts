@@ -12,7 +12,7 @@ import { fingerprint } from '../../federation/own-bundle.ts';
 /** Where a bundle says nothing of it (SPIFFE Federation, 4.1). */
 const DEFAULT_REFRESH_MS = 300_000;
 const SHORTEST_REFRESH_MS = 60_000;
-/** A key that was taken back should not be believed for much longer, whatever the publisher thinks. */
+/** A key that was taken back should not be trusted for much longer, whatever the publisher thinks. */
 const LONGEST_REFRESH_MS = 3_600_000;
 const FIRST_RETRY_MS = 5_000;
 
@@ -60,7 +60,7 @@ export type Taken =
  *
  * @param previous what is known of this trust domain
  * @param source {@link endpointId} of where it was fetched
- * @param now milliseconds since 1970
+ * @param now Unix time, milliseconds
  */
 export function take(
   previous: FederationStatus | undefined,
@@ -126,7 +126,7 @@ function withoutMessage(status: FederationStatus): FederationStatus {
 }
 
 const WITHDRAWN =
-  'its bundle has no key for X.509 any more: it has taken its keys back, and nobody of this trust domain is believed';
+  'its bundle has no key for X.509 any more: it has taken its keys back, and no workload of this trust domain is trusted';
 
 /** The condition about all endpoints; undefined where there is none. */
 export function federationCondition(

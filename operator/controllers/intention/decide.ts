@@ -13,7 +13,7 @@ export interface IntentionSituation {
   readonly faults: readonly string[];
   /** The other rules about the same source and destination. */
   readonly others: readonly Rule[];
-  /** Milliseconds since the epoch. */
+  /** Unix time, milliseconds. */
   readonly now: number;
 }
 
@@ -21,7 +21,7 @@ export interface IntentionVerdict {
   /** Absent for a rule that could not be read. */
   readonly precedence?: number;
   readonly conditions: readonly ConditionState[];
-  /** When to look again although nothing changes: the rule ends then. Milliseconds since the epoch. */
+  /** When to look again although nothing changes: the rule ends then. Unix time, milliseconds. */
   readonly lookAgainAt?: number;
 }
 

@@ -44,7 +44,7 @@ export function scopeFaults(spec: MeshConfigSpec | undefined, established: Ident
 }
 
 function immutable(field: string, wanted: string, kept: string): string {
-  return `${field} cannot change from ${JSON.stringify(kept)} to ${JSON.stringify(wanted)}: identities carry it; the mesh goes on with ${JSON.stringify(kept)}. To change it, remove the mesh and install it anew`;
+  return `${field} cannot change from ${JSON.stringify(kept)} to ${JSON.stringify(wanted)}: identities carry it; the mesh goes on with ${JSON.stringify(kept)}. To change it, remove the mesh and install it again`;
 }
 
 /** Says which values of the chart a MeshConfig has taken up, so that they are written when they change and not over what users change. */

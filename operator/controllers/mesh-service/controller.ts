@@ -41,7 +41,7 @@ export interface MeshServiceControllerDeps {
   readonly rules: MemberRules;
 }
 
-/** Makes the MeshService of a workload that runs under a name which nobody defined, and keeps the status of all. Keys are `namespace/name`. */
+/** Makes the MeshService of a workload that runs under a name that no MeshService defines, and keeps the status of all. Keys are `namespace/name`. */
 export class MeshServiceController implements ControllerDuty {
   readonly name = 'mesh-service';
   readonly #deps: MeshServiceControllerDeps;

@@ -52,7 +52,7 @@ export class MissedInjectionController implements ControllerDuty {
         type: 'Warning',
         reason: 'NotInjected',
         message:
-          'the pod asks for the mesh (mesh/inject) and runs without it: the mesh was not reachable when the pod was made; delete the pod so that it is made anew',
+          'the pod asks for the mesh (mesh/inject) and runs without it: the mesh was not reachable when the pod was made; delete the pod so that it is made again',
       });
     }
     metrics.missedInjections.set(this.#missed.size);

@@ -109,7 +109,7 @@ describe('registrations of processes outside of pods', () => {
     expect(there('billing-1')).toBe(false);
   });
 
-  test('a pod that a node runs is never touched, nor one that is no registration', async () => {
+  test('a pod that a node runs is never touched, nor one that is not a registration', async () => {
     const onNode = registration('on-node');
     put({ ...onNode, spec: { ...onNode.spec!, nodeName: 'node-1' } });
     const onHost = registration('on-host');

@@ -37,7 +37,7 @@ const FLUSH_STEP_MS = 5;
  * Carries bytes between two legs, both ways, until both have ended: half-close and back-pressure of either side reach
  * the other, and a reset of one is passed on as a reset of the other, after the bytes that came before it.
  *
- * A TLS peer whose TCP connection ends without TLS's own farewell looks to Node like one that ended properly, so a cut-off
+ * A TLS peer whose TCP connection ends without a close_notify looks to Node like one that ended properly, so a cut-off
  * between two sidecars that sends a FIN is passed on as an end of data. Resets are not: sidecars use these to end a stream.
  */
 export class Splice {

@@ -70,7 +70,7 @@ test('a change during a review leads to one more', async () => {
   expect(connection.cuts).toEqual(['denied']);
 });
 
-test('a connection is reviewed when its certificate runs out, the earliest first', async () => {
+test('a connection is reviewed when its certificate expires, the earliest first', async () => {
   const late = new FakeConnection(registry, clock.now() + 2_000);
   const early = new FakeConnection(registry, clock.now() + 1_000);
   await clock.advance(1_001);

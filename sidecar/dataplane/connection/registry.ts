@@ -9,7 +9,7 @@ export interface OpenConnection {
   review(now: number): ConnectionRefusal | undefined;
   /** Ends it with a reset on both sides. */
   cut(why: ConnectionRefusal): void;
-  /** When its peer's certificate runs out, milliseconds since the epoch; it is reviewed then. May move. */
+  /** When its peer's certificate expires, Unix time, milliseconds; it is reviewed then. May move. */
   readonly expiresAt?: () => number;
   /** Who is on its other end; absent where nobody has proven that. */
   readonly peer?: AdmittedPeer | undefined;
@@ -20,7 +20,7 @@ const CHUNK = 256;
 
 /**
  * Every open connection of one direction. When anything that let them through changes, each is asked again whether it may
- * stay, and cut when not; so is each whose peer's certificate runs out.
+ * stay, and cut when not; so is each whose peer's certificate expires.
  */
 export class ConnectionRegistry {
   readonly #clock: Clock;

@@ -60,7 +60,7 @@ describeHere(`cleartext to a permissive service, redirected by the kernel${reaso
       expect(await network.dial('peer', APP_UID, podIp, ON_POD)).toMatchObject({ at: ON_POD, peer: podIp });
     });
 
-    test('is no local client to an application that listens on every address', async () => {
+    test('is not a local client to an application that listens on every address', async () => {
       expect(await network.dial('peer', APP_UID, podIp, ON_ALL)).toMatchObject({ at: ON_ALL, peer: podIp });
     });
   });

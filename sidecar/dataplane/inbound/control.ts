@@ -13,9 +13,9 @@ import type { TrustReport } from '../peer/trust-report.ts';
 export interface ControlHandler {
   /** Who alone may ask. */
   readonly operator: SpiffeId;
-  /** Every other container of the pod has ended: the sidecar shall end too. Called once per command; the answer is sent afterwards. */
+  /** Every other container of the pod has ended: the sidecar must end too. Called once per command; the answer is sent afterwards. */
   finish(): Promise<void> | void;
-  /** Which roots this sidecar believes and leans on; undefined where it does not know, as one process of several. */
+  /** Which roots this sidecar trusts and leans on; undefined where it does not know, as one process of several. */
   trust(): Promise<TrustReport | undefined>;
 }
 
@@ -24,7 +24,7 @@ const MAX_LINE_BYTES = 1024;
 /**
  * Serves one connection of the protocol `mesh-control/1`: one line of JSON, one line back.
  *
- * @throws Refusal for everybody but the operator, and for a line that is no command
+ * @throws Refusal for everybody but the operator, and for a line that is not a command
  */
 export async function serveControl(
   leg: SocketLeg,

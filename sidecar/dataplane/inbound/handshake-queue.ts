@@ -60,7 +60,7 @@ export class HandshakeQueue {
   /**
    * Waits for the turn of a connection from there.
    *
-   * @param deadline until when it is of use, milliseconds since the epoch
+   * @param deadline until when it is of use, Unix time, milliseconds
    * @returns false where the connection was closed meanwhile, or its deadline has passed
    */
   turn(origin: Origin, socket: Closable, deadline: number): Promise<boolean> {

@@ -36,13 +36,13 @@ afterEach(async () => {
 afterAll(() => mesh.stop());
 
 test.each<[string, () => readonly Buffer[], string]>([
-  ['an OPEN before the HELLO', () => [OPEN()], 'the first frame is no HELLO'],
+  ['an OPEN before the HELLO', () => [OPEN()], 'the first frame is not a HELLO'],
   [
     'data before the HELLO',
     () => [frameBytes(FRAME.data, 1, Buffer.from('x'))],
-    'the first frame is no HELLO',
+    'the first frame is not a HELLO',
   ],
-  ['a frame of a newer version before the HELLO', () => [frameBytes(99)], 'the first frame is no HELLO'],
+  ['a frame of a newer version before the HELLO', () => [frameBytes(99)], 'the first frame is not a HELLO'],
   ['a second HELLO', () => [HELLO, HELLO], 'a second HELLO'],
   [
     'a HELLO with a stream window below the base',
@@ -75,7 +75,7 @@ test.each<[string, () => readonly Buffer[], string]>([
   [
     'an OPEN that would write into our log',
     () => [HELLO, frameBytes(FRAME.open, 1, Buffer.from('\x00\x50x\nfake log line'))],
-    'an OPEN whose original destination is no address',
+    'an OPEN whose original destination is not a valid address',
   ],
   [
     'an OPEN with a number that was there',
@@ -164,7 +164,7 @@ test.each<[string, () => readonly Buffer[], string]>([
   const peer = await TunnelPeer.mute(mesh);
   const before = mesh.db.metrics.tunnelsClosed.length;
   peer.say(...frames());
-  expect(await peer.goodbye()).toEqual({ code: PROTOCOL_ERROR, text });
+  expect(await peer.closeReason()).toEqual({ code: PROTOCOL_ERROR, text });
   await eventually(() => mesh.db.metrics.tunnelsClosed.length > before);
   expect(mesh.db.metrics.tunnelsClosed.slice(before)).toEqual(['protocol-error']);
 });

@@ -2,7 +2,7 @@ import { FakeMesh } from '../../testing/data-plane.fake.ts';
 import { eventually } from '#base/testing/eventually.fake.ts';
 import { TunnelPeer } from '../../testing/tunnel-peer.fake.ts';
 import { codeOf } from '../refusals/reset-reason.ts';
-import { farewellIn, frameBytes, openBytes } from '../tunnel/frames.fake.ts';
+import { closeReasonIn, frameBytes, openBytes } from '../tunnel/frames.fake.ts';
 import { FRAME } from '../tunnel/protocol.ts';
 import { MOST_IDLE_TUNNELS_OF_A_PEER } from './tunnel-room.ts';
 
@@ -19,8 +19,8 @@ afterEach(() => mesh.stop());
 test('a tunnel in which no stream is opened is told to go away for being idle', async () => {
   const peer = await TunnelPeer.greeted(mesh);
   const told = await peer.until(({ type }) => type === FRAME.goAway);
-  expect(farewellIn(told!).code).toBe(codeOf('idle'));
-  expect(await peer.goodbye()).toBeDefined();
+  expect(closeReasonIn(told!).code).toBe(codeOf('idle'));
+  expect(await peer.closeReason()).toBeDefined();
   await eventually(() => mesh.db.inbound.tunnels === 0);
 }, 30_000);
 
@@ -30,7 +30,7 @@ test('a tunnel whose streams all are refused, again and again, is idle', async (
   const asking = setInterval(() => peer.say(openBytes((stream += 1), 9)), 100);
   try {
     const told = await peer.until(({ type }) => type === FRAME.goAway);
-    expect(farewellIn(told!).code).toBe(codeOf('idle'));
+    expect(closeReasonIn(told!).code).toBe(codeOf('idle'));
     expect(peer.frames.filter(({ type }) => type === FRAME.reset).length).toBeGreaterThan(5);
   } finally {
     clearInterval(asking);
@@ -43,7 +43,7 @@ test('a tunnel in which one stream was refused, and none let through, is told to
   const peer = await TunnelPeer.greeted(mesh);
   peer.say(openBytes(1, 9));
   await eventually(() => peer.frames.some(({ type }) => type === FRAME.goAway), 30_000);
-  expect(await peer.goodbye()).toEqual({
+  expect(await peer.closeReason()).toEqual({
     code: codeOf('denied'),
     text: 'none of the streams of this tunnel was let through',
   });
@@ -57,7 +57,7 @@ test('a tunnel with an open stream stays, and goes when that has ended', async (
   expect(peer.frames.some(({ type }) => type === FRAME.goAway)).toBe(false);
   peer.say(frameBytes(FRAME.reset, 1, Buffer.from([0, codeOf('cancelled')])));
   const told = await peer.until(({ type }) => type === FRAME.goAway);
-  expect(farewellIn(told!).code).toBe(codeOf('idle'));
+  expect(closeReasonIn(told!).code).toBe(codeOf('idle'));
 }, 30_000);
 
 test('of very many tunnels of one peer that carry nothing the oldest have to go, and one in use stays', async () => {
@@ -73,7 +73,7 @@ test('of very many tunnels of one peer that carry nothing the oldest have to go,
   expect(
     told()
       .slice(0, 8)
-      .map((frame) => farewellIn(frame!).code),
+      .map((frame) => closeReasonIn(frame!).code),
   ).toEqual(Array(8).fill(codeOf('limit')));
   expect(used.frames.some(({ type }) => type === FRAME.goAway)).toBe(false);
   for (const peer of [used, ...peers]) peer.close();

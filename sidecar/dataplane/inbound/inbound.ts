@@ -62,7 +62,7 @@ export interface InboundDeps {
 
 const EVERYWHERE = ['::', '0.0.0.0'];
 
-/** The door of the pod: everything that comes from outside comes through here and is let in, or not. */
+/** The entry of the pod: everything that comes from outside comes through here and is let in, or not. */
 export class Inbound {
   readonly #deps: InboundDeps;
   readonly #listener: Listener;

@@ -99,7 +99,7 @@ test('a new bundle that still holds the root leaves connections alone', async ()
   await expectOpen();
 });
 
-test('a peer whose certificate runs out is cut at that moment', async () => {
+test('a peer whose certificate expires is cut at that moment', async () => {
   const ends = Date.now() + 3_000;
   const svid = await mesh.pki.svid({ namespace: 'shop', service: 'brief' }, { notAfter: ends });
   const peer = await RawPeer.web(mesh, { cert: svid.certChainPem, key: svid.keyPem });

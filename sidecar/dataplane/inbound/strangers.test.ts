@@ -6,7 +6,7 @@ import { eventually, pause } from '#base/testing/eventually.fake.ts';
 import { RawPeer } from '../../testing/raw-peer.fake.ts';
 import { ALPN_STREAM } from '../transport/alpn.ts';
 
-/** Nobody gets past the inbound door without a certificate that proves who it is, and the application never hears of it. */
+/** Nobody gets past the inbound listener without a certificate that proves who it is, and the application never hears of it. */
 
 let mesh: FakeMesh;
 beforeEach(async () => {
@@ -177,10 +177,10 @@ test('while no intentions have been read everybody is denied', async () => {
   });
 });
 
-test('a stranger at the door a thousand times leaves no thousand log lines', async () => {
+test('a stranger that connects a thousand times leaves no thousand log lines', async () => {
   for (let round = 0; round < 10; round++) {
     const peers = await Promise.all(Array.from({ length: 20 }, () => RawPeer.open(mesh)));
-    for (const peer of peers) peer.listen().raw.write('knock');
+    for (const peer of peers) peer.listen().raw.write('hello');
   }
   await eventually(() => mesh.db.metrics.refused.length === 200);
   const lines = mesh.db.log.lines.filter(({ message }) => message === 'connection refused');

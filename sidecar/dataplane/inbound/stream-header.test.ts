@@ -57,7 +57,7 @@ test('a header of no length is refused', async () => {
   await expectRefused('bad-header');
 });
 
-test('a header that is no JSON is refused', async () => {
+test('a header that is not JSON is refused', async () => {
   peer.tls!.write(Buffer.concat([lengthOnly(4), Buffer.from('{{{{')]));
   await expectRefused('bad-header');
 });

@@ -178,7 +178,7 @@ export class StreamServer {
         `stream header: ${error.message}`,
       );
     }
-    throw new ConnectionRefusal('bad-header', 'the peer sent something that is no stream header');
+    throw new ConnectionRefusal('bad-header', 'the peer sent something that is not a stream header');
   }
 
   /** Dials the application for a peer that may reach it; asks again afterwards, since dialing takes time. */

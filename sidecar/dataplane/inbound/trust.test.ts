@@ -37,7 +37,7 @@ function federate(): void {
   mesh.db.identity.set({ bundle });
 }
 
-test('a certificate signed through an intermediate is believed', async () => {
+test('a certificate signed through an intermediate is trusted', async () => {
   expect(await ask(await (await mesh.pki.withIntermediate()).svid(WEB))).toEqual({ ok: true });
 });
 

@@ -6,7 +6,7 @@ import { eventually } from '#base/testing/eventually.fake.ts';
 import { heldMegabytes } from '../../testing/memory.fake.ts';
 import { TunnelPeer } from '../../testing/tunnel-peer.fake.ts';
 import { codeOf } from '../refusals/reset-reason.ts';
-import { farewellIn, frameBytes, numberBytes, openBytes } from '../tunnel/frames.fake.ts';
+import { closeReasonIn, frameBytes, numberBytes, openBytes } from '../tunnel/frames.fake.ts';
 import { FRAME } from '../tunnel/protocol.ts';
 
 /** A peer that says far more than it has to: bounded, told why, and nobody else notices. */
@@ -34,7 +34,7 @@ test.each<[string, (index: number) => Buffer]>([
   ['empty data', () => frameBytes(FRAME.data, 1)],
   ['frames of no known type', () => frameBytes(77, 0, Buffer.alloc(20))],
   ['credit, one byte each', () => frameBytes(FRAME.credit, 1, numberBytes(1))],
-  ['goodbyes', () => frameBytes(FRAME.goAway, 0, Buffer.from([0, 4]))],
+  ['close frames', () => frameBytes(FRAME.goAway, 0, Buffer.from([0, 4]))],
   ['vouches for nothing', (index) => frameBytes(FRAME.vouch, 0, Buffer.alloc(32, index))],
   ['vouches of a wrong length', () => frameBytes(FRAME.vouch, 0, Buffer.alloc(31))],
   ['streams for a port that is not offered', (index) => openBytes(index + 2, 9)],
@@ -54,7 +54,7 @@ test.each<[string, (index: number) => Buffer]>([
     const before = await heldMegabytes();
     for (let index = 0; index < 12_000; index += 100)
       peer.say(...Array.from({ length: 100 }, (_, more) => frame(index + more)));
-    expect(await peer.goodbye()).toEqual(TOO_MUCH);
+    expect(await peer.closeReason()).toEqual(TOO_MUCH);
     expect((await heldMegabytes()) - before).toBeLessThan(30);
     // What was dialed for it is bounded too.
     expect(mesh.db.app.seen).toBeLessThan(9_000);
@@ -80,10 +80,10 @@ test('streams beyond what a tunnel takes are refused one by one, and the others 
   const answered = () => peer.frames.filter(({ type }) => type === FRAME.accept || type === FRAME.reset);
   await eventually(() => answered().length === 1_100, 20_000);
   const limit = answered().filter(
-    (frame) => frame.type === FRAME.reset && farewellIn(frame).code === codeOf('limit'),
+    (frame) => frame.type === FRAME.reset && closeReasonIn(frame).code === codeOf('limit'),
   );
   expect(limit.map(({ stream }) => stream)).toEqual(Array.from({ length: 76 }, (_, index) => 1_025 + index));
-  expect(farewellIn(limit[0]!).text).toBe('a tunnel takes 1024 streams');
+  expect(closeReasonIn(limit[0]!).text).toBe('a tunnel takes 1024 streams');
   peer.close();
 }, 60_000);
 

@@ -97,7 +97,7 @@ export class TunnelServer {
     return this.#registry.peers();
   }
 
-  /** Asks of every tunnel whether its peer is believed still. */
+  /** Asks of every tunnel whether its peer is trusted still. */
   review(): void {
     this.#registry.review();
   }

@@ -4,7 +4,7 @@ import { FakeMesh, WEB } from '../../testing/data-plane.fake.ts';
 import { eventually, pause } from '#base/testing/eventually.fake.ts';
 import { TunnelPeer } from '../../testing/tunnel-peer.fake.ts';
 import { codeOf } from '../refusals/reset-reason.ts';
-import { farewellIn, frameBytes } from '../tunnel/frames.fake.ts';
+import { closeReasonIn, frameBytes } from '../tunnel/frames.fake.ts';
 import { tunnelProof } from '../tunnel/proof.ts';
 import { FRAME } from '../tunnel/protocol.ts';
 
@@ -32,7 +32,7 @@ function proofOf(peer: TunnelPeer): Buffer {
 
 async function expectCutAtItsEnd(): Promise<void> {
   const cut = await old.until(({ type }) => type === FRAME.reset);
-  expect(farewellIn(cut!).code).toBe(codeOf('expired-certificate'));
+  expect(closeReasonIn(cut!).code).toBe(codeOf('expired-certificate'));
   expect(Date.now()).toBeGreaterThanOrEqual(ends);
   await eventually(() => old.peer.ending !== 'open');
 }

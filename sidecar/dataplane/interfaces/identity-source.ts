@@ -1,7 +1,7 @@
 import type { Svid } from '#pki/svid.ts';
 import type { TrustBundle } from '#pki/trust-bundle.ts';
 
-/** What this sidecar shows to its peers and whom it believes, at one moment. Never changes: a change is a new snapshot. */
+/** What this sidecar shows to its peers and whom it trusts, at one moment. Never changes: a change is a new snapshot. */
 export interface IdentitySnapshot {
   readonly svid: Svid;
   readonly bundle: TrustBundle;

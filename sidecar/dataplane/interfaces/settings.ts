@@ -18,7 +18,7 @@ export interface DataPlaneSettings {
   /** After one side has ended and nothing moved for this long, the connection is given up. */
   readonly halfOpenIdleMs: number;
   /**
-   * What happens to an open connection when the certificate its peer last showed runs out. In a tunnel, peers show their
+   * What happens to an open connection when the certificate its peer last showed expires. In a tunnel, peers show their
    * newer ones; a connection outside of one cannot be given one. `cut` never lets a connection outlive its proof; `keep` lets
    * it go on while rules and roots allow it.
    */

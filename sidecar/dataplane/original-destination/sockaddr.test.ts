@@ -33,6 +33,6 @@ test.each([
   ['nothing', Buffer.alloc(0)],
   ['another family', Buffer.from([1, 0, 0, 0, 0, 0, 0, 0])],
   ['an IPv6 address cut short', v6('fd000000000000000000000000000001').subarray(0, 20)],
-])('%s is no address', (_what, bytes) => {
+])('%s is not a valid address', (_what, bytes) => {
   expect(parseSockaddr(bytes)).toBeUndefined();
 });

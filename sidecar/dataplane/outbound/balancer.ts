@@ -20,7 +20,7 @@ interface Health {
   inFlight: number;
   /** Failures since the last success. */
   failures: number;
-  /** Milliseconds since the epoch; chosen before then only where nothing else is left. */
+  /** Unix time, milliseconds; chosen before then only where nothing else is left. */
   ejectedUntil: number;
   /** After its time out, one stream tries an endpoint before all do. */
   probing: boolean;

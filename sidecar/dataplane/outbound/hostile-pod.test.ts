@@ -50,7 +50,7 @@ test.each<[string, (id: number) => readonly Buffer[], string]>([
   const client = await mesh.connect();
   client.socket.write('hello');
   expect(await client.ended()).toBe('reset');
-  expect(await pod.tunnels[0]!.goodbye()).toEqual({ code: codeOf('protocol-error'), text });
+  expect(await pod.tunnels[0]!.closeReason()).toEqual({ code: codeOf('protocol-error'), text });
   expect(mesh.web.metrics.tunnelsClosed).toEqual(['protocol-error']);
   await eventually(() => mesh.target.held === 0);
 });

@@ -141,7 +141,7 @@ test('a pod with the wrong identity gets no byte, and another one is asked', asy
   expect((await (await mesh.connect()).exchange('hello')).toString()).toBe('hello');
 });
 
-test('a server of a foreign authority is not believed', async () => {
+test('a server of a foreign authority is not trusted', async () => {
   mesh = await FakeMesh.start({ settings: { dialAttempts: 1 } });
   const foreign = await mesh.pki.foreign();
   const pod = await mesh.addPod({ svid: await foreign.svid(DB) });

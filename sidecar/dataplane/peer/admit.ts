@@ -15,13 +15,13 @@ import type { RefusalReason } from '../refusals/refusal.ts';
 /** A peer that proved who it is. Only {@link admit} makes one, and no byte of an application moves without one. */
 export interface AdmittedPeer {
   readonly id: SpiffeId;
-  /** When its certificate begins to be good, milliseconds since the epoch. */
+  /** When its certificate begins to be good, Unix time, milliseconds. */
   readonly notBefore: number;
-  /** When its certificate runs out, milliseconds since the epoch. */
+  /** When its certificate expires, Unix time, milliseconds. */
   readonly notAfter: number;
   /** The certificates that say so, its own first, as PEM: what another process needs to judge it too. */
   readonly shown: readonly string[];
-  /** Why the peer is believed no longer, by today's bundle; undefined while it is. */
+  /** Why the peer is trusted no longer, by today's bundle; undefined while it is. */
   fault(bundle: TrustBundle, now: number): ConnectionRefusal | undefined;
 }
 
@@ -37,12 +37,12 @@ export function trustOf({ svid, bundle }: IdentitySnapshot): HandshakeTrust {
 }
 
 /**
- * The one door to the data of a TLS connection. The handshake itself refuses nobody (`rejectUnauthorized: false`), because
+ * The one way to the data of a TLS connection. The handshake itself refuses nobody (`rejectUnauthorized: false`), because
  * Node would then close without saying why; everything is judged here, and what is not plainly good is refused.
  *
  * @param socket after its handshake
  * @param trust what the handshake was made with
- * @param now milliseconds since the epoch
+ * @param now Unix time, milliseconds
  * @param side which this process is; of a client the leaf alone is looked at, see {@link leafOf}
  * @throws Refusal saying what is wrong with the peer
  */
@@ -81,7 +81,7 @@ export function admit(
  * Judges a peer by the certificates that it showed to another process of this sidecar, which saw it use the key of the first.
  *
  * @param shown its own first, as PEM
- * @param now milliseconds since the epoch
+ * @param now Unix time, milliseconds
  * @throws Refusal saying what is wrong with them
  */
 export function admitShown(shown: readonly string[], bundle: TrustBundle, now: number): AdmittedPeer {
@@ -102,7 +102,7 @@ function readCertificate(pem: string): X509Certificate {
   } catch {
     throw new ConnectionRefusal(
       'untrusted-certificate',
-      'what the peer is said to have shown is no certificate',
+      'what the peer is said to have shown is not a certificate',
     );
   }
 }
@@ -121,8 +121,8 @@ class CertifiedPeer implements AdmittedPeer {
   readonly #trustDomain: TrustDomain;
   readonly #certificate: X509Certificate;
   readonly #intermediates: readonly X509Certificate[];
-  /** The last bundle that believed this peer: path and signatures need no second look while its roots stay. */
-  #believedBy: TrustBundle | undefined;
+  /** The last bundle that trusted this peer: path and signatures need no second look while its roots stay. */
+  #trustedBy: TrustBundle | undefined;
 
   private constructor(
     { id, trustDomain }: { readonly id: SpiffeId; readonly trustDomain: TrustDomain },
@@ -150,7 +150,7 @@ class CertifiedPeer implements AdmittedPeer {
     const peer = new CertifiedPeer(identity, proof);
     const [domain, ...others] = proof.bundle.trustDomains;
     const isFit = proof.intermediates.every((each) => signingFault(each) === undefined);
-    if (others.length === 0 && domain === identity.trustDomain && isFit) peer.#believedBy = proof.bundle;
+    if (others.length === 0 && domain === identity.trustDomain && isFit) peer.#trustedBy = proof.bundle;
     const fault = peer.fault(proof.bundle, proof.now);
     if (fault) throw fault;
     return peer;
@@ -180,7 +180,7 @@ class CertifiedPeer implements AdmittedPeer {
     if (now > this.notAfter) {
       return new ConnectionRefusal('expired-certificate', 'the certificate of the peer has run out', source);
     }
-    if (!this.#stillBelieved(bundle)) {
+    if (!this.#stillTrusted(bundle)) {
       const options = { now, intermediates: this.#intermediates };
       const fault = bundle.fault(this.#certificate, this.#trustDomain, options);
       if (fault) {
@@ -191,20 +191,20 @@ class CertifiedPeer implements AdmittedPeer {
         );
       }
     }
-    this.#believedBy = bundle;
+    this.#trustedBy = bundle;
     return undefined;
   }
 
   /** More roots than before take nothing away: the path that led to one of the old ones still does. */
-  #stillBelieved(bundle: TrustBundle): boolean {
-    if (this.#believedBy === bundle) return true;
-    if (!this.#believedBy) return false;
+  #stillTrusted(bundle: TrustBundle): boolean {
+    if (this.#trustedBy === bundle) return true;
+    if (!this.#trustedBy) return false;
     const roots = new Set(bundle.rootsOf(this.#trustDomain).map((root) => root.fingerprint256));
-    return this.#believedBy.rootsOf(this.#trustDomain).every((root) => roots.has(root.fingerprint256));
+    return this.#trustedBy.rootsOf(this.#trustDomain).every((root) => roots.has(root.fingerprint256));
   }
 }
 
-/** A peer's own word about itself, for the log line only: it was not believed. */
+/** A peer's own word about itself, for the log line only: it was not trusted. */
 function claimed(certificate: X509Certificate): Readonly<Record<string, unknown>> {
   const identity = peerSpiffeId(certificate);
   return identity.ok ? { claimedSource: identity.id } : {};

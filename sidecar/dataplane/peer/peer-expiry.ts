@@ -3,7 +3,7 @@ import type { DataPlaneSettings } from '../interfaces/settings.ts';
 
 type ExpirySetting = Pick<DataPlaneSettings, 'expiredPeers'>;
 
-/** When an open connection must be looked at because its peer's certificate has run out, milliseconds since the epoch. */
+/** When an open connection must be looked at because its peer's certificate has expired, Unix time, milliseconds. */
 export function expiryOf(peer: AdmittedPeer, { expiredPeers }: ExpirySetting): number {
   return expiredPeers === 'cut' ? peer.notAfter : Infinity;
 }

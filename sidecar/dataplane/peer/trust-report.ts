@@ -9,9 +9,9 @@ import type { IdentitySnapshot } from '../interfaces/identity-source.ts';
 
 /** What a sidecar tells the operator about roots, so that none is taken away too early. Roots by id: SHA-256, lower-case hex. */
 export interface TrustReport {
-  /** Roots of our own trust domain that this sidecar believes. */
+  /** Roots of our own trust domain that this sidecar trusts. */
   readonly roots: readonly string[];
-  /** Those without which its own certificate, or a connection that is open, would be believed no longer. */
+  /** Those without which its own certificate, or a connection that is open, would be trusted no longer. */
   readonly leans: readonly string[];
 }
 
@@ -22,7 +22,7 @@ const CHUNK = 64;
  * Which roots a sidecar cannot do without now.
  *
  * @param peers of every open connection; the same one may come often
- * @param now milliseconds since the epoch
+ * @param now Unix time, milliseconds
  */
 export async function trustReport(
   { svid, bundle }: IdentitySnapshot,
@@ -42,7 +42,7 @@ export async function trustReport(
   return { roots: roots.map(idOf), leans };
 }
 
-/** A peer that is believed no longer in any case leans on nothing. */
+/** A peer that is trusted no longer in any case leans on nothing. */
 async function anyLost(
   peers: ReadonlySet<AdmittedPeer>,
   bundle: TrustBundle,

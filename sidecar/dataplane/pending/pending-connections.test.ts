@@ -7,7 +7,7 @@ import type { PendingOptions, Place } from './pending-connections.ts';
 interface Told {
   readonly places: PendingConnections;
   readonly evicted: string[];
-  /** A name that is no IPv6 address is a network by itself. */
+  /** A name that is not a valid IPv6 address is a network by itself. */
   readonly add: (name: string, address: string) => Place;
 }
 

@@ -72,7 +72,7 @@ export function readFrame(stream: Duplex, clock: Clock, timeoutMs: number): Prom
         try {
           resolve(JSON.parse(body.toString('utf8')));
         } catch {
-          reject(new FrameError('malformed', 'the message is no JSON'));
+          reject(new FrameError('malformed', 'the message is not JSON'));
         }
       });
     };

@@ -69,6 +69,6 @@ export class SingleStreamTransport implements Transport {
       if (error.kind === 'ended')
         throw OpenError.elsewhere('bad-verdict', 'the peer closed the connection instead of a verdict');
     }
-    throw OpenError.elsewhere('bad-verdict', 'the peer answered something that is no verdict');
+    throw OpenError.elsewhere('bad-verdict', 'the peer answered something that is not a verdict');
   }
 }

@@ -11,7 +11,7 @@ export function encodeStreamHeader(header: StreamHeader): Buffer {
 /**
  * Reads what a peer sent. Unknown fields are passed over, so that a newer client can say more to an older server.
  *
- * @returns undefined when it is no stream header
+ * @returns undefined when it is not a stream header
  */
 export function parseStreamHeader(message: unknown): StreamHeader | undefined {
   if (typeof message !== 'object' || message === null) return undefined;

@@ -26,7 +26,7 @@ export function encodeVerdict(verdict: Verdict): Buffer {
 export type ReceivedVerdict =
   { readonly ok: true } | { readonly ok: false; readonly code: string; readonly reason: string };
 
-/** @returns undefined when it is no verdict */
+/** @returns undefined when it is not a verdict */
 export function parseVerdict(message: unknown): ReceivedVerdict | undefined {
   if (typeof message !== 'object' || message === null) return undefined;
   const { ok, code, reason } = message as Readonly<Record<string, unknown>>;

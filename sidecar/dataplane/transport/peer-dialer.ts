@@ -77,7 +77,7 @@ export class PeerDialer {
     for (;;) {
       const connection = await this.#dialOnce(at, expect, alpn, signal);
       if (connection.version === this.#deps.identity.current()?.version) return connection;
-      // Not reset: the peer may still be waiting for the last words of the handshake, and would call it failed.
+      // Not reset: the peer may still be waiting for the end of the handshake, and would call it failed.
       connection.tls.destroySoon();
     }
   }

@@ -97,7 +97,7 @@ export class ClientTunnel implements Holding {
     return this.peer.notAfter - this.#clock.now() <= agedMs(this.peer);
   }
 
-  /** Whether the peer's certificate has run out: what is open here may have a successor, what is new has none. */
+  /** Whether the peer's certificate has expired: what is open here may have a successor, what is new has none. */
   get isExpired(): boolean {
     return this.peer.notAfter <= this.#clock.now();
   }

@@ -4,7 +4,7 @@ import { eventually, pause } from '#base/testing/eventually.fake.ts';
 import { RawPeer } from '../../testing/raw-peer.fake.ts';
 import { TunnelPeer } from '../../testing/tunnel-peer.fake.ts';
 import { codeOf } from '../refusals/reset-reason.ts';
-import { farewellIn, helloBytes, openBytes } from './frames.fake.ts';
+import { closeReasonIn, helloBytes, openBytes } from './frames.fake.ts';
 import { FRAME } from './protocol.ts';
 
 /** A pod that leaves: its streams finish, and new ones go elsewhere although there is a tunnel to it. */
@@ -67,7 +67,7 @@ test('a tunnel whose handshake ended when the pod was leaving already is told so
   const peer = await TunnelPeer.over(early, mesh);
   peer.say(helloBytes());
   const goAway = await peer.until(({ type }) => type === FRAME.goAway);
-  expect(farewellIn(goAway!)).toEqual({ code: codeOf('draining'), text: 'this pod is shutting down' });
+  expect(closeReasonIn(goAway!)).toEqual({ code: codeOf('draining'), text: 'this pod is shutting down' });
   peer.close();
 });
 
@@ -77,9 +77,9 @@ test('a peer is told that the pod leaves, and its new streams are refused with t
   await peer.until(({ type }) => type === FRAME.accept);
   void leaving.inbound.stop({ minimumMs: 0, deadlineMs: 2_000 });
   const goAway = await peer.until(({ type }) => type === FRAME.goAway);
-  expect(farewellIn(goAway!)).toEqual({ code: codeOf('draining'), text: 'this pod is shutting down' });
+  expect(closeReasonIn(goAway!)).toEqual({ code: codeOf('draining'), text: 'this pod is shutting down' });
   peer.say(openBytes(2, leaving.app.port));
   const refused = await peer.until(({ type, stream }) => type === FRAME.reset && stream === 2);
-  expect(farewellIn(refused!)).toEqual({ code: codeOf('draining'), text: 'this pod is shutting down' });
+  expect(closeReasonIn(refused!)).toEqual({ code: codeOf('draining'), text: 'this pod is shutting down' });
   peer.close();
 });

@@ -40,7 +40,7 @@ export function framesIn(bytes: Buffer): readonly Frame[] {
 }
 
 /** Code and text of the payload of a RESET or GOAWAY. */
-export function farewellIn({ payload }: Frame): { readonly code: number; readonly text: string } {
+export function closeReasonIn({ payload }: Frame): { readonly code: number; readonly text: string } {
   return { code: payload.readUInt16BE(0), text: payload.toString('utf8', 2) };
 }
 

@@ -1,6 +1,6 @@
 import { FrameWriter } from './frame-writer.ts';
-import { encodeFarewell } from './payloads.ts';
-import type { Farewell } from './payloads.ts';
+import { encodeCloseReason } from './payloads.ts';
+import type { CloseReason } from './payloads.ts';
 import { FRAME, MAX_PAYLOAD, MAX_WINDOW } from './protocol.ts';
 import { slabs } from './slab-pool.ts';
 import type { StreamSender, TunnelStream } from './tunnel-stream.ts';
@@ -107,8 +107,8 @@ export class Outbox implements StreamSender {
     this.#schedule();
   }
 
-  reset(stream: number, why: Farewell): void {
-    this.frame(FRAME.reset, stream, encodeFarewell(why));
+  reset(stream: number, why: CloseReason): void {
+    this.frame(FRAME.reset, stream, encodeCloseReason(why));
   }
 
   frame(type: number, stream: number, payload?: Buffer): void {

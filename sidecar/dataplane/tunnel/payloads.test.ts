@@ -2,11 +2,11 @@ import * as fc from 'fast-check';
 
 import { ProtocolError } from './frame-reader.ts';
 import {
-  decodeFarewell,
+  decodeCloseReason,
   decodeHello,
   decodeNumber,
   decodeOpen,
-  encodeFarewell,
+  encodeCloseReason,
   encodeHello,
   encodeOpen,
 } from './payloads.ts';
@@ -95,14 +95,14 @@ test('a reason says what was put into it', () => {
     fc.property(
       fc.integer({ min: 0, max: 65_535 }),
       fc.string({ unit: fc.constantFrom('a', 'é', '統', '🦊', ' ', '"'), maxLength: 100 }),
-      (code, text) => expect(decodeFarewell(encodeFarewell({ code, text }))).toEqual({ code, text }),
+      (code, text) => expect(decodeCloseReason(encodeCloseReason({ code, text }))).toEqual({ code, text }),
     ),
   );
 });
 
 test('a text that is too long is shortened, and the rest of it is still good', () => {
   for (const letter of ['x', 'é', '統', '🦊']) {
-    const { code, text } = decodeFarewell(encodeFarewell({ code: 9, text: letter.repeat(700) }));
+    const { code, text } = decodeCloseReason(encodeCloseReason({ code: 9, text: letter.repeat(700) }));
     expect(code).toBe(9);
     expect(text.startsWith(letter.repeat(149))).toBe(true);
     expect(Buffer.byteLength(text)).toBeLessThanOrEqual(MAX_TEXT_BYTES + 2);
@@ -112,11 +112,11 @@ test('a text that is too long is shortened, and the rest of it is still good', (
 test('no control character of a text gets into a log line', () => {
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: MAX_TEXT_BYTES }), (text) => {
-      const decoded = decodeFarewell(Buffer.concat([Buffer.from([0, 1]), text]));
+      const decoded = decodeCloseReason(Buffer.concat([Buffer.from([0, 1]), text]));
       expect(decoded.text).not.toMatch(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/);
     }),
   );
-  expect(decodeFarewell(encodeFarewell({ code: 1, text: 'a\r\nb\u001b[31mc\u2028d' })).text).toBe(
+  expect(decodeCloseReason(encodeCloseReason({ code: 1, text: 'a\r\nb\u001b[31mc\u2028d' })).text).toBe(
     'a  b [31mc d',
   );
 });
@@ -126,7 +126,7 @@ test.each([
   ['half a code', Buffer.alloc(1)],
   ['a text that is too long', Buffer.alloc(2 + MAX_TEXT_BYTES + 1, 65)],
 ])('a reason with %s is refused', (_what, payload) => {
-  expect(() => decodeFarewell(payload)).toThrow(ProtocolError);
+  expect(() => decodeCloseReason(payload)).toThrow(ProtocolError);
 });
 
 test('a number is four bytes', () => {
@@ -138,7 +138,7 @@ test('a number is four bytes', () => {
 test('whatever bytes a payload is, reading it gives a value or a protocol error', () => {
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 1_024 }), (array) => {
-      for (const decode of [decodeHello, decodeOpen, decodeFarewell, decodeNumber]) {
+      for (const decode of [decodeHello, decodeOpen, decodeCloseReason, decodeNumber]) {
         try {
           decode(Buffer.from(array));
         } catch (error) {

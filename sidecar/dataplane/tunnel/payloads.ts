@@ -4,7 +4,7 @@ import { BASE_LIMITS, MAX_DESTINATION_BYTES, MAX_TEXT_BYTES, MAX_WINDOW, SETTING
 import type { TunnelLimits } from './protocol.ts';
 
 /** A reason on the wire: a number, and a sentence for people. */
-export interface Farewell {
+export interface CloseReason {
   readonly code: number;
   readonly text: string;
 }
@@ -59,12 +59,12 @@ export function decodeOpen(payload: Buffer): StreamHeader {
   if (payload.length === 2) return { port };
   const originalDestination = payload.toString('latin1', 2);
   if (payload.length > 2 + MAX_DESTINATION_BYTES || !DESTINATION.test(originalDestination)) {
-    throw new ProtocolError('an OPEN whose original destination is no address');
+    throw new ProtocolError('an OPEN whose original destination is not a valid address');
   }
   return { port, originalDestination };
 }
 
-export function encodeFarewell({ code, text }: Farewell): Buffer {
+export function encodeCloseReason({ code, text }: CloseReason): Buffer {
   const bytes = Buffer.from(text, 'utf8').subarray(0, MAX_TEXT_BYTES);
   const payload = Buffer.allocUnsafe(2 + bytes.length);
   payload.writeUInt16BE(code, 0);
@@ -73,7 +73,7 @@ export function encodeFarewell({ code, text }: Farewell): Buffer {
 }
 
 /** The text comes without control characters: it goes into log lines. */
-export function decodeFarewell(payload: Buffer): Farewell {
+export function decodeCloseReason(payload: Buffer): CloseReason {
   if (payload.length < 2 || payload.length > 2 + MAX_TEXT_BYTES) {
     throw new ProtocolError('a reason of broken length');
   }

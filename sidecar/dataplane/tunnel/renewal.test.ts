@@ -183,7 +183,7 @@ test('again and again: one connection outlives four certificates of both sides',
 test.each([
   ['with streams', true],
   ['without streams', false],
-])('tunnels %s are closed by the server when it believes their root no longer', async (_what, streams) => {
+])('tunnels %s are closed by the server when it trusts their root no longer', async (_what, streams) => {
   const client = await mesh.connect();
   await client.exchange('hello');
   if (!streams) client.close();
@@ -198,7 +198,7 @@ test.each([
 test.each([
   ['with streams', true],
   ['without streams', false],
-])('tunnels %s are closed by the client when it believes their root no longer', async (_what, streams) => {
+])('tunnels %s are closed by the client when it trusts their root no longer', async (_what, streams) => {
   const client = await mesh.connect();
   await client.exchange('hello');
   if (!streams) client.close();

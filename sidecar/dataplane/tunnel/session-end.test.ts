@@ -67,17 +67,17 @@ test('a tunnel that is closed tells the peer why, and ends its streams', async (
   const other = new StreamEnd(far, 2, 1);
   near.carry(one);
   far.carry(other);
-  pair.acceptor.close('untrusted-certificate', 'the root is believed no longer');
+  pair.acceptor.close('untrusted-certificate', 'the root is trusted no longer');
   pair.acceptor.close('idle', 'a second time');
   expect(other.end).toMatchObject({ clean: false });
   await pair.settle();
   expect(pair.goAways.dialer).toEqual({
     reason: 'untrusted-certificate',
-    text: 'the root is believed no longer',
+    text: 'the root is trusted no longer',
   });
   expect(pair.ends.acceptor).toEqual({
     reason: 'untrusted-certificate',
-    text: 'the root is believed no longer',
+    text: 'the root is trusted no longer',
   });
   expect(one.end).toMatchObject({ clean: false, why: { reason: 'tunnel-lost' } });
 });
@@ -85,7 +85,7 @@ test('a tunnel that is closed tells the peer why, and ends its streams', async (
 test('streams of a lost tunnel end as lost, never as refused by the peer: what it did with them nobody knows', async () => {
   const waiting = pair.dialer.open({ port: 80 });
   const asked = expect(waiting.consent()).rejects.toMatchObject({ reason: 'tunnel-lost' });
-  pair.dialer.close('untrusted-certificate', 'the root is believed no longer');
+  pair.dialer.close('untrusted-certificate', 'the root is trusted no longer');
   await asked;
 });
 

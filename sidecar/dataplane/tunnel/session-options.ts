@@ -38,7 +38,7 @@ export interface SessionOptions {
   readonly frames: FrameBudget;
   /** So many bytes arrived. */
   readonly onArrived?: (bytes: number) => void;
-  /** How long a tunnel that was ended waits for its last words to be taken, milliseconds. */
+  /** How long a tunnel that was ended waits for its close reason to be taken, milliseconds. */
   readonly lingerMs: number;
   readonly events: SessionEvents;
 }

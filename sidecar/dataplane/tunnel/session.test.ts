@@ -79,11 +79,11 @@ test('a refusal says why, and so does every later question', async () => {
 test('a reset carries its reason to whoever holds the other end', async () => {
   const [near, far] = await pair.stream();
   const [one] = ends(near, far);
-  far.reset('expired-certificate', 'the certificate has run out');
+  far.reset('expired-certificate', 'the certificate has expired');
   await pair.settle();
   expect(one.end).toMatchObject({
     clean: false,
-    why: { reason: 'expired-certificate', message: 'the certificate has run out' },
+    why: { reason: 'expired-certificate', message: 'the certificate has expired' },
   });
 });
 

@@ -13,11 +13,11 @@ import { Liveness } from './liveness.ts';
 import { Outbox } from './outbox.ts';
 import { FRAME_UNITS, OPEN_UNITS, PacedReader } from './paced-reader.ts';
 import {
-  decodeFarewell,
+  decodeCloseReason,
   decodeHello,
   decodeNumber,
   decodeOpen,
-  encodeFarewell,
+  encodeCloseReason,
   encodeHello,
   encodeOpen,
 } from './payloads.ts';
@@ -65,7 +65,7 @@ export class TunnelSession implements FrameHandler, WireEvents {
   /** Why the peer takes, or opens, no more streams. */
   #peerLeaving: SessionEnd | undefined;
   #end: SessionEnd | undefined;
-  #farewell: Timer | undefined;
+  #closeTimer: Timer | undefined;
 
   constructor({ role, wire, clock, growth, frames, onArrived, lingerMs, events }: SessionOptions) {
     this.#role = role;
@@ -191,7 +191,7 @@ export class TunnelSession implements FrameHandler, WireEvents {
   }
 
   onClose(): void {
-    this.#farewell?.cancel();
+    this.#closeTimer?.cancel();
     if (!this.#end) this.#reads.finish();
     if (this.#leaving && this.#streams.size === 0) return this.#finish(this.#leaving);
     const last = this.#peerLeaving ? `; it had said: ${this.#peerLeaving.text}` : '';
@@ -234,7 +234,7 @@ export class TunnelSession implements FrameHandler, WireEvents {
 
   #handle(type: number, id: number, payload: Buffer): void {
     if (!this.#greeted) {
-      if (type !== FRAME.hello) throw new ProtocolError('the first frame is no HELLO');
+      if (type !== FRAME.hello) throw new ProtocolError('the first frame is not a HELLO');
       this.#greeted = true;
       return this.#hello(decodeHello(payload));
     }
@@ -299,11 +299,11 @@ export class TunnelSession implements FrameHandler, WireEvents {
   }
 
   #reset(id: number, payload: Buffer): void {
-    const farewell = decodeFarewell(payload);
+    const closeReason = decodeCloseReason(payload);
     const stream = this.#known(id, 'RESET');
     // A refusal ends a stream that this side opened: nothing that the peer could do more often than that.
     if (!stream || (this.#role === 'acceptor' && !stream.isAccepted)) this.#spend();
-    stream?.lost(new StreamReset(farewell));
+    stream?.lost(new StreamReset(closeReason));
   }
 
   #credited(id: number, bytes: number): void {
@@ -316,7 +316,7 @@ export class TunnelSession implements FrameHandler, WireEvents {
 
   #leave(payload: Buffer): void {
     this.#spend();
-    const { code, text } = decodeFarewell(payload);
+    const { code, text } = decodeCloseReason(payload);
     this.#peerLeaving = { reason: reasonOf(code), text };
     this.#events.onGoAway?.(this.#peerLeaving);
     this.#closeWhenDone();
@@ -324,7 +324,7 @@ export class TunnelSession implements FrameHandler, WireEvents {
 
   /** @returns undefined for a stream that has ended. @throws ProtocolError for one that never was */
   #known(id: number, what: string): TunnelStream | undefined {
-    if (!this.#greeted) throw new ProtocolError('the first frame is no HELLO');
+    if (!this.#greeted) throw new ProtocolError('the first frame is not a HELLO');
     if (id === 0 || id > this.#lastId) throw new ProtocolError(`${what} on a stream that was never opened`);
     return this.#streams.get(id);
   }
@@ -372,7 +372,7 @@ export class TunnelSession implements FrameHandler, WireEvents {
   }
 
   #sayFarewell(why: ResetReason, text: string): void {
-    this.#outbox.frame(FRAME.goAway, 0, encodeFarewell({ code: codeOf(why), text }));
+    this.#outbox.frame(FRAME.goAway, 0, encodeCloseReason({ code: codeOf(why), text }));
   }
 
   /** Who opens streams closes: only that side knows that none is on its way. The other one waits for it a while. */
@@ -380,7 +380,7 @@ export class TunnelSession implements FrameHandler, WireEvents {
     const why = this.#leaving ?? this.#peerLeaving;
     if (!why || this.#streams.size > 0 || this.#end) return;
     if (this.#role === 'acceptor' && !this.#peerLeaving) {
-      this.#farewell ??= this.#clock.setTimeout(() => this.#drop(why), LEAVE_MS);
+      this.#closeTimer ??= this.#clock.setTimeout(() => this.#drop(why), LEAVE_MS);
       return;
     }
     this.#outbox.flush();
@@ -390,8 +390,8 @@ export class TunnelSession implements FrameHandler, WireEvents {
 
   #endWire(): void {
     this.#wire.end();
-    this.#farewell?.cancel();
-    this.#farewell = this.#clock.setTimeout(() => this.#wire.reset(), this.#lingerMs);
+    this.#closeTimer?.cancel();
+    this.#closeTimer = this.#clock.setTimeout(() => this.#wire.reset(), this.#lingerMs);
   }
 
   #drop(why: SessionEnd): void {

@@ -63,7 +63,7 @@ test.each(['web', 'db'] as const)(
   },
 );
 
-test('a peer that spoke no tunnels is believed for a minute, and a pool of nothing is given up', async () => {
+test('a peer that spoke no tunnels is trusted for a minute, and a pool of nothing is given up', async () => {
   const clock = new FakeClock();
   const sockets: { destroyed: boolean; destroy(): void }[] = [];
   const dialer = {

@@ -95,7 +95,7 @@ export class TunnelPool {
     });
   }
 
-  /** Our identity or whom we believe has changed: what the peers show is looked at again, and what we show is renewed. */
+  /** Our identity or whom we trust has changed: what the peers show is looked at again, and what we show is renewed. */
   renew(version: number, bundle: TrustBundle): void {
     this.#version = version;
     const now = this.#deps.clock.now();
@@ -161,7 +161,7 @@ export class TunnelPool {
     return tunnel;
   }
 
-  /** What is opened there would show neither an old certificate of ours nor believe an ended one of the peer's. */
+  /** What is opened there would show neither an old certificate of ours nor trust an ended one of the peer's. */
   #mayTake(tunnel: ClientTunnel): boolean {
     return tunnel.version === this.#version && tunnel.session.takesStreams && !tunnel.isExpired;
   }

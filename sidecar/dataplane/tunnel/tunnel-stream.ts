@@ -3,13 +3,13 @@ import { Packs, ownCopy } from '../bytes/packs.ts';
 import { MEMORY_COSTS } from '../memory/costs.ts';
 import { StreamReset, codeOf } from '../refusals/reset-reason.ts';
 import type { ResetReason } from '../refusals/reset-reason.ts';
-import type { Farewell } from './payloads.ts';
+import type { CloseReason } from './payloads.ts';
 import type { StreamHeader } from '../transport/transport.ts';
 import type { ReceiveWindow } from './receive-window.ts';
 
 /** The sending half of a tunnel, as its streams use it. */
 export interface StreamSender {
-  /** Whether so much waits to leave that nobody shall add to it. */
+  /** Whether so much waits to leave that nobody must add to it. */
   readonly congested: boolean;
   /**
    * Sends as much of a chunk as may go now.
@@ -23,7 +23,7 @@ export interface StreamSender {
   accept(stream: number): void;
   end(stream: number): void;
   credit(stream: number, bytes: number): void;
-  reset(stream: number, why: Farewell): void;
+  reset(stream: number, why: CloseReason): void;
 }
 
 /** A reader that could not take more for so long does not keep up. */
@@ -168,9 +168,9 @@ export class TunnelStream implements Leg {
   /** Ends both directions at once and tells the peer why. */
   reset(why: ResetReason = 'app-reset', text = ''): void {
     if (this.#closed) return;
-    const farewell = { code: codeOf(why), text };
-    this.#sender.reset(this.id, farewell);
-    this.lost(new StreamReset(farewell));
+    const closeReason = { code: codeOf(why), text };
+    this.#sender.reset(this.id, closeReason);
+    this.lost(new StreamReset(closeReason));
   }
 
   /** Sends what waits, up to `quantum` bytes. @returns whether something is left that could go had it room */

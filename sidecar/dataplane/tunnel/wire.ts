@@ -21,7 +21,7 @@ export interface Wire {
   resume(): void;
   /** @param onFlushed called when it has left, or never will: then with false, and the memory may still be in use */
   write(bytes: Buffer, onFlushed: (left: boolean) => void): void;
-  /** Says goodbye after what was written, and closes. */
+  /** Ends it in order (TLS close_notify) after what was written. */
   end(): void;
   /** Ends at once. Idempotent. */
   reset(): void;

@@ -2,7 +2,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 
 /**
- * The content of a golden file. `UPDATE_GOLDEN=1` writes it anew from `actual`; the change is then reviewed as a diff.
+ * The content of a golden file. `UPDATE_GOLDEN=1` writes it again from `actual`; the change is then reviewed as a diff.
  *
  * @param name path below `golden/`
  */

@@ -76,7 +76,7 @@ test('the private key is in no state that people are shown', async () => {
   expect(JSON.stringify(log.lines)).not.toContain('PRIVATE');
 });
 
-test('every renewal has a new key and reads the token anew', async () => {
+test('every renewal has a new key and reads the token again', async () => {
   const { operator, identity, setToken } = await setUp({ ttlMs: 1_000 });
   identity.start();
   await until(() => identity.state().issued === 1, 'the first certificate');
@@ -165,7 +165,7 @@ describe('an answer is refused', () => {
       /no certificate/,
     ],
     [
-      'that is no JSON',
+      'that is not JSON',
       (operator) => void (operator.intercept = () => ({ status: 200, body: '<html>' })),
       /no certificate/,
     ],

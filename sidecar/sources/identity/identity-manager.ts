@@ -42,7 +42,7 @@ export interface IdentityState {
   /** Whether there is a certificate and it has not ended. */
   readonly valid: boolean;
   readonly svid?: Pick<Svid, 'spiffeId' | 'notBefore' | 'notAfter' | 'serial' | 'certChainPem'>;
-  /** Milliseconds since 1970. */
+  /** Unix time, milliseconds. */
   readonly obtainedAt?: number;
   readonly nextAttemptAt?: number;
   readonly issued: number;

@@ -11,9 +11,9 @@ export interface LeafExpectation {
   readonly keys: KeyPair;
   readonly spiffeId: SpiffeId;
   readonly trustDomain: TrustDomain;
-  /** From MeshConfig: the answer's own bundle is never believed, for trust starts at the API server. */
+  /** From MeshConfig: the answer's own bundle is never trusted, for trust starts at the API server. */
   readonly bundle: TrustBundle;
-  /** Milliseconds since 1970. */
+  /** Unix time, milliseconds. */
   readonly now: number;
 }
 
@@ -23,7 +23,7 @@ const SERVER_AUTH = '1.3.6.1.5.5.7.3.1';
 const CLIENT_AUTH = '1.3.6.1.5.5.7.3.2';
 
 /**
- * Turns the operator's answer into our identity, believing nothing of it: the leaf must hold our key and exactly our name,
+ * Turns the operator's answer into our identity, trusting nothing of it: the leaf must hold our key and exactly our name,
  * be valid now, serve both ends of a connection, and lead to a root of our own trust domain.
  *
  * @param chainPem leaf, then intermediates

@@ -18,16 +18,16 @@ export function renewAt(
   return leaf.obtainedAt + life * (0.6 + span * random);
 }
 
-/** Where nobody believes a leaf any more, waiting costs more than a crowd at the operator. */
-const UNBELIEVED_WINDOW_MS = 1_000;
+/** Where nobody trusts a leaf any more, waiting costs more than a crowd at the operator. */
+const UNTRUSTED_WINDOW_MS = 1_000;
 
 /**
  * Over how long sidecars spread their renewals when the active root changes: soon, but not all at once.
  *
- * @param isBelieved whether what signed our leaf is still among the roots
+ * @param isTrusted whether what signed our leaf is still among the roots
  */
-export function rootChangeWindow(leafTtlMs: number, isBelieved: boolean): number {
-  return Math.min(isBelieved ? 60_000 : UNBELIEVED_WINDOW_MS, leafTtlMs * 0.05);
+export function rootChangeWindow(leafTtlMs: number, isTrusted: boolean): number {
+  return Math.min(isTrusted ? 60_000 : UNTRUSTED_WINDOW_MS, leafTtlMs * 0.05);
 }
 
 export interface RetryInput {
@@ -47,7 +47,7 @@ const QUICKEST_RETRY_MS = 100;
 
 /**
  * How long to wait after a failed request: doubling with jitter, as the server asks if it does, and never so long that the
- * leaf we hold runs out before a few more tries.
+ * leaf we hold expires before a few more tries.
  */
 export function retryDelay({ failures, remainingMs, retryAfterMs, random }: RetryInput): number {
   const ceiling = Math.min(SLOWEST_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.min(failures - 1, 10));

@@ -5,7 +5,7 @@ import { text } from 'node:stream/consumers';
 import { checkServerIdentity } from 'node:tls';
 import type { PeerCertificate } from 'node:tls';
 
-/** What the operator answers to a certificate request. Nothing of it is believed yet, see `leaf-check.ts`. */
+/** What the operator answers to a certificate request. Nothing of it is trusted yet, see `leaf-check.ts`. */
 interface SignedAnswer {
   /** Leaf, then intermediates. */
   readonly certificate: string;
@@ -42,7 +42,7 @@ export type Sign = (request: SigningRequest, signal?: AbortSignal) => Promise<Si
 export interface SigningClientOptions {
   /** `https://host:port` of the operator. */
   readonly url: string;
-  /** Reads the token anew: the kubelet replaces it. */
+  /** Reads the token again: the kubelet replaces it. */
   readonly readToken: () => Promise<string>;
   /** The name that the operator proves to have, where it is reached under another; default the URL's. */
   readonly serverName?: string;

@@ -179,7 +179,7 @@ test('a write of a status causes no work', async () => {
   expect(changes).toBe(before);
 });
 
-test('a deleted rule that comes back under the same name and generation is read anew', async () => {
+test('a deleted rule that comes back under the same name and generation is read again', async () => {
   fake.put(INTENTIONS, intention('a', rule('allow')));
   policy.start();
   await eventually(() => policy.ready && fake.openWatches === 2);
@@ -191,7 +191,7 @@ test('a deleted rule that comes back under the same name and generation is read 
   await eventually(() => reason() === 'intention' && action() === 'deny');
 });
 
-test('a rule runs out at its time, and open connections are asked again', async () => {
+test('a rule expires at its time, and open connections are asked again', async () => {
   const expiresAt = new Date(Date.now() + 1_200).toISOString();
   fake.put(INTENTIONS, intention('a', rule('allow', 'web', 'db', { expiresAt })));
   policy.start();

@@ -143,7 +143,7 @@ export class PolicyWatch implements PolicySource {
     this.#listeners.emit();
   }
 
-  /** Wakes when the next rule runs out, and tells everyone. */
+  /** Wakes when the next rule expires, and tells everyone. */
   #awaitExpiry(): void {
     this.#expiryTimer?.cancel();
     this.#expiryTimer = undefined;
@@ -156,7 +156,7 @@ export class PolicyWatch implements PolicySource {
         const over = clock.now() >= next;
         this.#awaitExpiry();
         if (!over) return;
-        log.info({ version: this.#version }, 'an intention ran out');
+        log.info({ version: this.#version }, 'an intention expired');
         this.#listeners.emit();
       },
       Math.min(next - now, LONGEST_EXPIRY_TIMER_MS),

@@ -29,7 +29,7 @@ test('a broken root or federated bundle takes nothing else away', async () => {
   expect(reading.faults).toHaveLength(2);
 });
 
-test('the active roots are known apart from all that are believed', async () => {
+test('the active roots are known apart from all that are trusted', async () => {
   const [old, next] = [await TestPki.create(), await TestPki.create()];
   const before = readTrust(meshConfigOf([old, next], old)).state!;
   const after = readTrust(meshConfigOf([old, next], next)).state!;

@@ -7,7 +7,7 @@ import type { TrustBundle } from '#pki/trust-bundle.ts';
 /** What MeshConfig says, as far as it could be read. Never changes: a change is a new state. */
 export interface TrustState {
   readonly settings: MeshSettings;
-  /** Whom to believe; never empty. */
+  /** Whom to trust; never empty. */
   readonly bundle: TrustBundle;
   /** The roots of our own trust domain that sign new leaves; empty when none is marked. */
   readonly active: TrustBundle;

@@ -97,7 +97,7 @@ function has(values: readonly string[] | undefined, value: string): boolean {
   return list<string>(values).some((one) => one === '*' || one === value);
 }
 
-/** Roles are written by people: what is no list counts as empty. */
+/** Roles are written by people: what is not a list counts as empty. */
 function list<T>(value: unknown): readonly T[] {
   return Array.isArray(value) ? (value as readonly T[]) : [];
 }

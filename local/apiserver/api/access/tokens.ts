@@ -7,7 +7,7 @@ export interface Claims {
   readonly iss: string;
   readonly sub: string;
   readonly aud: readonly string[];
-  /** Seconds since the epoch. */
+  /** Unix time, seconds. */
   readonly exp: number;
   readonly iat: number;
   readonly jti: string;
@@ -39,7 +39,7 @@ export class Tokens {
   }
 
   /**
-   * @param now milliseconds since the epoch
+   * @param now Unix time, milliseconds
    * @returns undefined for what this server did not sign, or is over
    */
   read(token: string, now: number): Claims | undefined {

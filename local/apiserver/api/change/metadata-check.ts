@@ -24,9 +24,9 @@ const LABEL_HINT =
  * @throws Refusal 400 when it is none, or one of another kind
  */
 export function readObject(body: unknown, kind: ResourceKind): ApiObject {
-  if (!isJson(body)) throw badRequest('the body is no object');
+  if (!isJson(body)) throw badRequest('the body is not an object');
   const { metadata = {}, ...rest } = body as { metadata?: Json };
-  if (!isJson(metadata)) throw badRequest('metadata is no object');
+  if (!isJson(metadata)) throw badRequest('metadata is not an object');
   const given = {
     ...(kind.schema ? {} : { apiVersion: apiVersion(kind), kind: kind.kind }),
     ...rest,
@@ -34,10 +34,10 @@ export function readObject(body: unknown, kind: ResourceKind): ApiObject {
   checkType(given, kind, metadata);
   for (const field of ['name', 'namespace', 'generateName', 'resourceVersion', 'uid'])
     if (metadata[field] !== undefined && typeof metadata[field] !== 'string')
-      throw badRequest(`metadata.${field} is no string`);
+      throw badRequest(`metadata.${field} is not a string`);
   for (const field of ['finalizers', 'ownerReferences', 'managedFields'])
     if (metadata[field] !== undefined && metadata[field] !== null && !Array.isArray(metadata[field]))
-      throw badRequest(`metadata.${field} is no list`);
+      throw badRequest(`metadata.${field} is not a list`);
   const present = Object.entries(metadata).filter(([, value]) => value !== null);
   return { ...given, metadata: Object.fromEntries(present) } as unknown as ApiObject;
 }

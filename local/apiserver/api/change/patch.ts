@@ -19,7 +19,7 @@ export function patchTypes(kind: ResourceKind): readonly string[] {
 }
 
 /**
- * The object after a patch that is no apply.
+ * The object after a patch that is not an apply.
  *
  * @throws Refusal 415 for a form the kind does not take, 400 and 422 for a patch that cannot be read or does not fit
  */
@@ -30,7 +30,7 @@ export function patched(kind: ResourceKind, live: ApiObject, contentType: string
     throw new ApiStatusError(415, 'UnsupportedMediaType', message);
   }
   if (contentType === JSON_PATCH) return jsonPatched(kind, live, patch);
-  if (!isJson(patch)) throw badRequest('the patch is no object');
+  if (!isJson(patch)) throw badRequest('the patch is not an object');
   return (contentType === STRATEGIC ? strategicMerge(live, patch) : mergePatch(live, patch)) as Json;
 }
 

@@ -117,7 +117,7 @@ export class Writer {
     });
   }
 
-  /** A patch that is no apply. @throws Refusal */
+  /** A patch that is not an apply. @throws Refusal */
   patch(place: Place, contentType: string, body: unknown, options: WriteOptions): Promise<ApiObject> {
     return this.#again(options, () => {
       const before = this.get(place);

@@ -37,7 +37,7 @@ let descriptions: ReturnType<typeof describeAll> | undefined;
  */
 export function readProtobuf(body: Buffer): object {
   if (!body.subarray(0, MAGIC.length).equals(MAGIC))
-    throw badRequest('the body is no protobuf of Kubernetes');
+    throw badRequest('the body is not a protobuf of Kubernetes');
   const { typeMeta, raw = '' } = read(ENVELOPE, body.subarray(MAGIC.length)) as Envelope;
   const { apiVersion = '', kind = '' } = typeMeta ?? {};
   return { apiVersion, kind, ...read(kind, Buffer.from(raw, 'base64')) };

@@ -21,7 +21,7 @@ const FAMILIES = new Map([
   [0x21, ['TCP6', 16]],
 ] as const);
 
-/** @returns undefined while the header is not complete; @throws Error for what is no header */
+/** @returns undefined while the header is not complete; @throws Error for what is not a header */
 export function readHeader(bytes: Buffer): ReadHeader | undefined {
   if (bytes.length < 16) return undefined;
   if (bytes.toString('latin1', 0, 12) !== '\r\n\r\n\0\r\nQUIT\n') throw new Error('no signature');
