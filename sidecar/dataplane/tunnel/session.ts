@@ -158,7 +158,7 @@ export class TunnelSession implements FrameHandler, WireEvents {
   goAway(why: ResetReason, text: string): void {
     if (this.#leaving || this.#end) return;
     this.#leaving = { reason: why, text };
-    this.#sayFarewell(why, text);
+    this.#sayCloseReason(why, text);
     this.#closeWhenDone();
   }
 
@@ -170,7 +170,7 @@ export class TunnelSession implements FrameHandler, WireEvents {
   /** Ends the tunnel and every stream of it, telling the peer why. Idempotent. */
   close(why: ResetReason, text: string): void {
     if (this.#end) return;
-    this.#sayFarewell(why, text);
+    this.#sayCloseReason(why, text);
     this.#outbox.flush();
     this.#endWire();
     // Nothing that it says matters any more, and reading it takes time.
@@ -371,7 +371,7 @@ export class TunnelSession implements FrameHandler, WireEvents {
     if (credit > 0 && !this.#end) this.#outbox.credit(0, credit);
   }
 
-  #sayFarewell(why: ResetReason, text: string): void {
+  #sayCloseReason(why: ResetReason, text: string): void {
     this.#outbox.frame(FRAME.goAway, 0, encodeCloseReason({ code: codeOf(why), text }));
   }
 
