@@ -59,3 +59,8 @@ test('something that is not an operator, and nothing at all, are told', async ()
     /cannot be reached from here at https:\/\/127.0.0.1:1 \(ECONNREFUSED\).*outside.operatorAddress/,
   );
 });
+
+test('an answer that goes on and on is not read to its end', async () => {
+  answer = `{"address":"127.0.0.1"}${' '.repeat(1_000_000)}`;
+  await expect(ask()).rejects.toThrow(/its answer is longer than 4096 bytes/);
+});

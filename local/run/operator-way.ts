@@ -1,9 +1,8 @@
-import { request } from 'node:https';
 import { isIP } from 'node:net';
 import { networkInterfaces } from 'node:os';
-import { text } from 'node:stream/consumers';
 import { checkServerIdentity } from 'node:tls';
 
+import { httpsExchange } from '#base/https-exchange.ts';
 import { OPERATOR_SERVICE } from '#core/constants.ts';
 
 import { isJson } from '../apiserver/store/object.ts';
@@ -22,6 +21,7 @@ export function operatorWay(url: string, meshNamespace: string): OperatorWay {
 }
 
 const TIMEOUT_MS = 10_000;
+const MAX_ANSWER_BYTES = 4_096;
 
 /**
  * The address of this machine under which the mesh knows it: as the operator sees it. It is then the address from which certificates are
@@ -69,26 +69,23 @@ async function seenAs(
   return seen;
 }
 
-function ask(way: OperatorWay, rootsPem: readonly string[], from: string | undefined): Promise<string> {
-  return new Promise((resolve, reject) => {
-    const asking = request(
-      new URL('/v1/address', way.url),
-      {
-        agent: false,
-        ca: [...rootsPem],
-        minVersion: 'TLSv1.3',
-        checkServerIdentity: (_host, certificate) => checkServerIdentity(way.serverName, certificate),
-        signal: AbortSignal.timeout(TIMEOUT_MS),
-        ...(from === undefined ? {} : { localAddress: from }),
-      },
-      (response) => {
-        text(response)
-          .then(resolve, reject)
-          .finally(() => asking.destroy());
-      },
-    );
-    asking.on('error', reject).end();
-  });
+async function ask(way: OperatorWay, rootsPem: readonly string[], from: string | undefined): Promise<string> {
+  const url = new URL('/v1/address', way.url);
+  const { text } = await httpsExchange(
+    {
+      host: url.hostname.replace(/^\[(.*)\]$/, '$1'),
+      port: url.port || 443,
+      path: url.pathname,
+      agent: false,
+      ca: [...rootsPem],
+      minVersion: 'TLSv1.3',
+      checkServerIdentity: (_host, certificate) => checkServerIdentity(way.serverName, certificate),
+      signal: AbortSignal.timeout(TIMEOUT_MS),
+      ...(from === undefined ? {} : { localAddress: from }),
+    },
+    { maxBytes: MAX_ANSWER_BYTES },
+  );
+  return text;
 }
 
 function addressesHere(): readonly string[] {

@@ -1,9 +1,10 @@
-import { Agent, request } from 'node:https';
-import type { IncomingMessage, RequestOptions } from 'node:http';
+import { Agent } from 'node:https';
+import type { RequestOptions } from 'node:https';
 
 import type { RemoteSettings } from '#core/model/ca-providers.ts';
 import type { Clock } from '#base/clock.ts';
 import { Deadline } from '#base/deadline.ts';
+import { StaleConnectionError, httpsExchange } from '#base/https-exchange.ts';
 
 /** A question to an authority's API. */
 export interface HttpsRequest {
@@ -16,7 +17,7 @@ export interface HttpsRequest {
   readonly signal?: AbortSignal;
 }
 
-export interface HttpsResponse {
+export interface ApiResponse {
   readonly status: number;
   /** Parsed JSON; undefined when the body is empty or no JSON. Not to be trusted. */
   readonly body: unknown;
@@ -53,14 +54,14 @@ export class HttpsClient {
   /**
    * @throws UnreachableError; the signal's reason when that ended it
    */
-  async ask(question: HttpsRequest): Promise<HttpsResponse> {
+  async ask(question: HttpsRequest): Promise<ApiResponse> {
     const { signal } = question;
     signal?.throwIfAborted();
     const late = new Error(`no answer within ${this.#timeoutMs / 1000} s`);
     const deadline = new Deadline(this.#clock, signal).within(this.#timeoutMs, () => late);
     try {
       return await this.#once(question, deadline.signal).catch((error: unknown) => {
-        if (error instanceof StaleConnection) return this.#once(question, deadline.signal);
+        if (error instanceof StaleConnectionError) return this.#once(question, deadline.signal);
         throw error;
       });
     } catch (error) {
@@ -77,17 +78,13 @@ export class HttpsClient {
     this.#agent.destroy();
   }
 
-  #once(question: HttpsRequest, signal: AbortSignal): Promise<HttpsResponse> {
+  async #once(question: HttpsRequest, signal: AbortSignal): Promise<ApiResponse> {
     const body = question.body === undefined ? undefined : Buffer.from(JSON.stringify(question.body));
-    return new Promise((resolve, reject) => {
-      const outgoing = request(this.#options(question, body, signal), (answer) => {
-        read(answer).then(resolve, reject);
-      });
-      outgoing.on('error', (error) => {
-        reject(outgoing.reusedSocket && !signal.aborted ? new StaleConnection(error) : error);
-      });
-      outgoing.end(body);
+    const { status, text } = await httpsExchange(this.#options(question, body, signal), {
+      ...(body === undefined ? {} : { body }),
+      maxBytes: MAX_ANSWER_BYTES,
     });
+    return { status, body: parsed(text) };
   }
 
   #options(question: HttpsRequest, body: Buffer | undefined, signal: AbortSignal): RequestOptions {
@@ -106,31 +103,10 @@ export class HttpsClient {
         ...(body ? { 'content-type': 'application/json', 'content-length': String(body.length) } : {}),
         ...question.headers,
       },
-      ...{ minVersion: 'TLSv1.2', rejectUnauthorized: true },
       ...(caCertificate === undefined ? {} : { ca: caCertificate }),
       ...(tlsServerName === undefined ? {} : { servername: tlsServerName }),
     };
   }
-}
-
-class StaleConnection extends Error {
-  constructor(cause: Error) {
-    super(cause.message, { cause });
-  }
-}
-
-async function read(answer: IncomingMessage): Promise<HttpsResponse> {
-  const chunks: Buffer[] = [];
-  let size = 0;
-  for await (const chunk of answer as AsyncIterable<Buffer>) {
-    size += chunk.length;
-    if (size > MAX_ANSWER_BYTES) {
-      answer.destroy();
-      throw new Error(`its answer is longer than ${MAX_ANSWER_BYTES} bytes`);
-    }
-    chunks.push(chunk);
-  }
-  return { status: answer.statusCode ?? 0, body: parsed(Buffer.concat(chunks).toString('utf8')) };
 }
 
 function parsed(text: string): unknown {

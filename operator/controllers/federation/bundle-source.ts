@@ -1,6 +1,5 @@
 import { X509Certificate } from 'node:crypto';
-import type { IncomingMessage } from 'node:http';
-import { Agent, request } from 'node:https';
+import { Agent } from 'node:https';
 import type { RequestOptions } from 'node:https';
 
 import { quoted } from '#core/fault.ts';
@@ -8,6 +7,8 @@ import type { BundleEndpoint } from '#core/model/federation.ts';
 import { MAX_BUNDLE_LENGTH } from '#core/spiffe-bundle.ts';
 import type { Clock } from '#base/clock.ts';
 import { Deadline } from '#base/deadline.ts';
+import { httpsExchange } from '#base/https-exchange.ts';
+import type { HttpsResponse } from '#base/https-exchange.ts';
 import { peerSpiffeId } from '#pki/peer.ts';
 
 /** Fetches the text of a bundle; fakes hand one out. */
@@ -30,7 +31,11 @@ export function httpsBundleSource(clock: Clock): BundleSource {
     const late = new Error(`no answer within ${TIMEOUT_MS / 1000} s`);
     const deadline = new Deadline(clock, signal).within(TIMEOUT_MS, () => late);
     try {
-      return await ask(optionsOf(endpoint, authorities, deadline.signal));
+      return bundleOf(
+        await httpsExchange(optionsOf(endpoint, authorities, deadline.signal), {
+          maxBytes: MAX_BUNDLE_LENGTH,
+        }),
+      );
     } catch (error) {
       signal.throwIfAborted();
       throw new Error(`the endpoint cannot be read: ${messageOf(deadline.signal.aborted ? late : error)}`, {
@@ -66,8 +71,6 @@ function optionsOf(
     // A resumed session would not be looked at again.
     agent: new Agent({ keepAlive: false, maxCachedSessions: 0 }),
     signal,
-    minVersion: 'TLSv1.2',
-    rejectUnauthorized: true,
     ...proof,
   };
 }
@@ -80,34 +83,13 @@ function strangerFault(der: Buffer, expected: string): Error | undefined {
   return undefined;
 }
 
-function ask(options: RequestOptions): Promise<string> {
-  return new Promise((resolve, reject) => {
-    request(options, (answer) => {
-      read(answer).then(resolve, (error: unknown) => {
-        answer.destroy();
-        reject(error instanceof Error ? error : new Error(String(error)));
-      });
-    })
-      .on('error', reject)
-      .end();
-  });
-}
-
-async function read(answer: IncomingMessage): Promise<string> {
-  const { statusCode = 0, headers } = answer;
-  if (statusCode >= 300 && statusCode < 400)
+function bundleOf({ status, headers, text }: HttpsResponse): string {
+  if (status >= 300 && status < 400)
     throw new Error(
       `it answers with a redirect to ${quoted(headers.location ?? '')}, which is not followed; write the address where the bundle is`,
     );
-  if (statusCode !== 200) throw new Error(`it answers with status ${statusCode}`);
-  const chunks: Buffer[] = [];
-  let size = 0;
-  for await (const chunk of answer as AsyncIterable<Buffer>) {
-    size += chunk.length;
-    if (size > MAX_BUNDLE_LENGTH) throw new Error(`its answer is longer than ${MAX_BUNDLE_LENGTH} bytes`);
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString('utf8');
+  if (status !== 200) throw new Error(`it answers with status ${status}`);
+  return text;
 }
 
 /** Node gathers the failures of several addresses in an error without a message. */

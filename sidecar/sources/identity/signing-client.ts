@@ -1,9 +1,9 @@
 import type { X509Certificate } from 'node:crypto';
-import { request as httpsRequest } from 'node:https';
-import type { IncomingMessage } from 'node:http';
-import { text } from 'node:stream/consumers';
 import { checkServerIdentity } from 'node:tls';
 import type { PeerCertificate } from 'node:tls';
+
+import { ResponseTooLongError, httpsExchange } from '#base/https-exchange.ts';
+import type { HttpsResponse } from '#base/https-exchange.ts';
 
 /** What the operator answers to a certificate request. Nothing of it is trusted yet, see `leaf-check.ts`. */
 interface SignedAnswer {
@@ -79,6 +79,11 @@ export function signingClient(options: SigningClientOptions): Sign {
       return readAnswer(response);
     } catch (error) {
       if (error instanceof SigningError) throw error;
+      if (error instanceof ResponseTooLongError)
+        throw new SigningError(
+          'bad-answer',
+          `the operator's answer is longer than ${MAX_ANSWER_BYTES} bytes`,
+        );
       if (deadline.aborted)
         throw new SigningError('timeout', `the operator did not answer within ${timeoutMs} ms`);
       throw new SigningError(
@@ -88,12 +93,6 @@ export function signingClient(options: SigningClientOptions): Sign {
       );
     }
   };
-}
-
-interface Response {
-  readonly status: number;
-  readonly retryAfter: string | undefined;
-  readonly body: string;
 }
 
 function post(
@@ -106,39 +105,30 @@ function post(
     readonly serverName?: string;
     readonly localAddress?: string;
   },
-): Promise<Response> {
+): Promise<HttpsResponse> {
   const { serverName, localAddress } = options;
-  return new Promise((resolve, reject) => {
-    const request = httpsRequest(
-      url,
-      {
-        method: 'POST',
-        // No agent: no kept connection and no kept TLS session, so that the server's certificate is checked each time.
-        agent: false,
-        ca: options.roots.map(String),
-        minVersion: 'TLSv1.3',
-        rejectUnauthorized: true,
-        ...(serverName === undefined ? {} : namedServer(serverName)),
-        ...(localAddress === undefined ? {} : { localAddress }),
-        signal: options.signal,
-        headers: {
-          authorization: `Bearer ${options.token}`,
-          'content-type': 'application/json',
-          'content-length': Buffer.byteLength(options.body),
-        },
+  return httpsExchange(
+    {
+      method: 'POST',
+      host: url.hostname.replace(/^\[(.*)\]$/, '$1'),
+      port: url.port || 443,
+      path: url.pathname,
+      // No agent: no kept connection and no kept TLS session, so that the server's certificate is checked each time.
+      agent: false,
+      ca: options.roots.map(String),
+      minVersion: 'TLSv1.3',
+      ...(serverName === undefined ? {} : namedServer(serverName)),
+      ...(localAddress === undefined ? {} : { localAddress }),
+      signal: options.signal,
+      headers: {
+        authorization: `Bearer ${options.token}`,
+        'content-type': 'application/json',
+        'content-length': Buffer.byteLength(options.body),
+        connection: 'close',
       },
-      (response) => {
-        readBody(response)
-          .then((body) =>
-            resolve({ status: response.statusCode ?? 0, retryAfter: response.headers['retry-after'], body }),
-          )
-          .catch(reject)
-          .finally(() => request.destroy());
-      },
-    );
-    request.on('error', reject);
-    request.end(options.body);
-  });
+    },
+    { body: options.body, maxBytes: MAX_ANSWER_BYTES },
+  );
 }
 
 /** For a server that is reached under one name and proves another: which of the two is asked for on the way matters to nobody. */
@@ -149,20 +139,8 @@ function namedServer(name: string) {
   };
 }
 
-async function readBody(response: IncomingMessage): Promise<string> {
-  let size = 0;
-  response.on('data', (chunk: Buffer) => {
-    size += chunk.length;
-    if (size > MAX_ANSWER_BYTES)
-      response.destroy(
-        new SigningError('bad-answer', `the operator's answer is longer than ${MAX_ANSWER_BYTES} bytes`),
-      );
-  });
-  return text(response);
-}
-
-function readAnswer({ status, retryAfter, body }: Response): SignedAnswer {
-  const value = parseJson(body);
+function readAnswer({ status, headers, text }: HttpsResponse): SignedAnswer {
+  const value = parseJson(text);
   if (status === 200) {
     if (typeof value.certificate !== 'string')
       throw new SigningError('bad-answer', "the operator's answer holds no certificate");
@@ -175,7 +153,7 @@ function readAnswer({ status, retryAfter, body }: Response): SignedAnswer {
       : `http-${status}`;
   const message = typeof error.message === 'string' ? error.message.slice(0, 500) : 'no reason given';
   throw new SigningError(code, `the operator refused (${status}): ${message}`, {
-    retryAfterMs: retryAfterMs(retryAfter),
+    retryAfterMs: retryAfterMs(headers['retry-after']),
   });
 }
 
