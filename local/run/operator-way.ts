@@ -4,9 +4,9 @@ import { networkInterfaces } from 'node:os';
 import { text } from 'node:stream/consumers';
 import { checkServerIdentity } from 'node:tls';
 
+import { isRecord } from '#base/record.ts';
 import { OPERATOR_SERVICE } from '#core/constants.ts';
 
-import { isJson } from '../apiserver/store/object.ts';
 import { CliError } from '../cli-error.ts';
 
 /** How the operator is reached from outside of pods. */
@@ -63,7 +63,7 @@ async function seenAs(
       `the operator cannot be reached from here at ${way.url} (${code ?? message}); whoever administers the cluster says that address with the chart's value outside.operatorAddress`,
     );
   }
-  const seen = isJson(answer) && typeof answer.address === 'string' ? answer.address : '';
+  const seen = isRecord(answer) && typeof answer.address === 'string' ? answer.address : '';
   if (isIP(seen) === 0)
     throw new CliError(`what answers at ${way.url} is not an operator of this version of mesh`);
   return seen;

@@ -1,5 +1,6 @@
 import { isIP } from 'node:net';
 
+import { isRecord } from '#base/record.ts';
 import { MAX_SIDECAR_CORES } from '#core/constants.ts';
 import { nameFault } from '#core/names.ts';
 import type { NamespaceName, ServiceName } from '#core/names.ts';
@@ -262,13 +263,13 @@ function parseContainerPorts(text: string): ReadonlyMap<string, number> {
   } catch {
     throw new RangeError(`no JSON; ${hint}`);
   }
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new RangeError(hint);
+  if (!isRecord(value)) throw new RangeError(hint);
   const ports = new Map<string, number>();
   const faults: string[] = [];
   for (const [portName, port] of Object.entries(value)) {
-    if (!Number.isInteger(port) || port < 1 || port > 65535)
+    if (typeof port !== 'number' || !Number.isInteger(port) || port < 1 || port > 65535)
       faults.push(`port ${JSON.stringify(portName)}: write a number from 1 to 65535`);
-    else ports.set(portName, port as number);
+    else ports.set(portName, port);
   }
   if (faults.length > 0) throw new RangeError(faults.join('\n'));
   return ports;

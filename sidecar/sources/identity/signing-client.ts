@@ -5,6 +5,8 @@ import { text } from 'node:stream/consumers';
 import { checkServerIdentity } from 'node:tls';
 import type { PeerCertificate } from 'node:tls';
 
+import { isRecord } from '#base/record.ts';
+
 /** What the operator answers to a certificate request. Nothing of it is trusted yet, see `leaf-check.ts`. */
 interface SignedAnswer {
   /** Leaf, then intermediates. */
@@ -196,8 +198,4 @@ function retryAfterMs(header: string | undefined): number | undefined {
 function errorCode(error: unknown): string {
   const { code, message } = error as NodeJS.ErrnoException;
   return code ?? message;
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
