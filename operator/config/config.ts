@@ -1,5 +1,6 @@
 import * as z from 'zod';
 
+import { errorText } from '#base/error-text.ts';
 import { MAX_SIDECAR_CORES, MESH_CONFIG_NAME } from '#core/constants.ts';
 import { meshConfigFaults } from '#core/model/mesh-config-faults.ts';
 import { meshConfigSpecSchema } from '#core/model/mesh-config.ts';
@@ -171,7 +172,7 @@ function json<Shape extends z.ZodType>(shape: Shape) {
       } catch (error) {
         context.addIssue({
           code: 'custom',
-          message: `not JSON: ${error instanceof Error ? error.message : String(error)}`,
+          message: `not JSON: ${errorText(error)}`,
         });
         return z.NEVER;
       }

@@ -8,6 +8,7 @@ import type { BundleEndpoint } from '#core/model/federation.ts';
 import { MAX_BUNDLE_LENGTH } from '#core/spiffe-bundle.ts';
 import type { Clock } from '#base/clock.ts';
 import { Deadline } from '#base/deadline.ts';
+import { asError, failureText } from '#base/error-text.ts';
 import { peerSpiffeId } from '#pki/peer.ts';
 
 /** Fetches the text of a bundle; fakes hand one out. */
@@ -33,7 +34,7 @@ export function httpsBundleSource(clock: Clock): BundleSource {
       return await ask(optionsOf(endpoint, authorities, deadline.signal));
     } catch (error) {
       signal.throwIfAborted();
-      throw new Error(`the endpoint cannot be read: ${messageOf(deadline.signal.aborted ? late : error)}`, {
+      throw new Error(`the endpoint cannot be read: ${failureText(deadline.signal.aborted ? late : error)}`, {
         cause: error,
       });
     } finally {
@@ -85,7 +86,7 @@ function ask(options: RequestOptions): Promise<string> {
     request(options, (answer) => {
       read(answer).then(resolve, (error: unknown) => {
         answer.destroy();
-        reject(error instanceof Error ? error : new Error(String(error)));
+        reject(asError(error));
       });
     })
       .on('error', reject)
@@ -108,11 +109,4 @@ async function read(answer: IncomingMessage): Promise<string> {
     chunks.push(chunk);
   }
   return Buffer.concat(chunks).toString('utf8');
-}
-
-/** Node gathers the failures of several addresses in an error without a message. */
-function messageOf(error: unknown): string {
-  if (error instanceof AggregateError) return error.errors.map(messageOf).join('; ');
-  if (!(error instanceof Error)) return String(error);
-  return error.message || ((error as NodeJS.ErrnoException).code ?? 'unknown failure');
 }
