@@ -1,6 +1,8 @@
 import * as z from 'zod';
 
 import { errorText } from '#base/error-text.ts';
+import { LOG_LEVELS } from '#base/log-level.ts';
+import type { LogLevel } from '#base/log-level.ts';
 import { MAX_SIDECAR_CORES, MESH_CONFIG_NAME } from '#core/constants.ts';
 import { meshConfigFaults } from '#core/model/mesh-config-faults.ts';
 import { meshConfigSpecSchema } from '#core/model/mesh-config.ts';
@@ -9,7 +11,6 @@ import { DNS_LABEL_PATTERN } from '#core/names.ts';
 
 /** The operator's settings: environment variables, read once at start, all faults reported together. */
 
-const LOG_LEVELS = ['debug', 'info', 'warn', 'error'] as const;
 const QUANTITY = /^[0-9]+(\.[0-9]+)?([numkMGTPE]|[KMGTPE]i)?$/;
 const CLUSTER_ROLE_NAME = /^[a-z0-9]([-a-z0-9.:]{0,251}[a-z0-9])?$/;
 
@@ -89,7 +90,7 @@ export interface OperatorConfig {
   readonly sidecarImagePullPolicy: 'Always' | 'IfNotPresent' | 'Never';
   readonly meshConfig: MeshConfigSpec;
   readonly sidecarDefaults: SidecarDefaults;
-  readonly logLevel: (typeof LOG_LEVELS)[number];
+  readonly logLevel: LogLevel;
   readonly ownerClusterRole?: string;
   readonly excludedNamespaces: readonly string[];
   readonly auditDir?: string;

@@ -1,5 +1,7 @@
 import { isIP } from 'node:net';
 
+import { LOG_LEVELS } from '#base/log-level.ts';
+import type { LogLevel } from '#base/log-level.ts';
 import { isRecord } from '#base/record.ts';
 import { MAX_SIDECAR_CORES } from '#core/constants.ts';
 import { nameFault } from '#core/names.ts';
@@ -43,7 +45,7 @@ export interface SidecarConfig {
   readonly containerPorts: ReadonlyMap<string, number>;
   /** Ports of the application that expect a PROXY protocol header. */
   readonly proxyProtocolPorts: ReadonlySet<number>;
-  readonly logLevel: SidecarLogLevel;
+  readonly logLevel: LogLevel;
   /** How long an ordinary sidecar goes on to serve after SIGTERM at least, milliseconds. */
   readonly drainMs: number;
   /** The pod's grace period, milliseconds. */
@@ -54,9 +56,6 @@ export interface SidecarConfig {
   /** The token for the signing API. */
   readonly caTokenFile: string;
 }
-
-export const SIDECAR_LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const;
-export type SidecarLogLevel = (typeof SIDECAR_LOG_LEVELS)[number];
 
 /** The environment is not usable; `faults` says everything that is wrong with it. */
 export class SidecarConfigError extends Error {
@@ -139,7 +138,7 @@ const VARIABLES = {
   MESH_CONTAINER_PORTS: { parse: parseContainerPorts, default: new Map() },
   MESH_PROXY_PROTOCOL_PORTS: { parse: readPorts, default: new Set() },
   MESH_LOG_LEVEL: {
-    parse: oneOf(SIDECAR_LOG_LEVELS, `write one of ${SIDECAR_LOG_LEVELS.join(', ')}`),
+    parse: oneOf(LOG_LEVELS, `write one of ${LOG_LEVELS.join(', ')}`),
     default: 'info',
   },
   MESH_DRAIN_SECONDS: { parse: seconds, default: 5_000 },
