@@ -6,6 +6,7 @@ import { checkServerIdentity } from 'node:tls';
 
 import { isRecord } from '#base/record.ts';
 import { OPERATOR_SERVICE } from '#core/constants.ts';
+import { ADDRESS_PATH } from '#core/wire.ts';
 
 import { CliError } from '../cli-error.ts';
 
@@ -72,7 +73,7 @@ async function seenAs(
 function ask(way: OperatorWay, rootsPem: readonly string[], from: string | undefined): Promise<string> {
   return new Promise((resolve, reject) => {
     const asking = request(
-      new URL('/v1/address', way.url),
+      new URL(ADDRESS_PATH, way.url),
       {
         agent: false,
         ca: [...rootsPem],

@@ -9,6 +9,8 @@ import { meshConfigSpecSchema } from '#core/model/mesh-config.ts';
 import type { MeshConfigSpec } from '#core/model/mesh-config.ts';
 import { DNS_LABEL_PATTERN } from '#core/names.ts';
 
+import { SIGNING_PORT } from './names.ts';
+
 /** The operator's settings: environment variables, read once at start, all faults reported together. */
 
 const QUANTITY = /^[0-9]+(\.[0-9]+)?([numkMGTPE]|[KMGTPE]i)?$/;
@@ -73,7 +75,7 @@ const environmentSchema = z.object({
     .pipe(z.array(namespace)),
   /** Folder for this replica's audit file; none is kept where it is not set. */
   MESH_AUDIT_DIR: z.string().max(4096).startsWith('/', 'write an absolute path').optional(),
-  MESH_HTTPS_PORT: port(8443),
+  MESH_HTTPS_PORT: port(SIGNING_PORT),
   MESH_HTTP_PORT: port(8080),
   /** Where the API server calls the webhooks. */
   MESH_WEBHOOK_PORT: port(9443),

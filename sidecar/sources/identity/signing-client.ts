@@ -6,6 +6,7 @@ import { checkServerIdentity } from 'node:tls';
 import type { PeerCertificate } from 'node:tls';
 
 import { isRecord } from '#base/record.ts';
+import { SIGN_PATH } from '#core/wire.ts';
 
 /** What the operator answers to a certificate request. Nothing of it is trusted yet, see `leaf-check.ts`. */
 interface SignedAnswer {
@@ -71,7 +72,7 @@ export function signingClient(options: SigningClientOptions): Sign {
     const body = JSON.stringify({ csr, service });
     const deadline = AbortSignal.timeout(timeoutMs);
     try {
-      const response = await post(new URL('/v1/sign', url), {
+      const response = await post(new URL(SIGN_PATH, url), {
         ...options,
         token,
         body,
