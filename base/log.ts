@@ -1,5 +1,6 @@
 import { pino } from 'pino';
 
+import type { LogLevel } from './log-level.ts';
 import { boundedFields, printableLine } from './log-text.ts';
 
 /** Where a part of the mesh says what it does: fields for machines, a sentence for people, no secrets. */
@@ -11,9 +12,6 @@ export interface Logger {
   /** A logger that adds `fields` to every line. */
   child(fields: object): Logger;
 }
-
-const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const;
-export type LogLevel = (typeof LOG_LEVELS)[number];
 
 /** Takes whole lines. */
 export interface LogOutput {

@@ -1,5 +1,6 @@
 import { Command, CommanderError } from 'commander';
 
+import { errorText } from '#base/error-text.ts';
 import { CliError } from '#local/cli-error.ts';
 
 import packageJson from '../package.json' with { type: 'json' };
@@ -36,7 +37,7 @@ async function main(argv: readonly string[]): Promise<number> {
 main(process.argv.slice(2)).then(
   (code) => process.exit(code),
   (error: unknown) => {
-    process.stderr.write(`mesh: ${error instanceof Error ? error.message : String(error)}\n`);
+    process.stderr.write(`mesh: ${errorText(error)}\n`);
     process.exit(1);
   },
 );

@@ -1,3 +1,5 @@
+import { isRecord } from '#base/record.ts';
+
 /**
  * Whether everything in `wanted` is so in `actual`. Fields that only `actual` has do not matter: the API server fills in defaults
  * and book-keeping. Lists must agree item by item and in length.
@@ -11,10 +13,8 @@ export function holds(actual: unknown, wanted: unknown): boolean {
     );
   }
   if (typeof wanted === 'object' && wanted !== null) {
-    if (typeof actual !== 'object' || actual === null || Array.isArray(actual)) return false;
-    return Object.entries(wanted).every(
-      ([key, value]) => value === undefined || holds((actual as Record<string, unknown>)[key], value),
-    );
+    if (!isRecord(actual)) return false;
+    return Object.entries(wanted).every(([key, value]) => value === undefined || holds(actual[key], value));
   }
   return actual === wanted;
 }

@@ -1,3 +1,6 @@
+import { LOG_LEVELS } from '#base/log-level.ts';
+import type { LogLevel } from '#base/log-level.ts';
+
 import { ANNOTATIONS, MAX_SIDECAR_CORES, PORTS } from './constants.ts';
 import type { Fault } from './fault.ts';
 import { oneOf, quoted } from './fault.ts';
@@ -7,9 +10,6 @@ import { MEBIBYTE, parseQuantity } from './quantity.ts';
 import { closest } from './closest.ts';
 import type { UpstreamSpec } from './upstream.ts';
 import { parseUpstreams } from './upstream.ts';
-
-const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const;
-export type LogLevel = (typeof LOG_LEVELS)[number];
 
 /** Below this the sidecar's runtime does not fit, for each core that it uses. */
 export const MIN_SIDECAR_MEMORY = 64 * MEBIBYTE;

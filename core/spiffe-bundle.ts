@@ -1,3 +1,5 @@
+import { isRecord } from '#base/record.ts';
+
 /**
  * SPIFFE bundles (SPIFFE Trust Domain and Bundle, section 4): a JSON Web Key Set that holds the authorities of one trust domain,
  * which it does not name. Read here as far as it can be without looking into a certificate.
@@ -41,7 +43,7 @@ export function readBundleDocument(text: string): BundleReading {
   } catch {
     return fault('is not JSON');
   }
-  if (!isObject(parsed)) return fault('is not a JSON object');
+  if (!isRecord(parsed)) return fault('is not a JSON object');
   const { keys, spiffe_sequence: sequence, spiffe_refresh_hint: refreshHint } = parsed;
   if (!Array.isArray(keys)) return fault('has no list "keys", so it is not a SPIFFE bundle');
   if (keys.length > MAX_KEYS) return fault(`has ${keys.length} keys; at most ${MAX_KEYS}`);
@@ -70,7 +72,7 @@ export function readBundleDocument(text: string): BundleReading {
 
 /** The certificate of an entry; undefined when the entry is none of ours; what is wrong with it, as the end of a sentence. */
 function certificateOf(key: unknown): Buffer | string | undefined {
-  if (!isObject(key)) return 'is not an object';
+  if (!isRecord(key)) return 'is not an object';
   if (key['d'] !== undefined)
     return 'is a private key, which must not be here: replace it wherever it is used';
   if (key['use'] !== X509_SVID_USE || !KEY_TYPES.has(key['kty'] as string)) return undefined;
@@ -81,10 +83,6 @@ function certificateOf(key: unknown): Buffer | string | undefined {
   if (typeof first !== 'string' || first === '' || !BASE64.test(first))
     return 'has an x5c that cannot be read';
   return Buffer.from(first, 'base64');
-}
-
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 /** Whole, and small enough for what the API server keeps; rounding of very large numbers keeps their order. */

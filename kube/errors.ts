@@ -59,3 +59,11 @@ export function isAlreadyExists(error: unknown): error is KubeError {
 export function isGone(error: unknown): error is KubeError {
   return error instanceof KubeError && error.status === 410;
 }
+
+/** Whether asking again can help: the API server is away, busy or broken, but has not said no. */
+export function isApiAway(error: unknown): boolean {
+  return (
+    error instanceof KubeConnectionError ||
+    (error instanceof KubeError && (error.status === 429 || error.status >= 500))
+  );
+}

@@ -3,6 +3,7 @@ import { KubeClient } from '#kube/client/client.ts';
 import { systemClock } from '#base/clock.ts';
 import type { ClusterConfig } from '#kube/cluster/cluster-config.ts';
 import { SERVICE_ACCOUNT_DIR, inClusterConfig } from '#kube/cluster/in-cluster.ts';
+import { errorText } from '#base/error-text.ts';
 import { ignoreInspectorSignal } from '#base/inspector.ts';
 import { kubeconfig } from '#kube/cluster/kubeconfig.ts';
 import { jsonLog } from '#base/log.ts';
@@ -76,7 +77,7 @@ async function run(config: OperatorConfig, log: Logger): Promise<number> {
     return code;
   } catch (err) {
     if (starting.signal.aborted) return 0;
-    log.error({ err }, `the operator cannot start: ${err instanceof Error ? err.message : String(err)}`);
+    log.error({ err }, `the operator cannot start: ${errorText(err)}`);
     return 1;
   }
 }

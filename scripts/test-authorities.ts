@@ -1,3 +1,5 @@
+import { errorText } from '#base/error-text.ts';
+
 import {
   GHOSTUNNEL,
   SPIRE_AGENT,
@@ -14,7 +16,7 @@ for (const program of [STEP_CA, VAULT, SPIRE_SERVER, SPIRE_AGENT, GHOSTUNNEL]) {
   try {
     process.stdout.write(`${await buildProgram(program)}\n`);
   } catch (error) {
-    process.stdout.write(`${error instanceof Error ? error.message : String(error)}\n`);
+    process.stdout.write(`${errorText(error)}\n`);
     process.exitCode = 1;
   }
 }

@@ -1,3 +1,5 @@
+import { errorText } from '#base/error-text.ts';
+
 import type { House } from './machine/house.ts';
 import { unpackWrk } from './machine/load-generator.ts';
 import { startServers } from './machine/servers.ts';
@@ -40,7 +42,7 @@ export async function runBenchmark(house: House, options: Options): Promise<Outc
   const missing: Missing[] = [];
   const proxies = await available(house, servers, options.only, missing);
   const wrk: Turn['wrk'] = await unpackWrk(house).catch((error: unknown) => () => {
-    throw new Error(`there is no wrk to make the load: ${messageOf(error)}`);
+    throw new Error(`there is no wrk to make the load: ${errorText(error)}`);
   });
   const samples = new Samples();
   let rate: Promise<number> | undefined;
@@ -56,8 +58,8 @@ export async function runBenchmark(house: House, options: Options): Promise<Outc
       for (const proxy of rotated(proxies, round)) {
         const place = `${work} ${round + 1}/${options.rounds} ${proxy.name}`;
         const figures = await WORKLOADS[work]({ ...common, proxy, round }).catch((error: unknown) => {
-          missing.push({ proxy: proxy.name, work, round: round + 1, reason: messageOf(error) });
-          house.say(`${place}: not measured, ${messageOf(error)}`);
+          missing.push({ proxy: proxy.name, work, round: round + 1, reason: errorText(error) });
+          house.say(`${place}: not measured, ${errorText(error)}`);
           return {};
         });
         samples.add(proxy.name, figures);
@@ -89,8 +91,8 @@ async function available(
       );
       proxies.push({ ...proxy, verified });
     } catch (error) {
-      missing.push({ proxy: name, reason: messageOf(error) });
-      house.say(`${name} is skipped: ${messageOf(error)}`);
+      missing.push({ proxy: name, reason: errorText(error) });
+      house.say(`${name} is skipped: ${errorText(error)}`);
     }
   }
   return proxies;
@@ -103,8 +105,4 @@ function brief(figures: Figures): string {
       ? []
       : [`${METRICS[id].title} ${figure(value)} ${METRICS[id].unit}`.replace(' /s', '/s').trim()];
   }).join('; ');
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

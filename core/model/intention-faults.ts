@@ -1,3 +1,5 @@
+import { isRecord } from '#base/record.ts';
+
 import type { Fault } from '../fault.ts';
 import { quoted } from '../fault.ts';
 import { WILDCARD, nameFault } from '../names.ts';
@@ -150,8 +152,4 @@ function namedFault(field: string, what: string, value: unknown): Fault[] {
   if (typeof value !== 'string') return [];
   const message = nameFault(what, value, true);
   return message === undefined ? [] : [{ field, message }];
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -1,3 +1,5 @@
+import { isRecord } from '#base/record.ts';
+
 import type { Action } from '../model/intention.ts';
 
 /**
@@ -41,8 +43,7 @@ export function readIntentionSpec(spec: unknown): IntentionSpecReading | undefin
 }
 
 function hasOnly(value: unknown, fields: readonly string[]): value is Readonly<Record<string, unknown>> {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
-  return Object.keys(value).every((key) => fields.includes(key));
+  return isRecord(value) && Object.keys(value).every((key) => fields.includes(key));
 }
 
 function isAction(value: unknown): value is Action {

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { jest } from '@jest/globals';
 import { parse } from 'yaml';
 
+import { isRecord } from '#base/record.ts';
 import { LABELS, OPERATOR_ADDRESS_CONFIG_MAP, PORTS } from '#core/constants.ts';
 import { readConfig } from '#operator/config/config.ts';
 import {
@@ -472,7 +473,7 @@ describeHere(`the chart${reason}`, () => {
 
 /** Paths of all values below; a list or an empty object is one value. */
 function leaves(value: unknown, path = ''): string[] {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return [path];
+  if (!isRecord(value)) return [path];
   const entries = Object.entries(value);
   return entries.length === 0 ? [path] : entries.flatMap(([key, inner]) => leaves(inner, `${path}/${key}`));
 }

@@ -1,5 +1,8 @@
 import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+
+import { errorText } from '#base/error-text.ts';
+
 import { addresses, collisions, prefix } from './addresses.ts';
 import type { ClusterBackend, ClusterStatus } from './backend.ts';
 import { ensureBaseImages } from './base-image.ts';
@@ -126,9 +129,7 @@ export class DebianBackend implements ClusterBackend {
       steps.say('the cluster is up again');
       return true;
     } catch (error) {
-      steps.say(
-        `it cannot be repaired and is made again: ${error instanceof Error ? error.message : String(error)}`,
-      );
+      steps.say(`it cannot be repaired and is made again: ${errorText(error)}`);
       return false;
     }
   }

@@ -3,6 +3,8 @@ import type { AgentOptions, IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 
+import { asError } from '#base/error-text.ts';
+
 import type { Connection, WireRequest, WireResponse } from './connection.ts';
 import { KubeConnectionError } from '../errors.ts';
 
@@ -129,8 +131,4 @@ class SocketPool extends Agent {
 function explain(error: Error): KubeConnectionError {
   if (error instanceof KubeConnectionError) return error;
   return new KubeConnectionError(`the connection to the API server broke: ${error.message}`, error);
-}
-
-function asError(reason: unknown): Error {
-  return reason instanceof Error ? reason : new Error(String(reason));
 }

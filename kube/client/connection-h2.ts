@@ -3,6 +3,7 @@ import type { ClientHttp2Session, ClientHttp2Stream, IncomingHttpHeaders } from 
 import type { Socket } from 'node:net';
 
 import type { Clock, Timer } from '#base/clock.ts';
+import { asError } from '#base/error-text.ts';
 import type { Connection, WireRequest, WireResponse } from './connection.ts';
 import { KubeConnectionError } from '../errors.ts';
 
@@ -124,8 +125,4 @@ export class H2Connection implements Connection {
       this.destroy(asError(error));
     }
   }
-}
-
-function asError(reason: unknown): Error {
-  return reason instanceof Error ? reason : new Error(String(reason));
 }

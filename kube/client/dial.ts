@@ -4,6 +4,7 @@ import { connect as connectTls } from 'node:tls';
 import type { TLSSocket } from 'node:tls';
 
 import type { Clock } from '#base/clock.ts';
+import { failureText } from '#base/error-text.ts';
 import type { ClusterConfig } from '../cluster/cluster-config.ts';
 import { KubeUnreachableError } from '../errors.ts';
 
@@ -57,7 +58,7 @@ function connected(socket: Socket, url: URL, clock: Clock, timeoutMs: number): P
       socket.destroy();
       reject(
         new KubeUnreachableError(
-          `cannot connect to the API server at ${url.origin}: ${describe(cause)}`,
+          `cannot connect to the API server at ${url.origin}: ${failureText(cause)}`,
           cause,
         ),
       );
@@ -73,10 +74,4 @@ function connected(socket: Socket, url: URL, clock: Clock, timeoutMs: number): P
       resolve();
     });
   });
-}
-
-/** Node gathers the failures of several addresses in an error without a message. */
-function describe(error: Error): string {
-  if (error instanceof AggregateError) return error.errors.map((each) => (each as Error).message).join('; ');
-  return error.message || ((error as NodeJS.ErrnoException).code ?? 'unknown failure');
 }

@@ -6,6 +6,8 @@ import { H2Connection } from './connection-h2.ts';
 import type { PingOptions } from './connection-h2.ts';
 import type { Connection, WireRequest, WireResponse } from './connection.ts';
 import { Deadline } from '#base/deadline.ts';
+import { errorText } from '#base/error-text.ts';
+import { unlessAborted } from '#base/unless-aborted.ts';
 import { dial } from './dial.ts';
 import { KubeAnswerTooLongError, KubeConnectionError } from '../errors.ts';
 import { TokenCache } from './token-cache.ts';
@@ -165,7 +167,7 @@ export class Transport {
       return await this.#token.get();
     } catch (error) {
       throw new KubeConnectionError(
-        `the token for the API server cannot be read: ${messageOf(error)}`,
+        `the token for the API server cannot be read: ${errorText(error)}`,
         error,
       );
     }
@@ -235,21 +237,9 @@ async function* chunksOf({ body, truncated }: WireResponse, signal: AbortSignal)
     throw new KubeConnectionError('the connection to the API server broke in the middle of an answer');
 }
 
-function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const abort = (): void => reject(signal.reason as Error);
-    signal.addEventListener('abort', abort, { once: true });
-    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
-  });
-}
-
 function asConnectionError(error: unknown): KubeConnectionError {
   if (error instanceof KubeConnectionError) return error;
-  return new KubeConnectionError(`the connection to the API server broke: ${messageOf(error)}`, error);
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  return new KubeConnectionError(`the connection to the API server broke: ${errorText(error)}`, error);
 }
 
 function basePath(server: string): string {

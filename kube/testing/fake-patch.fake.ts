@@ -1,3 +1,5 @@
+import { isRecord } from '#base/record.ts';
+
 type Json = Record<string, unknown>;
 
 /**
@@ -5,17 +7,13 @@ type Json = Record<string, unknown>;
  * leaves out now is removed.
  */
 export function applyPatch(target: unknown, applied: unknown, before: unknown): unknown {
-  if (!isObject(applied)) return applied;
-  const result: Json = isObject(target) ? { ...target } : {};
-  const earlier = isObject(before) ? before : {};
+  if (!isRecord(applied)) return applied;
+  const result: Json = isRecord(target) ? { ...target } : {};
+  const earlier = isRecord(before) ? before : {};
   for (const key of Object.keys(earlier)) {
     if (!(key in applied)) delete result[key];
   }
   for (const [key, value] of Object.entries(applied))
     result[key] = applyPatch(result[key], value, earlier[key]);
   return result;
-}
-
-function isObject(value: unknown): value is Json {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

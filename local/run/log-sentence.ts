@@ -1,4 +1,4 @@
-import { isJson } from '../apiserver/store/object.ts';
+import { isRecord } from '#base/record.ts';
 
 const FIELDS = ['source', 'destination', 'upstream', 'reason', 'decision', 'error'];
 
@@ -14,9 +14,9 @@ export function logSentence(line: string): string | undefined {
   } catch {
     return undefined;
   }
-  if (!isJson(entry) || (entry.level !== 'warn' && entry.level !== 'error')) return undefined;
+  if (!isRecord(entry) || (entry.level !== 'warn' && entry.level !== 'error')) return undefined;
   const found = entry;
-  const err = isJson(found.err) ? [`${String(found.err.message)}`] : [];
+  const err = isRecord(found.err) ? [`${String(found.err.message)}`] : [];
   const details = FIELDS.flatMap((field) =>
     typeof found[field] === 'string' ? [`${field} ${found[field]}`] : [],
   );

@@ -3,9 +3,10 @@ import { networkInterfaces } from 'node:os';
 import { checkServerIdentity } from 'node:tls';
 
 import { httpsExchange } from '#base/https-exchange.ts';
+import { isRecord } from '#base/record.ts';
 import { OPERATOR_SERVICE } from '#core/constants.ts';
+import { ADDRESS_PATH } from '#core/wire.ts';
 
-import { isJson } from '../apiserver/store/object.ts';
 import { CliError } from '../cli-error.ts';
 
 /** How the operator is reached from outside of pods. */
@@ -63,14 +64,14 @@ async function seenAs(
       `the operator cannot be reached from here at ${way.url} (${code ?? message}); whoever administers the cluster says that address with the chart's value outside.operatorAddress`,
     );
   }
-  const seen = isJson(answer) && typeof answer.address === 'string' ? answer.address : '';
+  const seen = isRecord(answer) && typeof answer.address === 'string' ? answer.address : '';
   if (isIP(seen) === 0)
     throw new CliError(`what answers at ${way.url} is not an operator of this version of mesh`);
   return seen;
 }
 
 async function ask(way: OperatorWay, rootsPem: readonly string[], from: string | undefined): Promise<string> {
-  const url = new URL('/v1/address', way.url);
+  const url = new URL(ADDRESS_PATH, way.url);
   const { text } = await httpsExchange(
     {
       host: url.hostname.replace(/^\[(.*)\]$/, '$1'),

@@ -3,8 +3,9 @@ import type { OwnerReference } from '#core/resource.ts';
 import type { TrustDomain } from '#core/spiffe-id.ts';
 import type { KubeApi } from '#kube/api.ts';
 import type { Clock } from '#base/clock.ts';
-import { isAlreadyExists, isNotFound, KubeConnectionError, KubeError } from '#kube/errors.ts';
+import { isAlreadyExists, isApiAway, isNotFound } from '#kube/errors.ts';
 import type { Logger } from '#base/log.ts';
+import { retryUntil } from '#base/retry-until.ts';
 import { rfc3339 } from '#base/times.ts';
 import { SECRETS } from '#kube/types.ts';
 import type { Secret } from '#kube/types.ts';
@@ -37,8 +38,6 @@ export interface BuiltinProviderDeps {
 }
 
 const DEFAULT_ROOT = { keyType: 'ec-p256', rootTtlMs: ROOT_LIFE_MS } as const;
-const FIRST_RETRY_MS = 500;
-const LAST_RETRY_MS = 15_000;
 
 /** The mesh's own authority: the key of a root, or of an intermediate under an offline one, in a Secret of the mesh's namespace. */
 export class BuiltinProvider implements CaProvider {
@@ -57,19 +56,15 @@ export class BuiltinProvider implements CaProvider {
    * winner's. Waits for an API server that is not there.
    */
   async start(signal?: AbortSignal): Promise<void> {
-    for (let wait = FIRST_RETRY_MS; !this.#stored; wait = Math.min(wait * 2, LAST_RETRY_MS)) {
-      signal?.throwIfAborted();
-      try {
-        this.#stored = await this.#load();
-      } catch (error) {
-        if (!isTransient(error)) throw error;
-        this.#deps.log.warn(
-          { err: error, retryMs: wait },
-          'the certificate authority waits for the API server',
-        );
-        await this.#deps.clock.sleep(wait, signal);
-      }
-    }
+    this.#stored ??= await retryUntil(
+      () => this.#load(),
+      'the certificate authority waits for the API server',
+      {
+        ...this.#deps,
+        signal,
+        isTransient: isApiAway,
+      },
+    );
   }
 
   roots(): Promise<readonly CaRoot[]> {
@@ -205,12 +200,4 @@ export class BuiltinProvider implements CaProvider {
     if (!this.#stored) throw new Error('the certificate authority is used before start() or after stop()');
     return this.#stored;
   }
-}
-
-/** Whether asking again can help: the server is away, busy or broken, but has not said no. */
-function isTransient(error: unknown): boolean {
-  return (
-    error instanceof KubeConnectionError ||
-    (error instanceof KubeError && (error.status === 429 || error.status >= 500))
-  );
 }

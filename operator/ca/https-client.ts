@@ -4,6 +4,7 @@ import type { RequestOptions } from 'node:https';
 import type { RemoteSettings } from '#core/model/ca-providers.ts';
 import type { Clock } from '#base/clock.ts';
 import { Deadline } from '#base/deadline.ts';
+import { failureText } from '#base/error-text.ts';
 import { StaleConnectionError, httpsExchange } from '#base/https-exchange.ts';
 
 /** A question to an authority's API. */
@@ -66,7 +67,7 @@ export class HttpsClient {
       });
     } catch (error) {
       signal?.throwIfAborted();
-      const why = messageOf(deadline.signal.aborted ? late : error);
+      const why = failureText(deadline.signal.aborted ? late : error);
       throw new UnreachableError(`${this.#who} at ${this.#settings.address} cannot be reached: ${why}`);
     } finally {
       deadline.clear();
@@ -115,11 +116,4 @@ function parsed(text: string): unknown {
   } catch {
     return undefined;
   }
-}
-
-/** Node gathers the failures of several addresses in an error without a message. */
-function messageOf(error: unknown): string {
-  if (error instanceof AggregateError) return error.errors.map(messageOf).join('; ');
-  if (!(error instanceof Error)) return String(error);
-  return error.message || ((error as NodeJS.ErrnoException).code ?? 'unknown failure');
 }

@@ -8,8 +8,9 @@ import type { KubeApi } from '#kube/api.ts';
 import { readCapabilities } from '#kube/cluster/capabilities.ts';
 import type { Capabilities } from '#kube/cluster/capabilities.ts';
 import type { Clock } from '#base/clock.ts';
-import { isNotFound } from '#kube/errors.ts';
+import { isApiAway, isNotFound } from '#kube/errors.ts';
 import type { Logger } from '#base/log.ts';
+import { retryUntil } from '#base/retry-until.ts';
 import { MESH_CONFIGS } from '#kube/types.ts';
 
 import { Authority } from '../ca/authority.ts';
@@ -18,7 +19,6 @@ import { rootSlots, settingsOf } from '../ca/root-slots.ts';
 import type { RootSlots } from '../ca/root-slots.ts';
 import type { OperatorConfig } from '../config/config.ts';
 import { chartOwner } from './owner.ts';
-import { untilAnswered } from './retry.ts';
 import { Settings } from '../config/settings.ts';
 
 export interface BootstrapDeps {
@@ -44,21 +44,21 @@ export interface ClusterFacts {
  */
 export async function readCluster(deps: BootstrapDeps, signal: AbortSignal): Promise<ClusterFacts> {
   const { api, config } = deps;
-  const waiting = { ...deps, signal };
+  const retry = { ...deps, signal, isTransient: isApiAway };
   const { ownerClusterRole } = config;
-  const capabilities = await untilAnswered(
-    'ask the API server for its version',
+  const capabilities = await retryUntil(
     () => readCapabilities(api),
-    waiting,
+    'cannot ask the API server for its version yet',
+    retry,
   );
   const owner = ownerClusterRole
-    ? await untilAnswered(
-        'read the ClusterRole of the chart',
+    ? await retryUntil(
         () => chartOwner(api, ownerClusterRole),
-        waiting,
+        'cannot read the ClusterRole of the chart yet',
+        retry,
       )
     : undefined;
-  const stored = await untilAnswered('read the MeshConfig', () => readMeshConfig(api), waiting);
+  const stored = await retryUntil(() => readMeshConfig(api), 'cannot read the MeshConfig yet', retry);
   const spec = startingSpec(stored, deps);
   return { capabilities, owner, spec, settings: new Settings(spec, deps.log) };
 }

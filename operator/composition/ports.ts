@@ -1,5 +1,6 @@
 import { MESH_CONFIG_NAME, OPERATOR_SERVICE } from '#core/constants.ts';
 import { namespaceName, serviceName } from '#core/names.ts';
+import { SIGN_PATH } from '#core/wire.ts';
 import type { MeshConfigStatus } from '#core/model/mesh-config.ts';
 
 import { memberRules } from '../resources/member.ts';
@@ -71,7 +72,7 @@ async function openSigning(
     bundleRoute(() => publishedStatus(parts)),
     (app: Parameters<ReturnType<typeof bundleRoute>>[0]) => app.use(router),
   ];
-  const app = createApp({ log, metrics, server: 'signing', paths: ['/v1/sign', BUNDLE_PATH], mounts });
+  const app = createApp({ log, metrics, server: 'signing', paths: [SIGN_PATH, BUNDLE_PATH], mounts });
   const listener = new HttpsListener(app, pair, {
     limits: CONNECTIONS.signing,
     metrics: listenerMetrics(metrics, 'signing'),

@@ -57,6 +57,12 @@ describe('the operator’s settings', () => {
     });
   });
 
+  test('the operator and its sidecars may be silent', () => {
+    expect(
+      readConfig({ ...good, MESH_LOG_LEVEL: 'silent', MESH_SIDECAR_DEFAULTS: '{"logLevel":"silent"}' }),
+    ).toMatchObject({ logLevel: 'silent', sidecarDefaults: { logLevel: 'silent' } });
+  });
+
   test('an empty variable counts as not set', () => {
     expect(readConfig({ ...good, MESH_CONFIG: '', MESH_OWNER_CLUSTERROLE: '' })).not.toHaveProperty(
       'ownerClusterRole',

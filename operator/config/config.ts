@@ -1,14 +1,18 @@
 import * as z from 'zod';
 
+import { errorText } from '#base/error-text.ts';
+import { LOG_LEVELS } from '#base/log-level.ts';
+import type { LogLevel } from '#base/log-level.ts';
 import { MAX_SIDECAR_CORES, MESH_CONFIG_NAME } from '#core/constants.ts';
 import { meshConfigFaults } from '#core/model/mesh-config-faults.ts';
 import { meshConfigSpecSchema } from '#core/model/mesh-config.ts';
 import type { MeshConfigSpec } from '#core/model/mesh-config.ts';
 import { DNS_LABEL_PATTERN } from '#core/names.ts';
 
+import { SIGNING_PORT } from './names.ts';
+
 /** The operator's settings: environment variables, read once at start, all faults reported together. */
 
-const LOG_LEVELS = ['debug', 'info', 'warn', 'error'] as const;
 const QUANTITY = /^[0-9]+(\.[0-9]+)?([numkMGTPE]|[KMGTPE]i)?$/;
 const CLUSTER_ROLE_NAME = /^[a-z0-9]([-a-z0-9.:]{0,251}[a-z0-9])?$/;
 
@@ -71,7 +75,7 @@ const environmentSchema = z.object({
     .pipe(z.array(namespace)),
   /** Folder for this replica's audit file; none is kept where it is not set. */
   MESH_AUDIT_DIR: z.string().max(4096).startsWith('/', 'write an absolute path').optional(),
-  MESH_HTTPS_PORT: port(8443),
+  MESH_HTTPS_PORT: port(SIGNING_PORT),
   MESH_HTTP_PORT: port(8080),
   /** Where the API server calls the webhooks. */
   MESH_WEBHOOK_PORT: port(9443),
@@ -88,7 +92,7 @@ export interface OperatorConfig {
   readonly sidecarImagePullPolicy: 'Always' | 'IfNotPresent' | 'Never';
   readonly meshConfig: MeshConfigSpec;
   readonly sidecarDefaults: SidecarDefaults;
-  readonly logLevel: (typeof LOG_LEVELS)[number];
+  readonly logLevel: LogLevel;
   readonly ownerClusterRole?: string;
   readonly excludedNamespaces: readonly string[];
   readonly auditDir?: string;
@@ -171,7 +175,7 @@ function json<Shape extends z.ZodType>(shape: Shape) {
       } catch (error) {
         context.addIssue({
           code: 'custom',
-          message: `not JSON: ${error instanceof Error ? error.message : String(error)}`,
+          message: `not JSON: ${errorText(error)}`,
         });
         return z.NEVER;
       }

@@ -1,4 +1,7 @@
-/** Names inside the operator's own realm. */
+/** Names and numbers inside the operator's own realm. */
+
+/** The port of the operator's Service where certificates are signed, and of the container behind it; the chart has it too. */
+export const SIGNING_PORT = 8443;
 
 /** The Lease, in the mesh's namespace, that says which replica runs the controllers. */
 export const LEASE_NAME = 'mesh-operator';

@@ -4,6 +4,7 @@ import express from 'express';
 import type { ErrorRequestHandler, Express, RequestHandler } from 'express';
 
 import { systemClock } from '#base/clock.ts';
+import { errorText } from '#base/error-text.ts';
 import type { Logger } from '#base/log.ts';
 
 import { LimitedLog } from '#base/limited-log.ts';
@@ -68,11 +69,7 @@ function onError(log: Logger): ErrorRequestHandler {
     const status = statusOf(error);
     const path = request.path.slice(0, MAX_PATH_IN_LOG);
     if (status >= 500) log.error({ err: error, path }, 'a request failed');
-    else
-      log.info(
-        { status, path, reason: error instanceof Error ? error.message : String(error) },
-        'a request was refused',
-      );
+    else log.info({ status, path, reason: errorText(error) }, 'a request was refused');
     if (response.headersSent) {
       next(error);
       return;

@@ -1,3 +1,5 @@
+import { errorText } from '#base/error-text.ts';
+
 /** A question about this process: undefined when all is well, else what is not, as a sentence. */
 export type Check = () => string | undefined;
 
@@ -32,6 +34,6 @@ function safely(check: Check): string | undefined {
   try {
     return check();
   } catch (error) {
-    return error instanceof Error ? error.message : String(error);
+    return errorText(error);
   }
 }

@@ -4,13 +4,11 @@ import type { TLSSocket } from 'node:tls';
 import { PORTS } from '#core/constants.ts';
 import { parseSpiffeId } from '#core/spiffe-id.ts';
 import type { SpiffeId } from '#core/spiffe-id.ts';
+import { ALPN_CONTROL } from '#core/wire.ts';
 import { peerSpiffeId } from '#pki/peer.ts';
 import type { Svid } from '#pki/svid.ts';
 import { secureContextOptions } from '#pki/tls-options.ts';
 import type { TrustBundle } from '#pki/trust-bundle.ts';
-
-/** The protocol by which the operator speaks to sidecars. */
-const CONTROL_ALPN = 'mesh-control/1';
 
 /** A sidecar. */
 export interface ControlTarget {
@@ -52,7 +50,7 @@ export async function askSidecar(
     ...secureContextOptions(identity, bundle.only(trustDomain)),
     host: target.ip,
     port: target.port ?? PORTS.inbound,
-    ALPNProtocols: [CONTROL_ALPN],
+    ALPNProtocols: [ALPN_CONTROL],
     checkServerIdentity: () => undefined,
   });
   const timer = setTimeout(() => socket.destroy(new Error(`no answer within ${timeoutMs} ms`)), timeoutMs);
@@ -83,7 +81,7 @@ function checkPeer(socket: TLSSocket, expected: SpiffeId): void {
       `the peer is not of this mesh: ${peer && !peer.ok ? peer.message : socket.authorizationError.message}`,
     );
   if (peer.id !== expected) throw new Error(`the peer is ${peer.id} and not ${expected}`);
-  if (socket.alpnProtocol !== CONTROL_ALPN) throw new Error(`the sidecar does not speak ${CONTROL_ALPN}`);
+  if (socket.alpnProtocol !== ALPN_CONTROL) throw new Error(`the sidecar does not speak ${ALPN_CONTROL}`);
 }
 
 function firstLine(socket: TLSSocket): Promise<string> {

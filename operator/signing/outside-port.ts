@@ -2,6 +2,7 @@ import type { Logger } from '#base/log.ts';
 
 import type { OperatorMetrics } from '../metrics/metrics.ts';
 import { canonicalAddress } from '#core/address.ts';
+import { ADDRESS_PATH, SIGN_PATH } from '#core/wire.ts';
 import { signingRouter } from './router.ts';
 import type { SigningLimits, SigningService } from './signing-service.ts';
 import { createApp } from '../server/app.ts';
@@ -11,8 +12,6 @@ import { HttpsListener } from '../server/https-listener.ts';
 import { CONNECTIONS, SIGNING_BODIES, listenerMetrics } from '../server/limits.ts';
 import type { BodyRefusal } from '../server/read-body.ts';
 import type { ServingCertificate } from '../server/serving-certificate.ts';
-
-const ADDRESS_PATH = '/v1/address';
 
 /** Strangers can reach this port, and must not take the places of pods. */
 export const OUTSIDE_LIMITS: Partial<SigningLimits> = {
@@ -55,7 +54,7 @@ export function outsidePort({ log, metrics, certificate, signing, isKnown }: Out
     refused: (reason: BodyRefusal) => metrics.bodiesRefused.inc({ server: 'outside', reason }),
   };
   const app = createApp({
-    ...{ log, metrics, server: 'outside', paths: ['/v1/sign', ADDRESS_PATH] },
+    ...{ log, metrics, server: 'outside', paths: [SIGN_PATH, ADDRESS_PATH] },
     mounts: [(express) => express.use(signingRouter(signing, bodies)), addressRoute],
   });
   const listener = new HttpsListener(app, certificate.pair, {

@@ -1,5 +1,7 @@
 import { Router } from 'express';
 
+import { SIGN_PATH } from '#core/wire.ts';
+
 import type { BodyBudget } from '../server/body-budget.ts';
 import { proveConnection } from '../server/listener.ts';
 import { readBody } from '../server/read-body.ts';
@@ -21,7 +23,7 @@ export function signingRouter(
   { budget, refused }: SigningRouterDeps,
 ): Router {
   const router = Router();
-  router.post('/v1/sign', async (request, response) => {
+  router.post(SIGN_PATH, async (request, response) => {
     let taken: Body | undefined;
     const { status, headers, body } = await service.sign({
       sourceAddress: request.socket.remoteAddress ?? '',

@@ -7,6 +7,7 @@ import { serviceSpiffeId } from '#core/spiffe-id.ts';
 import type { KubeApi, ObjectName, ResourceType } from '#kube/api.ts';
 import type { Clock } from '#base/clock.ts';
 import { isNotFound, KubeConnectionError, KubeError } from '#kube/errors.ts';
+import { errorText } from '#base/error-text.ts';
 import { rfc3339 } from '#base/times.ts';
 import { MESH_SERVICES, PODS } from '#kube/types.ts';
 import type { Pod } from '#kube/types.ts';
@@ -311,7 +312,7 @@ export class SigningService {
 const ABORTED: ReadonlySet<string> = new Set(['TimeoutError', 'AbortError']);
 
 function failure(error: unknown): SigningRefusal {
-  const message = error instanceof Error ? error.message : String(error);
+  const message = errorText(error);
   const isApi =
     error instanceof KubeError ||
     error instanceof KubeConnectionError ||

@@ -11,6 +11,7 @@ import type { InjectionSettings } from '#webhook/review-pod.ts';
 
 import type { Caches } from '../control-loop/caches.ts';
 import type { OperatorConfig } from '../config/config.ts';
+import { SIGNING_PORT } from '../config/names.ts';
 import type { OperatorMetrics } from '../metrics/metrics.ts';
 import type { Settings } from '../config/settings.ts';
 
@@ -103,7 +104,7 @@ export function injectionSettings({
     pullPolicy: config.sidecarImagePullPolicy,
     style: capabilities.nativeSidecars ? 'native' : 'ordinary',
     defaults: config.sidecarDefaults,
-    operatorUrl: `https://${OPERATOR_SERVICE}.${config.meshNamespace}.svc:8443`,
+    operatorUrl: `https://${OPERATOR_SERVICE}.${config.meshNamespace}.svc:${SIGNING_PORT}`,
     outside: config.outsidePort !== undefined,
   };
 }

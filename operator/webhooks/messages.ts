@@ -1,3 +1,4 @@
+import type { LogLevel } from '#base/log-level.ts';
 import type { ClusterFacts, ClusterQuestion } from '#webhook/cluster-view.ts';
 import type { InjectionSettings } from '#webhook/review-pod.ts';
 
@@ -11,7 +12,7 @@ export interface WebhookThreadData {
   readonly port: number;
   readonly host?: string;
   readonly injection: InjectionSettings;
-  readonly logLevel: 'debug' | 'info' | 'warn' | 'error' | 'silent';
+  readonly logLevel: LogLevel;
 }
 
 /** From the main thread to the webhooks' thread. */

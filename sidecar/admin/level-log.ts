@@ -1,6 +1,7 @@
 import { writeSync } from 'node:fs';
 
-import type { LogLevel, Logger } from '#base/log.ts';
+import type { LogLevel } from '#base/log-level.ts';
+import type { Logger } from '#base/log.ts';
 import { boundedList, boundedText, printableLine } from '#base/log-text.ts';
 
 const WEIGHT: Readonly<Record<LogLevel, number>> = { debug: 20, info: 30, warn: 40, error: 50, silent: 100 };

@@ -1,7 +1,7 @@
+import { LOG_LEVELS } from '#base/log-level.ts';
 import { explainDecision } from '#core/policy/policy.ts';
 import { parseSpiffeId, serviceSpiffeId } from '#core/spiffe-id.ts';
 import type { SidecarConfig } from '../config/config.ts';
-import { SIDECAR_LOG_LEVELS } from '../config/config.ts';
 import type { Catalog } from '../sources/catalog/catalog.ts';
 import type { EndpointPool } from '../sources/catalog/endpoint-pool.ts';
 import type { OwnServiceView } from '../sources/catalog/own-service-view.ts';
@@ -151,8 +151,8 @@ function policy({ policy: watch, trust, config, now }: LocalOptions, { query }: 
 
 async function setLevel({ log }: LocalOptions, request: AdminRequest): Promise<AdminResponse> {
   const wanted = (await request.body()).trim();
-  const level = SIDECAR_LOG_LEVELS.find((one) => one === wanted);
-  if (!level) return text(`write one of ${SIDECAR_LOG_LEVELS.join(', ')}`, 400);
+  const level = LOG_LEVELS.find((one) => one === wanted);
+  if (!level) return text(`write one of ${LOG_LEVELS.join(', ')}`, 400);
   log.setLevel(level);
   return text(level);
 }

@@ -1,5 +1,8 @@
 import { isIP } from 'node:net';
 
+import { LOG_LEVELS } from '#base/log-level.ts';
+import type { LogLevel } from '#base/log-level.ts';
+import { isRecord } from '#base/record.ts';
 import { MAX_SIDECAR_CORES } from '#core/constants.ts';
 import { nameFault } from '#core/names.ts';
 import type { NamespaceName, ServiceName } from '#core/names.ts';
@@ -42,7 +45,7 @@ export interface SidecarConfig {
   readonly containerPorts: ReadonlyMap<string, number>;
   /** Ports of the application that expect a PROXY protocol header. */
   readonly proxyProtocolPorts: ReadonlySet<number>;
-  readonly logLevel: SidecarLogLevel;
+  readonly logLevel: LogLevel;
   /** How long an ordinary sidecar goes on to serve after SIGTERM at least, milliseconds. */
   readonly drainMs: number;
   /** The pod's grace period, milliseconds. */
@@ -53,9 +56,6 @@ export interface SidecarConfig {
   /** The token for the signing API. */
   readonly caTokenFile: string;
 }
-
-export const SIDECAR_LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const;
-export type SidecarLogLevel = (typeof SIDECAR_LOG_LEVELS)[number];
 
 /** The environment is not usable; `faults` says everything that is wrong with it. */
 export class SidecarConfigError extends Error {
@@ -138,7 +138,7 @@ const VARIABLES = {
   MESH_CONTAINER_PORTS: { parse: parseContainerPorts, default: new Map() },
   MESH_PROXY_PROTOCOL_PORTS: { parse: readPorts, default: new Set() },
   MESH_LOG_LEVEL: {
-    parse: oneOf(SIDECAR_LOG_LEVELS, `write one of ${SIDECAR_LOG_LEVELS.join(', ')}`),
+    parse: oneOf(LOG_LEVELS, `write one of ${LOG_LEVELS.join(', ')}`),
     default: 'info',
   },
   MESH_DRAIN_SECONDS: { parse: seconds, default: 5_000 },
@@ -262,13 +262,13 @@ function parseContainerPorts(text: string): ReadonlyMap<string, number> {
   } catch {
     throw new RangeError(`no JSON; ${hint}`);
   }
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new RangeError(hint);
+  if (!isRecord(value)) throw new RangeError(hint);
   const ports = new Map<string, number>();
   const faults: string[] = [];
   for (const [portName, port] of Object.entries(value)) {
-    if (!Number.isInteger(port) || port < 1 || port > 65535)
+    if (typeof port !== 'number' || !Number.isInteger(port) || port < 1 || port > 65535)
       faults.push(`port ${JSON.stringify(portName)}: write a number from 1 to 65535`);
-    else ports.set(portName, port as number);
+    else ports.set(portName, port);
   }
   if (faults.length > 0) throw new RangeError(faults.join('\n'));
   return ports;

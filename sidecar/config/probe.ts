@@ -1,3 +1,5 @@
+import { isRecord } from '#base/record.ts';
+
 /** A probe of one of the pod's containers as Kubernetes wrote it, which the kubelet now sends to us and we pass on. */
 export type Probe =
   | {
@@ -116,10 +118,6 @@ function asPath(path: string): string {
 
 function isPort(value: unknown): value is number {
   return typeof value === 'number' && Number.isInteger(value) && value >= 1 && value <= 65535;
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 /** Probes as people of the pod may see them: without what makes their paths secret, and without the values of headers. */

@@ -1,9 +1,10 @@
+import { LOG_LEVELS } from '#base/log-level.ts';
+
 import type { AdminRequest, AdminResponse, Route } from '../admin/http-server.ts';
 import { metricsAnswer } from '../admin/health-routes.ts';
 import { json, text } from '../admin/http-server.ts';
 import type { Family } from '../admin/metrics/exposition.ts';
 import type { LevelLog } from '../admin/level-log.ts';
-import { SIDECAR_LOG_LEVELS } from '../config/config.ts';
 import { allAnswers, catalogOf, certificatesOf, connectionsOf } from './local-answers.ts';
 import type { Numbered } from './local-answers.ts';
 import type { LocalRequest } from './messages.ts';
@@ -48,8 +49,8 @@ export function mergedLocalRoutes({ workers, log, missing, families, quit }: Mer
     'GET /log-level': () => text(log.level),
     'PUT /log-level': async (request) => {
       const wanted = (await request.body()).trim();
-      const level = SIDECAR_LOG_LEVELS.find((one) => one === wanted);
-      if (!level) return text(`write one of ${SIDECAR_LOG_LEVELS.join(', ')}`, 400);
+      const level = LOG_LEVELS.find((one) => one === wanted);
+      if (!level) return text(`write one of ${LOG_LEVELS.join(', ')}`, 400);
       log.setLevel(level);
       workers.tellLevel(level);
       return text(level);

@@ -1,8 +1,8 @@
 import { connect } from 'node:tls';
 
 import { eventually, pause } from '#base/testing/eventually.fake.ts';
+import { ALPN_CONTROL } from '#core/wire.ts';
 import type { FakeClient } from '../testing/app.fake.ts';
-import { ALPN_CONTROL } from '../dataplane/transport/alpn.ts';
 import { ManyCores, childrenOf, isThere } from './many-cores.fake.ts';
 
 /** `db` on two cores: real processes, real sockets. */

@@ -1,6 +1,7 @@
+import { LOG_LEVELS } from '#base/log-level.ts';
+import type { LogLevel } from '#base/log-level.ts';
+
 import type { AdminResponse } from '../admin/http-server.ts';
-import { SIDECAR_LOG_LEVELS } from '../config/config.ts';
-import type { SidecarLogLevel } from '../config/config.ts';
 import type { ShutdownTimes } from '../process/shutdown.ts';
 import { bool, num, object, oneOf, optionalText, readOr, text, texts } from './reading.ts';
 import { readFamilies } from './family-data.ts';
@@ -50,7 +51,7 @@ export type ToWorker =
   | ({ readonly kind: 'stop'; readonly busy: boolean } & ShutdownTimes)
   /** Whether the primary waits for the application, which may need the way out of the pod for its answer. */
   | { readonly kind: 'busy'; readonly busy: boolean }
-  | { readonly kind: 'log-level'; readonly level: SidecarLogLevel }
+  | { readonly kind: 'log-level'; readonly level: LogLevel }
   | { readonly kind: 'vouched'; readonly id: number; readonly renewed: boolean };
 
 export type FromWorker =
@@ -79,7 +80,7 @@ export function readToWorker(value: unknown): ToWorker | undefined {
       case 'busy':
         return { kind: 'busy', busy: bool(from['busy']) };
       case 'log-level':
-        return { kind: 'log-level', level: oneOf(SIDECAR_LOG_LEVELS, from['level']) };
+        return { kind: 'log-level', level: oneOf(LOG_LEVELS, from['level']) };
       case 'vouched':
         return { kind: 'vouched', id: num(from['id']), renewed: bool(from['renewed']) };
       default:

@@ -1,8 +1,10 @@
+import { isRecord } from '#base/record.ts';
+
 /** Small checks of values that come from another process. Each throws a TypeError where the value is something else. */
 
 export function object(value: unknown): Readonly<Record<string, unknown>> {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new TypeError('no object');
-  return value as Readonly<Record<string, unknown>>;
+  if (!isRecord(value)) throw new TypeError('no object');
+  return value;
 }
 
 export function list<T>(value: unknown, read: (one: unknown) => T): readonly T[] {

@@ -1,7 +1,7 @@
 import type { Clock, Timer } from '#base/clock.ts';
+import type { LogLevel } from '#base/log-level.ts';
 import type { Logger } from '#base/log.ts';
 
-import type { SidecarLogLevel } from '../config/config.ts';
 import type { ShutdownTimes } from '../process/shutdown.ts';
 import { Asker } from './asker.ts';
 import type { FamilyData } from './family-data.ts';
@@ -15,7 +15,7 @@ export interface WorkersOptions {
   readonly clock: Clock;
   readonly log: Logger;
   /** What workers log from: it may have changed when one is started again. */
-  readonly logLevel: () => SidecarLogLevel;
+  readonly logLevel: () => LogLevel;
   /** The operator told one of the workers that the sidecar must end. */
   readonly onFinish: () => void;
 }
@@ -126,7 +126,7 @@ export class Workers {
   }
 
   /** Tells every worker; one that is started later learns the level at its start. */
-  tellLevel(level: SidecarLogLevel): void {
+  tellLevel(level: LogLevel): void {
     this.#sendAll({ kind: 'log-level', level });
   }
 

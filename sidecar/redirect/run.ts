@@ -1,5 +1,7 @@
 import { parseArgs } from 'node:util';
 
+import { errorText } from '#base/error-text.ts';
+
 import { REDIRECT_HELP } from './help.ts';
 import { iptablesScript } from './iptables.ts';
 import { loadRules } from './load.ts';
@@ -80,7 +82,7 @@ function readOptions(argv: readonly string[]): Options | { readonly fault: strin
       return { fault: `--tool ${JSON.stringify(values.tool)}: write one of ${TOOL_CHOICES.join(', ')}.` };
     return { help: values.help, dryRun: values['dry-run'], tool };
   } catch (error) {
-    return { fault: error instanceof Error ? error.message : String(error) };
+    return { fault: errorText(error) };
   }
 }
 

@@ -1,5 +1,5 @@
+import type { LogLevel } from '#base/log-level.ts';
 import type { MeshService } from '#core/model/mesh-service.ts';
-import type { LogLevel } from '#core/pod-annotations.ts';
 import type { SidecarStyle } from '#core/sidecar-of-pod.ts';
 
 export { MOUNT_PATHS, VOLUMES } from '#core/constants.ts';

@@ -1,3 +1,4 @@
+import { isRecord } from '#base/record.ts';
 import { API_GROUP } from '#core/constants.ts';
 import { faultsText } from '#core/fault.ts';
 import type { ClusterView } from '../cluster-view.ts';
@@ -73,7 +74,7 @@ function label({ metadata }: UncheckedObject): string {
 function canonical(value: unknown): string {
   return (
     JSON.stringify(value, (_key, inner: unknown) =>
-      typeof inner === 'object' && inner !== null && !Array.isArray(inner)
+      isRecord(inner)
         ? Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : 1)))
         : inner,
     ) ?? ''

@@ -1,3 +1,5 @@
+import { errorText } from '#base/error-text.ts';
+
 /** What one request to a load program is answered with. */
 export type Reply<T> =
   { readonly id: number; readonly value: T } | { readonly id: number; readonly error: string };
@@ -17,7 +19,7 @@ export function answerParent(handlers: Readonly<Record<string, (argument: never)
         const value = await handlers[name]?.(argument as never);
         process.send?.({ id, value });
       } catch (error) {
-        process.send?.({ id, error: error instanceof Error ? error.message : String(error) });
+        process.send?.({ id, error: errorText(error) });
       }
     })();
   });

@@ -1,6 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { Agent, get } from 'node:https';
 
+import { asError } from '#base/error-text.ts';
+
 /** How to reach the API server; taken from a kubeconfig in JSON, as the cluster writes them. */
 export interface ApiAccess {
   server: string;
@@ -91,7 +93,7 @@ function request(api: ApiAccess, path: string, data: (chunk: string) => void): P
         try {
           data(chunk);
         } catch (error) {
-          reject(error instanceof Error ? error : new Error(String(error)));
+          reject(asError(error));
           response.destroy();
         }
       });

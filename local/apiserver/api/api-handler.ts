@@ -1,8 +1,8 @@
 import type { Clock } from '#base/clock.ts';
+import { isRecord } from '#base/record.ts';
 
 import type { ObjectStore } from '../store/object-store.ts';
 import type { ApiObject, Json } from '../store/object.ts';
-import { isJson } from '../store/object.ts';
 import { checkGrant } from './access/grants.ts';
 import type { Authorizer } from './access/authorizer.ts';
 import type { WriteOptions, Writer } from './change/writer.ts';
@@ -189,7 +189,7 @@ function writeOptions({
 }
 
 function isDryRun(query: URLSearchParams, body: unknown): boolean {
-  const inBody = isJson(body) && Array.isArray(body.dryRun) ? (body.dryRun as unknown[]) : [];
+  const inBody = isRecord(body) && Array.isArray(body.dryRun) ? (body.dryRun as unknown[]) : [];
   const wanted: readonly unknown[] = [...query.getAll('dryRun'), ...inBody];
   if (wanted.some((value) => value !== 'All' && value !== '')) throw badRequest('dryRun: write All');
   return wanted.includes('All');
@@ -199,7 +199,7 @@ function preconditions(body: unknown): {
   readonly uid: string | undefined;
   readonly resourceVersion: string | undefined;
 } {
-  const given: Json = isJson(body) && isJson(body.preconditions) ? body.preconditions : {};
+  const given: Json = isRecord(body) && isRecord(body.preconditions) ? body.preconditions : {};
   const text = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined);
   return { uid: text(given.uid), resourceVersion: text(given.resourceVersion) };
 }

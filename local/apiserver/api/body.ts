@@ -1,5 +1,7 @@
 import type { Http2ServerRequest } from 'node:http2';
 
+import { errorText } from '#base/error-text.ts';
+
 import { APPLY_PATCH } from './change/patch.ts';
 import { MAX_BODIES_BYTES, MAX_BODY_BYTES, MAX_PROTOBUF_BYTES } from './limits.ts';
 import { PROTOBUF, readProtobuf } from './protobuf/read-protobuf.ts';
@@ -84,6 +86,6 @@ function parsed(body: Buffer, contentType: string, method: string): unknown {
     return isYaml ? readYaml(text) : (JSON.parse(text) as unknown);
   } catch (error) {
     if (error instanceof ApiStatusError) throw error;
-    throw badRequest(`the body cannot be read: ${error instanceof Error ? error.message.slice(0, 200) : ''}`);
+    throw badRequest(`the body cannot be read: ${errorText(error).slice(0, 200)}`);
   }
 }

@@ -1,5 +1,6 @@
+import { isRecord } from '#base/record.ts';
+
 import type { Json } from '../store/object.ts';
-import { isJson } from '../store/object.ts';
 import type { Column, ResourceKind } from './kind.ts';
 
 type Wanted = Pick<ResourceKind, 'kind' | 'plural' | 'description'> &
@@ -224,11 +225,11 @@ function kinds(group: string, version: string, wanted: readonly Wanted[]): reado
 }
 
 function at(object: Json, ...path: readonly string[]): unknown {
-  return path.reduce<unknown>((value, field) => (isJson(value) ? value[field] : undefined), object);
+  return path.reduce<unknown>((value, field) => (isRecord(value) ? value[field] : undefined), object);
 }
 
 function list(value: unknown): readonly Json[] {
-  return Array.isArray(value) ? value.filter(isJson) : [];
+  return Array.isArray(value) ? value.filter(isRecord) : [];
 }
 
 function text(value: unknown): string {

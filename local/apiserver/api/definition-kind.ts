@@ -1,5 +1,6 @@
+import { isRecord } from '#base/record.ts';
+
 import type { ApiObject, Json } from '../store/object.ts';
-import { isJson } from '../store/object.ts';
 import type { Column, ResourceKind, Schema } from './kind.ts';
 
 /** What a CustomResourceDefinition says, as far as it is used here. */
@@ -57,7 +58,7 @@ function read(object: Json, jsonPath: string): unknown {
   return jsonPath
     .slice(1)
     .split('.')
-    .reduce<unknown>((value, field) => (isJson(value) ? value[field] : undefined), object);
+    .reduce<unknown>((value, field) => (isRecord(value) ? value[field] : undefined), object);
 }
 
 function shown(value: unknown): unknown {

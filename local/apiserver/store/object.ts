@@ -32,10 +32,6 @@ export interface ApiObject {
 /** Any JSON object. */
 export type Json = Readonly<Record<string, unknown>>;
 
-export function isJson(value: unknown): value is Json {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
 /** The object with some of its fields left out. */
 export function without<T extends object, Key extends keyof T>(
   object: T,

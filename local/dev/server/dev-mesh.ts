@@ -2,6 +2,7 @@ import { KubeClient } from '#kube/client/client.ts';
 import type { Clock } from '#base/clock.ts';
 import type { ClusterConfig } from '#kube/cluster/cluster-config.ts';
 import type { Logger } from '#base/log.ts';
+import { isRecord } from '#base/record.ts';
 import { clusterFacts, injectionSettings, webhookMetrics } from '#operator/webhooks/admission.ts';
 import type { AdmissionDeps } from '#operator/webhooks/admission.ts';
 import { startOperator } from '#operator/composition/composition.ts';
@@ -12,7 +13,6 @@ import { viewOf } from '#webhook/cluster-view.ts';
 import type { ClusterQuestion } from '#webhook/cluster-view.ts';
 
 import { MESH_NAMESPACE } from '../names.ts';
-import { isJson } from '../../apiserver/store/object.ts';
 import type { Journal } from '../../apiserver/store/journal.ts';
 import { dialled, startEmbeddedApi } from './embedded-api.ts';
 import type { EmbeddedApi } from './embedded-api.ts';
@@ -89,7 +89,7 @@ async function untilTrusted({ store }: EmbeddedApi, clock: Clock): Promise<void>
   const giveUpAt = clock.now() + READY_MS;
   const trusted = (): boolean => {
     const status = store.get('mesh.dev/meshconfigs', MESH_CONFIG_NAME)?.status;
-    return isJson(status) && Array.isArray(status.roots) && status.roots.length > 0;
+    return isRecord(status) && Array.isArray(status.roots) && status.roots.length > 0;
   };
   while (!trusted()) {
     if (clock.now() > giveUpAt)

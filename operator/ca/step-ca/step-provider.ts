@@ -2,6 +2,8 @@ import type { StepCaSettings } from '#core/model/ca-providers.ts';
 import type { TrustDomain } from '#core/spiffe-id.ts';
 import type { Clock } from '#base/clock.ts';
 import type { Logger } from '#base/log.ts';
+import { retryUntil } from '#base/retry-until.ts';
+import { isApiAway } from '#kube/errors.ts';
 import { createCsr } from '#pki/csr.ts';
 import { generateKeys, spkiDer } from '#pki/keys.ts';
 import { readCertificates } from '#pki/pem.ts';
@@ -14,7 +16,6 @@ import { UnreachableError } from '../https-client.ts';
 import { CaStateError } from '../provider.ts';
 import type { CaProvider, CaRoot, CertificateRequest, SignedCertificate } from '../provider.ts';
 import { selfCheckFault } from '../self-check.ts';
-import { untilReachable } from '../until-reachable.ts';
 import { StepCaClient, StepCaError } from './step-client.ts';
 import { readProvisionerKey, signToken, thumbprint } from './step-token.ts';
 import type { ProvisionerKey } from './step-token.ts';
@@ -60,13 +61,15 @@ export class StepCaProvider implements CaProvider {
   /** Signs one certificate for nobody, since that alone shows that key, provisioner and template are right. */
   async start(given?: AbortSignal): Promise<void> {
     const signal = given ? AbortSignal.any([given, this.#ending.signal]) : this.#ending.signal;
-    await untilReachable('step-ca', () => this.#begin(signal), { ...this.#deps, isTransient, signal }).catch(
-      (error: unknown) => {
-        throw error instanceof StepCaError
-          ? new CaStateError(`the mesh's certificate authority cannot start: ${error.message}`)
-          : error;
-      },
-    );
+    await retryUntil(() => this.#begin(signal), 'the certificate authority waits for step-ca', {
+      ...this.#deps,
+      signal,
+      isTransient,
+    }).catch((error: unknown) => {
+      throw error instanceof StepCaError
+        ? new CaStateError(`the mesh's certificate authority cannot start: ${error.message}`)
+        : error;
+    });
   }
 
   /** As {@link start}, but at once or not at all; step-ca keeps the one certificate in its books. */
@@ -177,5 +180,7 @@ export class StepCaProvider implements CaProvider {
 }
 
 function isTransient(error: unknown): boolean {
-  return error instanceof UnreachableError || (error instanceof StepCaError && error.transient);
+  return (
+    error instanceof UnreachableError || (error instanceof StepCaError && error.transient) || isApiAway(error)
+  );
 }

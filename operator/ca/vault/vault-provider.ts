@@ -4,6 +4,8 @@ import type { VaultSettings } from '#core/model/ca-providers.ts';
 import type { TrustDomain } from '#core/spiffe-id.ts';
 import type { Clock, Timer } from '#base/clock.ts';
 import type { Logger } from '#base/log.ts';
+import { retryUntil } from '#base/retry-until.ts';
+import { isApiAway } from '#kube/errors.ts';
 import { certificatesPem, readCertificates } from '#pki/pem.ts';
 import { leafCommonName } from '#pki/profile.ts';
 
@@ -12,7 +14,6 @@ import { UnreachableError } from '../https-client.ts';
 import { CaStateError } from '../provider.ts';
 import type { CaProvider, CaRoot, CertificateRequest, SignedCertificate } from '../provider.ts';
 import { isSelfSigned } from '../self-signed.ts';
-import { untilReachable } from '../until-reachable.ts';
 import { VaultClient, VaultError, vaultPath } from './vault-client.ts';
 import { readIssuer, readSigned } from './vault-issuer.ts';
 import type { VaultIssuer } from './vault-issuer.ts';
@@ -78,13 +79,15 @@ export class VaultProvider implements CaProvider {
   /** Logs in and sets up what is missing. Waits for a Vault that is away or sealed. */
   async start(given?: AbortSignal): Promise<void> {
     const signal = given ? AbortSignal.any([given, this.#ending.signal]) : this.#ending.signal;
-    await untilReachable('Vault', () => this.#begin(signal), { ...this.#deps, isTransient, signal }).catch(
-      (error: unknown) => {
-        throw error instanceof VaultError
-          ? new CaStateError(`the mesh's certificate authority cannot start: ${error.message}`)
-          : error;
-      },
-    );
+    await retryUntil(() => this.#begin(signal), 'the certificate authority waits for Vault', {
+      ...this.#deps,
+      signal,
+      isTransient,
+    }).catch((error: unknown) => {
+      throw error instanceof VaultError
+        ? new CaStateError(`the mesh's certificate authority cannot start: ${error.message}`)
+        : error;
+    });
     this.#lookLater();
   }
 
@@ -254,5 +257,7 @@ function mayUpdate(capabilities: unknown): boolean {
 }
 
 function isTransient(error: unknown): boolean {
-  return error instanceof UnreachableError || (error instanceof VaultError && error.transient);
+  return (
+    error instanceof UnreachableError || (error instanceof VaultError && error.transient) || isApiAway(error)
+  );
 }

@@ -3,6 +3,7 @@ import * as z from 'zod';
 import type { VaultSettings } from '#core/model/ca-providers.ts';
 import type { Clock, Timer } from '#base/clock.ts';
 import type { Logger } from '#base/log.ts';
+import { unlessAborted } from '#base/unless-aborted.ts';
 
 import type { Credentials } from '../credentials.ts';
 import { CaStateError } from '../provider.ts';
@@ -246,13 +247,4 @@ export class VaultSession {
       return !(error instanceof VaultError && error.forbidden);
     }
   }
-}
-
-function unlessAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (!signal) return work;
-  return new Promise((resolve, reject) => {
-    const abort = (): void => reject(signal.reason as Error);
-    signal.addEventListener('abort', abort, { once: true });
-    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
-  });
 }

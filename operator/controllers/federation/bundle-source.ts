@@ -9,6 +9,7 @@ import type { Clock } from '#base/clock.ts';
 import { Deadline } from '#base/deadline.ts';
 import { httpsExchange } from '#base/https-exchange.ts';
 import type { HttpsResponse } from '#base/https-exchange.ts';
+import { failureText } from '#base/error-text.ts';
 import { peerSpiffeId } from '#pki/peer.ts';
 
 /** Fetches the text of a bundle; fakes hand one out. */
@@ -38,7 +39,7 @@ export function httpsBundleSource(clock: Clock): BundleSource {
       );
     } catch (error) {
       signal.throwIfAborted();
-      throw new Error(`the endpoint cannot be read: ${messageOf(deadline.signal.aborted ? late : error)}`, {
+      throw new Error(`the endpoint cannot be read: ${failureText(deadline.signal.aborted ? late : error)}`, {
         cause: error,
       });
     } finally {
@@ -90,11 +91,4 @@ function bundleOf({ status, headers, text }: HttpsResponse): string {
     );
   if (status !== 200) throw new Error(`it answers with status ${status}`);
   return text;
-}
-
-/** Node gathers the failures of several addresses in an error without a message. */
-function messageOf(error: unknown): string {
-  if (error instanceof AggregateError) return error.errors.map(messageOf).join('; ');
-  if (!(error instanceof Error)) return String(error);
-  return error.message || ((error as NodeJS.ErrnoException).code ?? 'unknown failure');
 }

@@ -5,6 +5,7 @@ import { canonicalAddress } from '#core/address.ts';
 import { PORTS } from '#core/constants.ts';
 import type { Clock } from '#base/clock.ts';
 import type { Logger } from '#base/log.ts';
+import { ALPN_CONTROL } from '#core/wire.ts';
 
 import type { AdmittedPeer } from '../peer/admit.ts';
 import { admit } from '../peer/admit.ts';
@@ -28,7 +29,7 @@ import type { IdentitySource } from '../interfaces/identity-source.ts';
 import type { OwnService } from '../interfaces/own-service.ts';
 import type { Siblings } from '../interfaces/siblings.ts';
 import type { PolicySource } from '../interfaces/policy-source.ts';
-import { ALPN_CONTROL, ALPN_STREAM, ALPN_TUNNEL } from '../transport/alpn.ts';
+import { ALPN_STREAM, ALPN_TUNNEL } from '../transport/alpn.ts';
 import type { AppDialer } from './app-dialer.ts';
 import { serveControl } from './control.ts';
 import type { ControlHandler } from './control.ts';

@@ -1,6 +1,7 @@
 import { X509Certificate } from 'node:crypto';
 import type { TLSSocket } from 'node:tls';
 
+import { errorText } from '#base/error-text.ts';
 import { readCertificates } from '#pki/pem.ts';
 import { peerSpiffeId } from '#pki/peer.ts';
 import { signingFault } from '#pki/svid-constraints.ts';
@@ -217,7 +218,7 @@ const CHAIN_REASONS: Readonly<Record<string, RefusalReason>> = {
 
 /** @param error typed as an Error by Node and yet a string: OpenSSL's word for what failed */
 function chainRefusal(error: unknown, certificate: X509Certificate): ConnectionRefusal {
-  const code = error instanceof Error ? error.message : String(error);
+  const code = errorText(error);
   const reason = CHAIN_REASONS[code] ?? 'untrusted-certificate';
   return new ConnectionRefusal(
     reason,

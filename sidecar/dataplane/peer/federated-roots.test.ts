@@ -2,10 +2,11 @@ import type { ConnectionOptions } from 'node:tls';
 
 import { TestPki } from '#pki/testing/test-pki.fake.ts';
 import { TrustBundle } from '#pki/trust-bundle.ts';
+import { ALPN_CONTROL } from '#core/wire.ts';
 
 import { DB, FakeMesh, WEB } from '../../testing/data-plane.fake.ts';
 import { RawPeer } from '../../testing/raw-peer.fake.ts';
-import { ALPN_CONTROL, ALPN_STREAM, ALPN_TUNNEL } from '../transport/alpn.ts';
+import { ALPN_STREAM, ALPN_TUNNEL } from '../transport/alpn.ts';
 import { admitShown } from './admit.ts';
 
 /** The root of a federated trust domain signs for its own trust domain alone, on every entry point and in both directions. */

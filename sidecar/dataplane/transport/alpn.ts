@@ -1,11 +1,10 @@
+import { ALPN_CONTROL } from '#core/wire.ts';
+
 /** Many streams in one TLS connection: docs/tunnel.md. */
 export const ALPN_TUNNEL = 'mesh/1';
 
 /** One stream per TLS connection: header, verdict, raw bytes. */
 export const ALPN_STREAM = 'mesh-stream/1';
-
-/** Commands of the operator. */
-export const ALPN_CONTROL = 'mesh-control/1';
 
 /** What a side that speaks tunnels, or does not, offers another sidecar, best first. */
 export function offeredAlpn(tunnel: boolean): readonly string[] {

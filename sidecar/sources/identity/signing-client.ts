@@ -4,6 +4,8 @@ import type { PeerCertificate } from 'node:tls';
 
 import { ResponseTooLongError, httpsExchange } from '#base/https-exchange.ts';
 import type { HttpsResponse } from '#base/https-exchange.ts';
+import { isRecord } from '#base/record.ts';
+import { SIGN_PATH } from '#core/wire.ts';
 
 /** What the operator answers to a certificate request. Nothing of it is trusted yet, see `leaf-check.ts`. */
 interface SignedAnswer {
@@ -69,7 +71,7 @@ export function signingClient(options: SigningClientOptions): Sign {
     const body = JSON.stringify({ csr, service });
     const deadline = AbortSignal.timeout(timeoutMs);
     try {
-      const response = await post(new URL('/v1/sign', url), {
+      const response = await post(new URL(SIGN_PATH, url), {
         ...options,
         token,
         body,
@@ -174,8 +176,4 @@ function retryAfterMs(header: string | undefined): number | undefined {
 function errorCode(error: unknown): string {
   const { code, message } = error as NodeJS.ErrnoException;
   return code ?? message;
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -1,5 +1,6 @@
+import { isRecord } from '#base/record.ts';
+
 import type { ApiObject } from '../../store/object.ts';
-import { isJson } from '../../store/object.ts';
 import type { ResourceKind } from '../kind.ts';
 import { forbidden } from '../api-status-error.ts';
 import type { Authorizer } from './authorizer.ts';
@@ -18,7 +19,7 @@ const RBAC = 'rbac.authorization.k8s.io';
 export function checkGrant(authorizer: Authorizer, user: User, kind: ResourceKind, object: ApiObject): void {
   if (kind.group !== RBAC || user.groups.includes(MASTERS)) return;
   const { name, namespace } = object.metadata;
-  const role = isJson(object.roleRef) ? object.roleRef : undefined;
+  const role = isRecord(object.roleRef) ? object.roleRef : undefined;
   const wanted = role
     ? {
         verb: 'bind',

@@ -1,6 +1,6 @@
 import { createHmac, randomUUID, timingSafeEqual } from 'node:crypto';
 
-import { isJson } from '../../store/object.ts';
+import { isRecord } from '#base/record.ts';
 
 /** What a token says. The form is that of Kubernetes' ServiceAccount tokens. */
 export interface Claims {
@@ -49,7 +49,7 @@ export class Tokens {
     const right = this.#mac(`${header}.${payload}`);
     if (given.length !== right.length || !timingSafeEqual(given, right)) return undefined;
     const claims = JSON.parse(Buffer.from(payload, 'base64url').toString('utf8')) as Claims;
-    return isJson(claims) && claims.exp * 1000 > now ? claims : undefined;
+    return isRecord(claims) && claims.exp * 1000 > now ? claims : undefined;
   }
 
   #mac(text: string): Buffer {

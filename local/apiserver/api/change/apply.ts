@@ -1,7 +1,8 @@
 import { isDeepStrictEqual } from 'node:util';
 
+import { isRecord } from '#base/record.ts';
+
 import type { ApiObject } from '../../store/object.ts';
-import { isJson } from '../../store/object.ts';
 import type { ResourceKind, Schema } from '../kind.ts';
 import { MAX_LISTED, MAX_LISTED_CHARACTERS } from '../limits.ts';
 import { ApiStatusError } from '../api-status-error.ts';
@@ -119,7 +120,7 @@ function withoutFields(
       return [withoutFields(item, schema?.items, here, dropped)];
     });
   }
-  if (!isJson(value)) return value;
+  if (!isRecord(value)) return value;
   const kept: Record<string, unknown> = {};
   for (const [field, inner] of Object.entries(value)) {
     const here = [...path, `f:${field}`];
@@ -133,12 +134,12 @@ function withoutFields(
 }
 
 function isEmpty(value: unknown): boolean {
-  return Array.isArray(value) ? value.length === 0 : isJson(value) && Object.keys(value).length === 0;
+  return Array.isArray(value) ? value.length === 0 : isRecord(value) && Object.keys(value).length === 0;
 }
 
 function merge(live: unknown, wanted: unknown, schema: Schema | undefined, path: readonly string[]): unknown {
   if (Array.isArray(wanted)) return mergeLists(live, wanted, schema, path);
-  if (!isJson(wanted) || !isJson(live) || schema?.['x-kubernetes-map-type'] === 'atomic') return wanted;
+  if (!isRecord(wanted) || !isRecord(live) || schema?.['x-kubernetes-map-type'] === 'atomic') return wanted;
   const merged: Record<string, unknown> = { ...live };
   for (const [field, inner] of Object.entries(wanted))
     merged[field] = merge(merged[field], inner, schema && fieldSchema(schema, path, field), [

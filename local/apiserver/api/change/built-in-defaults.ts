@@ -1,5 +1,6 @@
+import { isRecord } from '#base/record.ts';
+
 import type { ApiObject } from '../../store/object.ts';
-import { isJson } from '../../store/object.ts';
 import type { ResourceKind } from '../kind.ts';
 
 /** The object with what the server fills in, for kinds without a schema of their own. */
@@ -30,8 +31,8 @@ function namespace(object: ApiObject): ApiObject {
 
 /** Nothing leads connections to cluster IPs here, so there are none: every Service is headless. */
 function service(object: ApiObject): ApiObject {
-  const spec = isJson(object.spec) ? object.spec : {};
-  const ports = Array.isArray(spec.ports) ? spec.ports.filter(isJson) : [];
+  const spec = isRecord(object.spec) ? object.spec : {};
+  const ports = Array.isArray(spec.ports) ? spec.ports.filter(isRecord) : [];
   return {
     ...object,
     spec: {
@@ -46,8 +47,8 @@ function service(object: ApiObject): ApiObject {
 }
 
 function pod(object: ApiObject): ApiObject {
-  const spec = isJson(object.spec) ? object.spec : {};
-  const status = isJson(object.status) ? object.status : {};
+  const spec = isRecord(object.spec) ? object.spec : {};
+  const status = isRecord(object.status) ? object.status : {};
   return {
     ...object,
     spec: { serviceAccountName: 'default', ...spec },
@@ -58,9 +59,9 @@ function pod(object: ApiObject): ApiObject {
 /** `stringData` is a way to write, never to read. */
 function secret(object: ApiObject): ApiObject {
   const { stringData, data, ...rest } = object;
-  const given = isJson(stringData) ? Object.entries(stringData) : [];
+  const given = isRecord(stringData) ? Object.entries(stringData) : [];
   const encoded = given.map(([key, value]) => [key, Buffer.from(String(value)).toString('base64')]);
-  const all = { ...(isJson(data) ? data : {}), ...(Object.fromEntries(encoded) as object) };
+  const all = { ...(isRecord(data) ? data : {}), ...(Object.fromEntries(encoded) as object) };
   return {
     type: 'Opaque',
     ...rest,

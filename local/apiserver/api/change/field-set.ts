@@ -1,5 +1,7 @@
+import { isRecord } from '#base/record.ts';
+
 import type { FieldsV1, Json } from '../../store/object.ts';
-import { isJson, without } from '../../store/object.ts';
+import { without } from '../../store/object.ts';
 import type { Schema } from '../kind.ts';
 import { MAX_PATH_CHARACTERS } from '../limits.ts';
 import { ApiStatusError } from '../api-status-error.ts';
@@ -21,7 +23,7 @@ const UNOWNED = [
 /** Every field of an object with its value (that of a map or an item with fields of its own is undefined). */
 export function fieldsOf(object: Json, schema: Schema | undefined): FieldSet {
   const { metadata, ...rest } = without(object as Record<string, unknown>, 'apiVersion', 'kind');
-  const owned = isJson(metadata) ? without(metadata as Record<string, unknown>, ...UNOWNED) : {};
+  const owned = isRecord(metadata) ? without(metadata as Record<string, unknown>, ...UNOWNED) : {};
   const found = new Fields();
   collect({ ...rest, ...(Object.keys(owned).length > 0 ? { metadata: owned } : {}) }, schema, [], found);
   return found.values;
@@ -49,7 +51,7 @@ class Fields {
 function collect(value: unknown, schema: Schema | undefined, path: readonly string[], found: Fields): void {
   const leaf = (): void => found.add(path, value);
   if (Array.isArray(value)) return collectList(value, schema, path, found);
-  if (!isJson(value) || schema?.['x-kubernetes-map-type'] === 'atomic') return leaf();
+  if (!isRecord(value) || schema?.['x-kubernetes-map-type'] === 'atomic') return leaf();
   const fields = Object.entries(value);
   if (fields.length === 0 && path.length > 0) return leaf();
   for (const [field, inner] of fields)
@@ -102,7 +104,7 @@ export function toFieldsV1(paths: Iterable<string>): FieldsV1 {
 export function fromFieldsV1(fields: FieldsV1): ReadonlySet<string> {
   const found = new Fields();
   const walk = (node: unknown, path: readonly string[]): void => {
-    const inner = isJson(node) ? Object.entries(node) : [];
+    const inner = isRecord(node) ? Object.entries(node) : [];
     if (inner.length === 0 && path.length > 0) found.add(path, undefined);
     for (const [element, below] of path.length < 64 ? inner : []) walk(below, [...path, element]);
   };

@@ -1,7 +1,8 @@
 import { isDeepStrictEqual } from 'node:util';
 
+import { isRecord } from '#base/record.ts';
+
 import type { Json } from '../../store/object.ts';
-import { isJson } from '../../store/object.ts';
 import { MAX_COPIED_BYTES, MAX_DEPTH, MAX_MOVED_ITEMS, MAX_PATCH_OPERATIONS } from '../limits.ts';
 import { ApiStatusError } from '../api-status-error.ts';
 import { checkShape } from '../shape-check.ts';
@@ -78,7 +79,7 @@ class Patching {
     }
     const [parent, token] = this.#parent(path);
     if (Array.isArray(parent)) parent[position(token, path)] = value;
-    else if (isJson(parent)) (parent as Record<string, unknown>)[token] = value;
+    else if (isRecord(parent)) (parent as Record<string, unknown>)[token] = value;
     else throw missing(path);
   }
 
@@ -89,7 +90,7 @@ class Patching {
       const index = position(token, path);
       this.#aside(parent.length - index);
       parent.splice(index, 1);
-    } else if (isJson(parent)) delete (parent as Record<string, unknown>)[token];
+    } else if (isRecord(parent)) delete (parent as Record<string, unknown>)[token];
     else throw new PatchFault('the whole document cannot be removed');
     return value;
   }
@@ -144,7 +145,7 @@ function child(value: unknown, token: string, path: Pointer): unknown {
   if (Array.isArray(value)) {
     const index = position(token, path);
     if (index < value.length) return value[index];
-  } else if (isJson(value) && Object.hasOwn(value, token)) return value[token];
+  } else if (isRecord(value) && Object.hasOwn(value, token)) return value[token];
   throw missing(path);
 }
 

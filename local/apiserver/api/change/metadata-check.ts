@@ -1,5 +1,6 @@
+import { isRecord } from '#base/record.ts';
+
 import type { ApiObject, Json } from '../../store/object.ts';
-import { isJson } from '../../store/object.ts';
 import type { ResourceKind } from '../kind.ts';
 import { apiVersion } from '../kind.ts';
 import type { Cause } from '../api-status-error.ts';
@@ -24,9 +25,9 @@ const LABEL_HINT =
  * @throws Refusal 400 when it is none, or one of another kind
  */
 export function readObject(body: unknown, kind: ResourceKind): ApiObject {
-  if (!isJson(body)) throw badRequest('the body is not an object');
+  if (!isRecord(body)) throw badRequest('the body is not an object');
   const { metadata = {}, ...rest } = body as { metadata?: Json };
-  if (!isJson(metadata)) throw badRequest('metadata is not an object');
+  if (!isRecord(metadata)) throw badRequest('metadata is not an object');
   const given = {
     ...(kind.schema ? {} : { apiVersion: apiVersion(kind), kind: kind.kind }),
     ...rest,
@@ -67,7 +68,7 @@ export function metadataFaults(kind: ResourceKind, { metadata }: ApiObject): rea
   const { name, labels = {}, annotations = {} } = metadata;
   const faults: Cause[] = nameFaults(kind, name);
   for (const [field, values] of Object.entries({ labels, annotations })) {
-    if (!isJson(values)) {
+    if (!isRecord(values)) {
       faults.push(fault(`metadata.${field}`, 'Invalid value: must be a map of strings'));
       continue;
     }

@@ -1,7 +1,7 @@
+import { isRecord } from '#base/record.ts';
 import { mergePatch } from '#kube/merge-patch.ts';
 
 import type { ApiObject, Json } from '../../store/object.ts';
-import { isJson } from '../../store/object.ts';
 import type { ResourceKind } from '../kind.ts';
 import { ApiStatusError, badRequest } from '../api-status-error.ts';
 import { checkShape } from '../shape-check.ts';
@@ -30,18 +30,19 @@ export function patched(kind: ResourceKind, live: ApiObject, contentType: string
     throw new ApiStatusError(415, 'UnsupportedMediaType', message);
   }
   if (contentType === JSON_PATCH) return jsonPatched(kind, live, patch);
-  if (!isJson(patch)) throw badRequest('the patch is not an object');
+  if (!isRecord(patch)) throw badRequest('the patch is not an object');
   return (contentType === STRATEGIC ? strategicMerge(live, patch) : mergePatch(live, patch)) as Json;
 }
 
 /** RFC 6902. */
 function jsonPatched(kind: ResourceKind, live: ApiObject, patch: unknown): Json {
-  if (!Array.isArray(patch) || !patch.every(isJson)) throw badRequest('a JSON patch is a list of operations');
+  if (!Array.isArray(patch) || !patch.every(isRecord))
+    throw badRequest('a JSON patch is a list of operations');
   try {
     const after = jsonPatch(live, patch);
     // Operations can nest it deeper than they are nested themselves.
     checkShape(after);
-    if (isJson(after)) return after;
+    if (isRecord(after)) return after;
   } catch (error) {
     if (!(error instanceof PatchFault)) throw error;
     const { name } = live.metadata;

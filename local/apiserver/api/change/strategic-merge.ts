@@ -1,5 +1,6 @@
+import { isRecord } from '#base/record.ts';
+
 import type { Json } from '../../store/object.ts';
-import { isJson } from '../../store/object.ts';
 import { itemKey, listType } from './list-keys.ts';
 
 const DELETE_VALUES = '$deleteFromPrimitiveList/';
@@ -11,7 +12,7 @@ const ORDER = '$setElementOrder/';
  */
 export function strategicMerge(live: unknown, patch: Json): Json {
   if (patch['$patch'] === 'replace') return withoutDirectives(patch);
-  const base: Record<string, unknown> = isJson(live) ? { ...live } : {};
+  const base: Record<string, unknown> = isRecord(live) ? { ...live } : {};
   const retained = patch['$retainKeys'];
   if (Array.isArray(retained)) {
     const kept = new Set<unknown>(retained);
@@ -23,16 +24,16 @@ export function strategicMerge(live: unknown, patch: Json): Json {
       const doomed = new Set<unknown>(Array.isArray(value) ? value : []);
       if (Array.isArray(base[field])) base[field] = base[field].filter((item) => !doomed.has(item));
     } else if (key.startsWith('$') || key.startsWith(ORDER)) continue;
-    else if (value === null || (isJson(value) && value['$patch'] === 'delete')) delete base[key];
+    else if (value === null || (isRecord(value) && value['$patch'] === 'delete')) delete base[key];
     else base[key] = mergeValue(key, base[key], value);
   }
   return base;
 }
 
 function mergeValue(field: string, before: unknown, patch: unknown): unknown {
-  if (isJson(patch)) return strategicMerge(before, patch);
+  if (isRecord(patch)) return strategicMerge(before, patch);
   if (!Array.isArray(patch)) return patch;
-  const items: readonly unknown[] = patch.filter((item) => !(isJson(item) && item['$patch'] === 'replace'));
+  const items: readonly unknown[] = patch.filter((item) => !(isRecord(item) && item['$patch'] === 'replace'));
   const live: readonly unknown[] | undefined = Array.isArray(before) ? before : undefined;
   if (items.length < patch.length || !live) return items.map(plain).filter((item) => item !== undefined);
   const type = listType(field, items, undefined);
@@ -48,7 +49,7 @@ function mergeValue(field: string, before: unknown, patch: unknown): unknown {
 }
 
 function plain(item: unknown): unknown {
-  if (!isJson(item)) return item;
+  if (!isRecord(item)) return item;
   return item['$patch'] === 'delete' ? undefined : strategicMerge({}, item);
 }
 

@@ -1,5 +1,6 @@
+import { isRecord } from '#base/record.ts';
+
 import type { Json } from '../../store/object.ts';
-import { isJson } from '../../store/object.ts';
 import type { Schema } from '../kind.ts';
 
 /**
@@ -19,7 +20,7 @@ function prune(value: unknown, schema: Schema, path: string, unknown: string[]):
     const { items = {} } = schema;
     return value.map((item, index) => prune(item, items, `${path}[${index}]`, unknown));
   }
-  if (!isJson(value) || schema['x-kubernetes-preserve-unknown-fields'] || schema.type !== 'object')
+  if (!isRecord(value) || schema['x-kubernetes-preserve-unknown-fields'] || schema.type !== 'object')
     return value;
   const kept: Record<string, unknown> = {};
   for (const [field, inner] of Object.entries(value)) {
@@ -34,7 +35,7 @@ function prune(value: unknown, schema: Schema, path: string, unknown: string[]):
 /** The value with the defaults of its schema, where a field is absent. */
 export function defaulted(value: unknown, schema: Schema): unknown {
   if (Array.isArray(value)) return value.map((item) => defaulted(item, schema.items ?? {}));
-  if (!isJson(value)) return value;
+  if (!isRecord(value)) return value;
   const filled: Record<string, unknown> = { ...value };
   for (const [field, its] of Object.entries(schema.properties ?? {}))
     if (filled[field] === undefined && its.default !== undefined)

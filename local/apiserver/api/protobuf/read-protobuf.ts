@@ -10,6 +10,8 @@ import {
 } from '@bufbuild/protobuf/wkt';
 import type { DescriptorProto } from '@bufbuild/protobuf/wkt';
 
+import { errorText } from '#base/error-text.ts';
+
 import type { Json } from '../../store/object.ts';
 import { badRequest, unknownFormat } from '../api-status-error.ts';
 import { MESSAGES } from './messages.ts';
@@ -60,7 +62,7 @@ function decoded(description: DescMessage, bytes: Uint8Array): Message {
   try {
     return fromBinary(description, bytes);
   } catch (error) {
-    throw badRequest(`the body cannot be read: ${error instanceof Error ? error.message.slice(0, 200) : ''}`);
+    throw badRequest(`the body cannot be read: ${errorText(error).slice(0, 200)}`);
   }
 }
 

@@ -1,7 +1,7 @@
+import { isRecord } from '#base/record.ts';
 import { objectKey } from '#core/resource.ts';
 
 import type { ObjectStore } from '../../store/object-store.ts';
-import { isJson } from '../../store/object.ts';
 import { resourceId } from '../kind.ts';
 import { badRequest, expired, invalid } from '../api-status-error.ts';
 import type { ResourceRequest } from '../request.ts';
@@ -65,7 +65,7 @@ function readToken(text: string | null): Continue | undefined {
   if (!text) return undefined;
   try {
     const token: unknown = JSON.parse(Buffer.from(text, 'base64url').toString('utf8'));
-    if (isJson(token) && Number.isSafeInteger(token.version) && typeof token.after === 'string')
+    if (isRecord(token) && Number.isSafeInteger(token.version) && typeof token.after === 'string')
       return token as unknown as Continue;
   } catch {
     // Answered below.

@@ -1,9 +1,9 @@
 import type { Clock } from '#base/clock.ts';
+import { isRecord } from '#base/record.ts';
 import { rfc3339 } from '#base/times.ts';
 
 import type { ObjectStore } from '../../store/object-store.ts';
 import type { Json } from '../../store/object.ts';
-import { isJson } from '../../store/object.ts';
 import { API_AUDIENCE } from '../access/authenticator.ts';
 import type { Authenticator } from '../access/authenticator.ts';
 import type { Attributes, Authorizer } from '../access/authorizer.ts';
@@ -46,8 +46,8 @@ export class Reviews {
 
   /** @throws Refusal 400 for a question that cannot be read */
   review({ kind, user, body }: ResourceRequest): object {
-    const asked = isJson(body) ? body : {};
-    const spec = isJson(asked.spec) ? asked.spec : {};
+    const asked = isRecord(body) ? body : {};
+    const spec = isRecord(asked.spec) ? asked.spec : {};
     const status = this.#status(kind.kind, spec, user);
     return { kind: kind.kind, apiVersion: `${kind.group}/${kind.version}`, metadata: {}, spec, status };
   }
@@ -65,12 +65,12 @@ export class Reviews {
         name,
         kind: 'serviceaccounts',
       });
-    const given = isJson(body) ? body.apiVersion : undefined;
+    const given = isRecord(body) ? body.apiVersion : undefined;
     if (given !== undefined && given !== TOKEN_VERSION)
       throw badRequest(
         `TokenRequest in version ${JSON.stringify(given)} cannot be handled as a TokenRequest`,
       );
-    const spec = isJson(body) && isJson(body.spec) ? body.spec : {};
+    const spec = isRecord(body) && isRecord(body.spec) ? body.spec : {};
     const seconds =
       typeof spec.expirationSeconds === 'number' ? Math.floor(spec.expirationSeconds) : DEFAULT_SECONDS;
     if (!(seconds >= SHORTEST_SECONDS))
@@ -107,7 +107,7 @@ export class Reviews {
     account: string,
     reference: unknown,
   ): { readonly name: string; readonly uid: string } | undefined {
-    if (!isJson(reference)) return undefined;
+    if (!isRecord(reference)) return undefined;
     const { kind, name, uid } = reference;
     if (kind !== 'Pod' || typeof name !== 'string')
       throw badRequest('spec.boundObjectRef: only a Pod can be bound to here');
@@ -121,7 +121,7 @@ export class Reviews {
         `the UID in the bound object reference (${uid}) does not match the UID in record`,
         { name, kind: 'pods' },
       );
-    const runsAs = isJson(pod.spec) ? pod.spec.serviceAccountName : undefined;
+    const runsAs = isRecord(pod.spec) ? pod.spec.serviceAccountName : undefined;
     if (runsAs !== account)
       throw badRequest(
         `cannot bind token for serviceaccount "${account}" to pod running with different serviceaccount name.`,
@@ -155,9 +155,9 @@ export class Reviews {
 function attributes({ resourceAttributes, nonResourceAttributes }: Json): Attributes {
   const text = (value: unknown): string | undefined =>
     typeof value === 'string' && value !== '' ? value : undefined;
-  if (isJson(nonResourceAttributes))
+  if (isRecord(nonResourceAttributes))
     return { verb: text(nonResourceAttributes.verb) ?? '', path: text(nonResourceAttributes.path) ?? '' };
-  if (!isJson(resourceAttributes))
+  if (!isRecord(resourceAttributes))
     throw badRequest('exactly one of spec.resourceAttributes and spec.nonResourceAttributes must be given');
   const { verb, group, resource, subresource, namespace, name } = resourceAttributes;
   const plural = text(resource) ?? '';
