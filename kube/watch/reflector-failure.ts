@@ -1,29 +1,27 @@
 import { KubeConnectionError, KubeError } from '../errors.ts';
 
 /** Why a reflector had to list or watch again. Label values of a metric: constant. */
-const RESTART_REASONS = [
+export type RestartReason =
   /** The server ended the watch, as it does every few minutes. */
-  'closed',
+  | 'closed'
   /** The connection broke, could not be made, or carried nonsense. */
-  'connection',
+  | 'connection'
   /** Nothing came for longer than a healthy server is silent. */
-  'silent',
+  | 'silent'
   /** 410: the resourceVersion is too old. */
-  'gone',
+  | 'gone'
   /** 429: the server asks for patience. */
-  'throttled',
+  | 'throttled'
   /** 401: the token is not taken. */
-  'unauthorized',
+  | 'unauthorized'
   /** 403: reading this is not allowed (yet). */
-  'forbidden',
+  | 'forbidden'
   /** 404: the server does not know the resource (yet). */
-  'not-found',
+  | 'not-found'
   /** 5xx. */
-  'server-error',
+  | 'server-error'
   /** Anything else. */
-  'other',
-] as const;
-export type RestartReason = (typeof RESTART_REASONS)[number];
+  | 'other';
 
 /** A watch was ended from our side because nothing came any more. */
 export class SilentWatchError extends KubeConnectionError {}

@@ -229,13 +229,13 @@ describe('audit verify', () => {
     ['swapped', (all) => all.with(2, all[3]!).with(3, all[2]!), 3, /its number is 4/],
     ['removed at the beginning', (all) => all.slice(1), 1, /its number is 2, and 1 was expected/],
     ['another chain’s', (all) => all.with(3, all[3]!.replace(/"prev":"../, '"prev":"ff')), 4, /was changed/],
-    ['no JSON', (all) => all.with(2, 'rubbish'), 3, /no line of an audit file/],
-    ['empty', (all) => all.with(2, ''), 3, /no line of an audit file/],
+    ['no JSON', (all) => all.with(2, 'rubbish'), 3, /not a line of an audit file/],
+    ['empty', (all) => all.with(2, ''), 3, /not a line of an audit file/],
     [
       'endless',
       (all) => all.with(2, 'x'.repeat(200_000)),
       3,
-      /more than 65536 bytes|no line of an audit file/,
+      /more than 65536 bytes|not a line of an audit file/,
     ],
   ])('finds the first line that is broken: one that is %s', async (_what, bend, line, why) => {
     await life(5);

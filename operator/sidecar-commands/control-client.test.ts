@@ -72,7 +72,7 @@ describe('telling a sidecar that its pod’s work is done', () => {
 
   test.each<[string, (socket: TLSSocket) => void, RegExp]>([
     ['a refusal', (socket) => socket.end('{"ok":false}\n'), /said no/],
-    ['no JSON', (socket) => socket.end('hello\n'), /no JSON/],
+    ['no JSON', (socket) => socket.end('hello\n'), /not JSON/],
     ['an endless answer', (socket) => socket.write('x'.repeat(20_000)), /too long/],
     ['a closed connection', (socket) => socket.end(), /without an answer/],
     ['silence', () => undefined, /no answer within 300 ms/],

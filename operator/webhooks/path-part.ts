@@ -1,8 +1,7 @@
 import { randomBytes } from 'node:crypto';
 
 /** What the API server asks at a path. */
-const ENDPOINTS = ['inject', 'inject-by-namespace', 'validate'] as const;
-export type Endpoint = (typeof ENDPOINTS)[number];
+export type Endpoint = 'inject' | 'inject-by-namespace' | 'validate';
 
 /** How the paths end. */
 const SUFFIX: Readonly<Record<Endpoint, string>> = {

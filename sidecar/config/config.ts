@@ -260,7 +260,7 @@ function parseContainerPorts(text: string): ReadonlyMap<string, number> {
   try {
     value = JSON.parse(text);
   } catch {
-    throw new RangeError(`no JSON; ${hint}`);
+    throw new RangeError(`not JSON; ${hint}`);
   }
   if (!isRecord(value)) throw new RangeError(hint);
   const ports = new Map<string, number>();

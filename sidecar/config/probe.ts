@@ -41,7 +41,7 @@ export function parseProbes(text: string): ReadonlyMap<string, Probe> {
   try {
     value = JSON.parse(text);
   } catch {
-    throw new RangeError(`no JSON; ${FORM}`);
+    throw new RangeError(`not JSON; ${FORM}`);
   }
   if (!isRecord(value)) throw new RangeError(FORM);
   const probes = new Map<string, Probe>();

@@ -264,7 +264,7 @@ describe('of a port that expects a PROXY protocol header', () => {
 
 describe('what cannot be read', () => {
   test.each([
-    ['{', /no JSON/],
+    ['{', /not JSON/],
     ['[]', /write an object/],
     ['{"app/other-0123456789abcdef0123456789abcdef":{"tcpSocket":{"port":1}}}', /liveness/],
     ['{"app/liveness":{"tcpSocket":{"port":1}}}', /hexadecimal/],
