@@ -3,7 +3,7 @@ import tseslint from 'typescript-eslint';
 /** What is part of the sidecar does without the schema library: that would be a third of the program, in every pod. */
 const noSchemas = {
   files: ['{base,sidecar,kube,pki,core/policy}/**/*.ts', 'core/model/mesh-settings.ts'],
-  ignores: ['**/*.test.ts', '**/*.fake.ts'],
+  ignores: ['**/*.test.ts', '**/*.fake.ts', '**/*.suite.ts'],
   rules: {
     '@typescript-eslint/no-restricted-imports': [
       'error',
@@ -58,7 +58,7 @@ export default tseslint.config(
     },
   },
   {
-    files: ['**/*.test.ts', '**/*.fake.ts', 'e2e/**/*.ts'],
+    files: ['**/*.test.ts', '**/*.fake.ts', '**/*.suite.ts', 'e2e/**/*.ts'],
     rules: {
       '@typescript-eslint/no-unsafe-assignment': 'off',
       '@typescript-eslint/no-unsafe-member-access': 'off',

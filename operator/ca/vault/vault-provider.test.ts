@@ -9,7 +9,7 @@ import { TestPki } from '#pki/testing/test-pki.fake.ts';
 
 import { docsBlocks } from '../docs.fake.ts';
 import { skipReason, VAULT } from '../go-programs.fake.ts';
-import { SERVING_NAMES, servingRequest, workloadRequest } from '../provider-conformance.fake.ts';
+import { SERVING_NAMES, servingRequest, workloadRequest } from '../certificate-requests.fake.ts';
 import { CaStateError } from '../provider.ts';
 import { VaultProviders } from './vault-harness.fake.ts';
 import { VaultServer } from './vault-server.fake.ts';
