@@ -53,7 +53,7 @@ export default tseslint.config(
       complexity: ['error', 15],
       'max-depth': ['error', 4],
       'max-params': ['error', 5],
-      'max-lines': ['error', 500],
+      'max-lines': ['error', 400],
       eqeqeq: 'error',
     },
   },
