@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
+import { eventually } from '#base/testing/eventually.ts';
 import { FakeApiServer } from '#kube/testing/fake-api.fake.ts';
 import { LEASES, MUTATING_WEBHOOKS } from '#kube/types.ts';
 
@@ -60,9 +61,7 @@ describe('the operator’s process', () => {
         ...{ KUBECONFIG: kubeconfig, MESH_NAMESPACE: 'mesh', POD_NAME: 'op', MESH_SIDECAR_IMAGE: 'sidecar' },
         ...{ MESH_HTTPS_PORT: '0', MESH_HTTP_PORT: '0', MESH_WEBHOOK_PORT: '0' },
       });
-      const deadline = Date.now() + 120_000;
-      while (!fake.find(MUTATING_WEBHOOKS, { name: 'mesh' }) && Date.now() < deadline)
-        await new Promise((resolve) => setTimeout(resolve, 50));
+      await eventually(() => fake.find(MUTATING_WEBHOOKS, { name: 'mesh' }), { withinMs: 120_000 });
       child.kill('SIGTERM');
       const { code, stdout } = await ended;
       expect(code).toBe(0);

@@ -7,7 +7,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 
 import { FakeApiServer } from '#kube/testing/fake-api.fake.ts';
 import { freePort } from '#base/testing/free-port.fake.ts';
-import { until } from '#base/testing/until.fake.ts';
+import { eventually } from '#base/testing/eventually.ts';
 
 /** SIGUSR1 opens Node's inspector, through which whoever reaches its port runs programs in the process: not in ours. */
 
@@ -54,7 +54,7 @@ class Program {
   }
 
   async says(text: string): Promise<void> {
-    await until(() => this.output.includes(text) || this.ended, PATIENCE_MS);
+    await eventually(() => this.output.includes(text) || this.ended, { withinMs: PATIENCE_MS });
     expect(this.output).toContain(text);
   }
 

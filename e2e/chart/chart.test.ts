@@ -1,34 +1,15 @@
 import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 
-import { jest } from '@jest/globals';
 import { parse } from 'yaml';
 
-import { isRecord } from '#base/record.ts';
-import { LABELS, OPERATOR_ADDRESS_CONFIG_MAP, PORTS } from '#core/constants.ts';
 import { readConfig } from '#operator/config/config.ts';
-import {
-  CLUSTER_PERMISSIONS,
-  NAMESPACE_PERMISSIONS,
-  OUTSIDE_PERMISSIONS,
-  RUN_LOOKUP_PERMISSIONS,
-  RUN_PERMISSIONS,
-} from '#operator/composition/permissions.ts';
 
 import { run } from '../cluster/command.ts';
-import { NO_HELM, helmPath } from '../helm.ts';
-import { CHART, NAMESPACE, find, refusal, render } from './render.ts';
+import { CHART, find, render } from './render.ts';
 import type { Manifest } from './render.ts';
+import { describeHere, helm, operatorEnvironment, reason, renderBoth } from './testing/with-helm.ts';
 import { CHANGED_VALUES } from './values.ts';
-
-// Each test starts Helm once or more, on machines that may be busy.
-jest.setTimeout(120_000);
-
-// Skipped where there is no Helm and none can be built: what is tested is what Helm itself makes of the chart.
-const found = await helmPath();
-const helm = found ?? '';
-const describeHere = found === undefined ? describe.skip : describe;
-const reason = found === undefined ? ` (skipped: ${NO_HELM})` : '';
 
 const POD_KINDS = ['Deployment', 'Job', 'Pod'];
 
@@ -41,34 +22,11 @@ function podsOf(manifests: readonly Manifest[]): [string, Manifest['spec']][] {
     ]);
 }
 
-/** The operator's environment as the process will see it. */
-function operatorEnvironment(manifests: readonly Manifest[]): Record<string, string> {
-  const env = find(manifests, 'Deployment', 'mesh-operator').spec.template.spec.containers[0].env as {
-    name: string;
-    value?: string;
-    valueFrom?: { fieldRef: { fieldPath: string } };
-  }[];
-  const field: Record<string, string> = {
-    'metadata.namespace': NAMESPACE,
-    'metadata.name': 'mesh-operator-1',
-  };
-  return Object.fromEntries(
-    env.map(({ name, value, valueFrom }) => [
-      name,
-      value ?? field[valueFrom?.fieldRef.fieldPath ?? ''] ?? '',
-    ]),
-  );
-}
-
-function withoutReasons(list: readonly object[]): object[] {
-  return list.map((entry) => Object.fromEntries(Object.entries(entry).filter(([key]) => key !== 'reason')));
-}
-
 describeHere(`the chart${reason}`, () => {
   let defaults: Manifest[];
   let changed: Manifest[];
   beforeAll(async () => {
-    [defaults, changed] = await Promise.all([render(helm), render(helm, { values: CHANGED_VALUES })]);
+    [defaults, changed] = await renderBoth();
   });
 
   test('passes helm lint, strictly, with its defaults', async () => {
@@ -84,63 +42,6 @@ describeHere(`the chart${reason}`, () => {
       );
       expect(new Set(names).size).toBe(names.length);
     }
-  });
-
-  test('gives the operator settings that the operator takes, with defaults and with every value changed', () => {
-    expect(readConfig(operatorEnvironment(defaults))).toMatchObject({
-      meshNamespace: NAMESPACE,
-      sidecarImage: 'mesh-sidecar:0.1.0',
-      meshConfig: { trustDomain: 'cluster.local', datacenter: 'dc1', defaultAction: 'deny', leafTTL: '24h' },
-      ownerClusterRole: 'mesh-operator',
-    });
-    expect(readConfig(operatorEnvironment(changed))).toMatchObject({
-      sidecarImage: `registry.example/team/proxy@${CHANGED_VALUES.sidecar.image.digest}`,
-      sidecarImagePullPolicy: 'Never',
-      logLevel: 'debug',
-      excludedNamespaces: ['legacy', 'vendor'],
-      meshConfig: {
-        trustDomain: 'prod.example',
-        datacenter: 'eu-1',
-        defaultAction: 'allow',
-        leafTTL: '1h30m',
-        ca: CHANGED_VALUES.mesh.ca,
-        federation: CHANGED_VALUES.mesh.federation,
-      },
-      sidecarDefaults: {
-        logLevel: 'warn',
-        drainSeconds: 9,
-        tunnel: false,
-        cores: 2,
-        resources: { requests: { cpu: '20m', memory: '70Mi' }, limits: { cpu: '1', memory: '140Mi' } },
-      },
-    });
-  });
-
-  test('lets the operator do what operator/composition/permissions.ts says, and nothing else', () => {
-    expect(find(defaults, 'ClusterRole', 'mesh-operator').rules).toEqual(withoutReasons(CLUSTER_PERMISSIONS));
-    expect(find(defaults, 'Role', 'mesh-operator').rules).toEqual(withoutReasons(NAMESPACE_PERMISSIONS));
-  });
-
-  test('gives nobody a wildcard', () => {
-    for (const { rules } of [...defaults, ...changed].filter(({ kind }) =>
-      ['Role', 'ClusterRole'].includes(kind),
-    )) {
-      expect(JSON.stringify(rules)).not.toContain('"*"');
-    }
-  });
-
-  test('lets meshed pods read rules, services, roots and endpoints, and nothing else', () => {
-    const read = ['get', 'list', 'watch'];
-    expect(find(defaults, 'ClusterRole', 'mesh-sidecar-policy').rules).toEqual([
-      { apiGroups: ['mesh.dev'], resources: ['intentions'], verbs: read },
-      { apiGroups: ['mesh.dev'], resources: ['meshservices'], verbs: read },
-      { apiGroups: ['mesh.dev'], resources: ['catalogentries'], verbs: read },
-    ]);
-    expect(find(defaults, 'ClusterRole', 'mesh-sidecar-catalog').rules).toEqual([
-      { apiGroups: ['mesh.dev'], resources: ['meshconfigs'], verbs: read },
-      { apiGroups: ['mesh.dev'], resources: ['meshservices'], verbs: read },
-      { apiGroups: ['discovery.k8s.io'], resources: ['endpointslices'], verbs: read },
-    ]);
   });
 
   test('runs every pod as the restricted pod security standard asks, on a file system nobody can write to', () => {
@@ -187,54 +88,6 @@ describeHere(`the chart${reason}`, () => {
     });
   });
 
-  test('opens the bundle endpoint only when told so, on a Service of its own', () => {
-    expect(readConfig(operatorEnvironment(defaults)).bundlePort).toBeUndefined();
-    expect(defaults.some(({ metadata }) => metadata.name === 'mesh-bundle')).toBe(false);
-    const port = readConfig(operatorEnvironment(changed)).bundlePort;
-    const { containers } = find(changed, 'Deployment', 'mesh-operator').spec.template.spec;
-    expect(containers[0].ports).toContainEqual({ name: 'bundle', containerPort: port });
-    expect(find(changed, 'Service', 'mesh-bundle')).toMatchObject({
-      metadata: { annotations: { 'lb.example/internal': 'true' } },
-      spec: { type: 'LoadBalancer', ports: [{ port: 8443, targetPort: 'bundle' }] },
-    });
-  });
-
-  test('lets machines outside join only when told so: otherwise nothing of it exists', () => {
-    const words = /outside|mesh-run|mesh-operator-address/;
-    for (const { metadata, kind } of defaults) expect(`${kind} ${metadata.name}`).not.toMatch(words);
-    expect(readConfig(operatorEnvironment(defaults)).outsidePort).toBeUndefined();
-    expect(JSON.stringify(find(defaults, 'Deployment', 'mesh-operator'))).not.toMatch(words);
-    const port = readConfig(operatorEnvironment(changed)).outsidePort;
-    const { containers } = find(changed, 'Deployment', 'mesh-operator').spec.template.spec;
-    expect(containers[0].ports).toContainEqual({ name: 'outside', containerPort: port });
-    expect(find(changed, 'Service', 'mesh-outside')).toMatchObject({
-      metadata: { annotations: { 'lb.example/internal': 'false' } },
-      spec: {
-        type: 'LoadBalancer',
-        externalTrafficPolicy: 'Local',
-        loadBalancerSourceRanges: ['198.51.100.0/24'],
-        ports: [{ port: 9443, targetPort: 'outside', nodePort: 30443 }],
-      },
-    });
-    expect(find(changed, 'ConfigMap', OPERATOR_ADDRESS_CONFIG_MAP)).toMatchObject({
-      metadata: { namespace: NAMESPACE },
-      data: { url: 'https://mesh.example.com:9443' },
-    });
-  });
-
-  test('gives the operator the right to delete registrations, and people that to make them, as operator/composition/permissions.ts says', () => {
-    expect(find(changed, 'ClusterRole', 'mesh-operator-outside').rules).toEqual(
-      withoutReasons(OUTSIDE_PERMISSIONS),
-    );
-    expect(find(changed, 'ClusterRoleBinding', 'mesh-operator-outside').subjects).toEqual([
-      { kind: 'ServiceAccount', name: 'mesh-operator', namespace: NAMESPACE },
-    ]);
-    expect(find(changed, 'ClusterRole', 'mesh-run').rules).toEqual(withoutReasons(RUN_PERMISSIONS));
-    expect(find(changed, 'ClusterRole', 'mesh-run-lookup').rules).toEqual(
-      withoutReasons(RUN_LOOKUP_PERMISSIONS),
-    );
-  });
-
   test('gives the operator a place for its audit file only where one is wanted: a claim, or a folder that goes with the pod', async () => {
     const place = (manifests: readonly Manifest[]): unknown => {
       const { spec } = find(manifests, 'Deployment', 'mesh-operator').spec.template;
@@ -274,73 +127,6 @@ describeHere(`the chart${reason}`, () => {
     expect(mounts(changed)).toEqual([true, true]);
   });
 
-  test('sends the API server to the port for webhooks, and sidecars to the one for certificates', () => {
-    const { httpsPort, webhookPort } = readConfig(operatorEnvironment(defaults));
-    const { containers } = find(defaults, 'Deployment', 'mesh-operator').spec.template.spec;
-    const { ports } = find(defaults, 'Service', 'mesh-operator').spec;
-    const [{ ports: open }] = containers as [{ ports: { name: string; containerPort: number }[] }];
-    const target = (port: number): number | undefined => {
-      const found = (ports as { port: number; targetPort: string }[]).find((one) => one.port === port);
-      return open.find(({ name }) => name === found?.targetPort)?.containerPort;
-    };
-    expect([target(443), target(8443)]).toEqual([webhookPort, httpsPort]);
-  });
-
-  test('lets to each port of the operator those whom it is for, and to no other port anybody', async () => {
-    const meshed = {
-      namespaceSelector: {},
-      podSelector: { matchExpressions: [{ key: 'mesh.dev/injected', operator: 'Exists' }] },
-    };
-    const operatorLabels = find(defaults, 'Deployment', 'mesh-operator').spec.selector;
-    const spec = find(defaults, 'NetworkPolicy', 'mesh-operator').spec;
-    expect(spec).toMatchObject({ podSelector: operatorLabels, policyTypes: ['Ingress'] });
-    const port = (name: string) => [{ port: name, protocol: 'TCP' }];
-    expect(spec.ingress).toEqual([
-      { ports: port('https'), from: [meshed] },
-      { ports: port('webhooks') },
-      { ports: port('http') },
-    ]);
-    const { networkPolicy } = CHANGED_VALUES;
-    const values = {
-      ...CHANGED_VALUES,
-      networkPolicy: { ...networkPolicy, operator: { ...networkPolicy.operator, enabled: true } },
-    };
-    const all = find(await render(helm, { values }), 'NetworkPolicy', 'mesh-operator').spec.ingress;
-    expect(all).toEqual([
-      { ports: port('https'), from: [meshed, ...networkPolicy.operator.bundleFrom] },
-      { ports: port('webhooks'), from: [{ ipBlock: { cidr: '192.0.2.10/32' } }] },
-      { ports: port('http'), from: [{ podSelector: {} }, ...networkPolicy.metricsFrom] },
-      { ports: port('bundle') },
-      { ports: port('outside'), from: [{ ipBlock: { cidr: '198.51.100.0/24' } }] },
-    ]);
-    const { containers } = find(changed, 'Deployment', 'mesh-operator').spec.template.spec;
-    const [{ ports: open }] = containers as [{ ports: { name: string }[] }];
-    const named = (all as { ports: { port: string }[] }[]).map(({ ports }) => ports[0]?.port);
-    expect(named.sort()).toEqual(open.map(({ name }) => name).sort());
-  });
-
-  test('limits meshed pods to the ports of their sidecars in the namespaces that are named, and in no other', () => {
-    const policies = (manifests: readonly Manifest[]): Manifest[] =>
-      manifests.filter(
-        ({ kind, metadata }) => kind === 'NetworkPolicy' && metadata.name === 'mesh-workloads',
-      );
-    expect(policies(defaults)).toEqual([]);
-    expect(policies(changed).map(({ metadata }) => metadata.namespace)).toEqual(['shop', 'billing']);
-    for (const { spec } of policies(changed)) {
-      expect(spec).toMatchObject({
-        podSelector: { matchExpressions: [{ key: LABELS.injected, operator: 'Exists' }] },
-        policyTypes: ['Ingress'],
-      });
-      expect(spec.ingress).toEqual([
-        { ports: [{ port: PORTS.inbound, protocol: 'TCP' }] },
-        { ports: [{ port: PORTS.admin, protocol: 'TCP' }], from: CHANGED_VALUES.networkPolicy.metricsFrom },
-      ]);
-    }
-    expect(
-      changed.some(({ kind, metadata }) => kind === 'NetworkPolicy' && metadata.name === 'mesh-operator'),
-    ).toBe(false);
-  });
-
   test('keeps the resource definitions on uninstall only when told so', () => {
     const keeps = (manifests: readonly Manifest[]): unknown[] =>
       manifests
@@ -358,19 +144,6 @@ describeHere(`the chart${reason}`, () => {
         definition.spec,
       );
     }
-  });
-
-  test('lets those who edit or view a namespace edit or view its rules, unless told not to', () => {
-    const aggregated = (manifests: readonly Manifest[], name: string): string[] =>
-      Object.keys(find(manifests, 'ClusterRole', name).metadata.labels ?? {}).filter((label) =>
-        label.includes('aggregate-to'),
-      );
-    expect(aggregated(defaults, 'mesh-edit')).toEqual([
-      'rbac.authorization.k8s.io/aggregate-to-edit',
-      'rbac.authorization.k8s.io/aggregate-to-admin',
-    ]);
-    expect(aggregated(defaults, 'mesh-view')).toContain('rbac.authorization.k8s.io/aggregate-to-view');
-    expect([...aggregated(changed, 'mesh-edit'), ...aggregated(changed, 'mesh-view')]).toEqual([]);
   });
 
   test('removes what it makes for the uninstall and the test by itself', () => {
@@ -415,65 +188,4 @@ describeHere(`the chart${reason}`, () => {
     });
     expect(manifests.some(({ kind }) => kind === 'PodDisruptionBudget')).toBe(false);
   });
-
-  test('says all at once what is wrong with the shape of values', async () => {
-    const words = await refusal(helm, {
-      mesh: { trustDomain: 'Upper.Case', defaultAction: 'maybe', leafTTL: '5d' },
-      operator: { replcas: 3, replicas: 0 },
-      sidecar: { resources: { limits: { memory: 128 } }, drainSeconds: -1, cores: 17 },
-      imagePullSecrets: ['A B'],
-      webhok: {},
-    });
-    for (const part of [
-      "'/mesh/trustDomain': 'Upper.Case' does not match",
-      "'/mesh/defaultAction': value must be one of 'allow', 'deny'",
-      "'/mesh/leafTTL': '5d' does not match",
-      "additional properties 'replcas' not allowed",
-      "'/operator/replicas': minimum: got 0, want 1",
-      "'/sidecar/resources/limits/memory': got number, want string",
-      "'/sidecar/drainSeconds': minimum: got -1, want 0",
-      "'/sidecar/cores': maximum: got 17, want 16",
-      "'/imagePullSecrets/0'",
-      "additional properties 'webhok' not allowed",
-    ]) {
-      expect(words).toContain(part);
-    }
-  });
-
-  test('says all at once what is wrong with their meaning, and what to write', async () => {
-    const bundle = '-----BEGIN CERTIFICATE-----';
-    const words = await refusal(helm, {
-      outside: { enabled: true, service: { type: 'NodePort', sourceRanges: ['198.51.100.0/24'] } },
-      mesh: { leafTTL: '9s', federation: [{ trustDomain: 'cluster.local', bundle }] },
-      sidecar: { resources: { limits: { memory: '128' } } },
-    });
-    expect(words).toContain('mesh.leafTTL is "9s": write a duration from "10s" to "8760h"');
-    expect(words).toContain('outside.operatorAddress is empty: write where');
-    expect(words).toContain('outside.service.sourceRanges are kept by load balancers only');
-    expect(words).toContain('mesh.federation[0].trustDomain is "cluster.local", as mesh.trustDomain is');
-    expect(words).toContain(
-      'sidecar.resources.limits.memory is "128", which is bytes: write such as "128Mi"',
-    );
-  });
-
-  test('knows every value that stands in values.yaml, and these tests change each', () => {
-    const text = readFileSync(join(CHART, 'values.yaml'), 'utf8');
-    const values = parse(text) as Record<string, object>;
-    const schema = JSON.parse(readFileSync(join(CHART, 'values.schema.json'), 'utf8')) as {
-      properties: Record<string, object>;
-    };
-    expect(Object.keys(schema.properties).filter((key) => key !== 'global')).toEqual(
-      expect.arrayContaining(Object.keys(values)),
-    );
-    const changedPaths = leaves(CHANGED_VALUES);
-    const unchanged = leaves(values).filter((path) => !changedPaths.some((other) => other.startsWith(path)));
-    expect(unchanged).toEqual([]);
-  });
 });
-
-/** Paths of all values below; a list or an empty object is one value. */
-function leaves(value: unknown, path = ''): string[] {
-  if (!isRecord(value)) return [path];
-  const entries = Object.entries(value);
-  return entries.length === 0 ? [path] : entries.flatMap(([key, inner]) => leaves(inner, `${path}/${key}`));
-}

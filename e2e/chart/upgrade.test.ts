@@ -1,4 +1,3 @@
-import { jest } from '@jest/globals';
 import { parseAllDocuments } from 'yaml';
 
 import { KubeClient } from '#kube/client/client.ts';
@@ -9,19 +8,11 @@ import { startDev } from '#local/dev/dev.ts';
 import type { Dev } from '#local/dev/dev.ts';
 
 import { run } from '../cluster/command.ts';
-import { NO_HELM, helmPath } from '../helm.ts';
 import { CHART, NAMESPACE, find } from './render.ts';
 import type { Manifest } from './render.ts';
+import { describeHere, helm, reason } from './testing/with-helm.ts';
 
-// Helm is started several times, on machines that may be busy.
-jest.setTimeout(120_000);
-
-/** What an upgrade renders depends on what is in the cluster; here the cluster is an API server in this process. */
-const found = await helmPath();
-const helm = found ?? '';
-const describeHere = found === undefined ? describe.skip : describe;
-const reason = found === undefined ? ` (skipped: ${NO_HELM})` : '';
-
+// What an upgrade renders depends on what is in the cluster; here the cluster is an API server in this process.
 const OURS = { 'app.kubernetes.io/managed-by': 'mesh-operator' };
 
 describeHere(`what helm upgrade does about bindings of earlier versions${reason}`, () => {

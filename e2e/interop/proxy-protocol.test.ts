@@ -6,7 +6,7 @@ import { parseProbes } from '#sidecar/config/probe.ts';
 import { runProbe } from '#sidecar/admin/probes/run-probe.ts';
 import { callerHeader } from '#sidecar/dataplane/inbound/proxy-protocol.ts';
 import { FakeMesh, WEB } from '#sidecar/testing/data-plane.fake.ts';
-import { eventually } from '#base/testing/eventually.fake.ts';
+import { eventually } from '#base/testing/eventually.ts';
 import { RawPeer } from '#sidecar/testing/raw-peer.fake.ts';
 
 import { realServers, startHaproxy, startNginx } from './proxy-protocol.fake.ts';

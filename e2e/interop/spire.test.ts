@@ -12,7 +12,7 @@ import { readSpiffeBundle, readWrittenBundle, writeSpiffeBundle } from '#pki/spi
 import { TestPki } from '#pki/testing/test-pki.fake.ts';
 import { FakeApp, FakeClient } from '#sidecar/testing/app.fake.ts';
 import { DB, WEB } from '#sidecar/testing/data-plane.fake.ts';
-import { eventually } from '#base/testing/eventually.fake.ts';
+import { eventually } from '#base/testing/eventually.ts';
 import { RawPeer } from '#sidecar/testing/raw-peer.fake.ts';
 
 import { Ghostunnel } from './ghostunnel.fake.ts';

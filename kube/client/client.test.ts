@@ -11,7 +11,8 @@ import {
   isNotFound,
 } from '../errors.ts';
 import { FakeApiServer, Refused } from '../testing/fake-api.fake.ts';
-import { failure, until } from '#base/testing/until.fake.ts';
+import { eventually } from '#base/testing/eventually.ts';
+import { failure } from '#base/testing/failure.ts';
 import { CONFIG_MAPS, INTENTIONS, NAMESPACES, PODS, TOKEN_REVIEWS } from '../types.ts';
 
 let fake: FakeApiServer;
@@ -203,10 +204,10 @@ describe('watches', () => {
       const selection = { resourceVersion, timeoutSeconds: 60 };
       for await (const event of fake.api.watch(PODS, selection, { signal: controller.signal })) void event;
     })();
-    await until(() => fake.openWatches === 1);
+    await eventually(() => fake.openWatches === 1);
     controller.abort(new Error('enough'));
     await expect(watching).rejects.toThrow('enough');
-    await until(() => fake.openWatches === 0);
+    await eventually(() => fake.openWatches === 0);
   });
 });
 

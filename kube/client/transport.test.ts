@@ -11,7 +11,8 @@ import { selfSignedPair } from '#base/testing/serving-cert.fake.ts';
 import { TcpProxy } from '#base/testing/tcp-proxy.fake.ts';
 import { Transport } from './transport.ts';
 import { NAMESPACES, PODS } from '../types.ts';
-import { failure, until } from '#base/testing/until.fake.ts';
+import { eventually } from '#base/testing/eventually.ts';
+import { failure } from '#base/testing/failure.ts';
 
 let pair: { certPem: string; keyPem: string };
 let fake: FakeApiServer;
@@ -52,7 +53,7 @@ describe.each(['plain', 'http/1.1', 'h2'] as const)('over %s', (protocol) => {
     await started(protocol);
     const { resourceVersion } = await fake.api.list(PODS);
     const watches = [watchPods(resourceVersion), watchPods(resourceVersion)];
-    await until(() => fake.openWatches === 2);
+    await eventually(() => fake.openWatches === 2);
     fake.breakConnections();
     for (const watch of watches) expect(await watch).toBeInstanceOf(KubeConnectionError);
     expect((await fake.api.list(PODS)).items).toEqual([]);
@@ -133,11 +134,11 @@ describe.each(['plain', 'http/1.1', 'h2'] as const)('over %s', (protocol) => {
     await started(protocol);
     const { resourceVersion } = await fake.api.list(PODS);
     const watch = watchPods(resourceVersion);
-    await until(() => fake.openWatches === 1);
+    await eventually(() => fake.openWatches === 1);
     fake.api.close();
     expect(await watch).toBeInstanceOf(KubeConnectionError);
     await expect(fake.api.list(PODS)).rejects.toThrow('this client was closed');
-    await until(() => fake.connections === 0);
+    await eventually(() => fake.connections === 0);
   });
 
   test('a request that is aborted ends with the reason given, and the connection lives on', async () => {
@@ -159,7 +160,7 @@ describe('over HTTP/2', () => {
     await started('h2');
     const { resourceVersion } = await fake.api.list(PODS);
     const watches = Array.from({ length: 100 }, () => watchPods(resourceVersion));
-    await until(() => fake.openWatches === 100);
+    await eventually(() => fake.openWatches === 100);
     await Promise.all(Array.from({ length: 50 }, () => fake.api.list(NAMESPACES)));
     expect(fake.connections).toBe(1);
     fake.api.close();
@@ -180,7 +181,7 @@ describe('over HTTP/2', () => {
         for await (const event of client.watch(PODS, { resourceVersion, timeoutSeconds: 600 })) void event;
       })(),
     );
-    await until(() => fake.openWatches === 1);
+    await eventually(() => fake.openWatches === 1);
     await new Promise((resolve) => setTimeout(resolve, 400));
     expect(fake.openWatches).toBe(1);
     wire.freeze();

@@ -7,7 +7,7 @@ import { LeaseElector } from './lease-elector.ts';
 import type { LeaseElectorOptions } from './lease-elector.ts';
 import { silentLog } from '#base/log.ts';
 import { LEASES } from '../types.ts';
-import { until } from '#base/testing/until.fake.ts';
+import { eventually } from '#base/testing/eventually.ts';
 
 const LEASE = { name: 'mesh-operator', namespace: 'mesh' };
 
@@ -71,7 +71,7 @@ const holder = () => fake.find(LEASES, LEASE)?.spec?.holderIdentity;
 
 test('the first of two leads, and the other waits as long as it does', async () => {
   const a = new Contender('a');
-  await until(() => a.elector.isLeader);
+  await eventually(() => a.elector.isLeader);
   const b = new Contender('b');
   await pass(60_000);
   expect(a.events).toEqual(['started']);
@@ -93,7 +93,7 @@ test('two that start at the same moment do not both lead', async () => {
 
 test('a leader that stops hands over at once', async () => {
   const a = new Contender('a');
-  await until(() => a.elector.isLeader);
+  await eventually(() => a.elector.isLeader);
   const b = new Contender('b');
   await pass(2_000);
   await a.elector.stop();
@@ -107,7 +107,7 @@ test('a leader that stops hands over at once', async () => {
 
 test('a leader that dies is followed when its lease has expired, not sooner', async () => {
   const a = new Contender('a');
-  await until(() => a.elector.isLeader);
+  await eventually(() => a.elector.isLeader);
   const b = new Contender('b');
   await pass(2_500);
   const dead = fake.find(LEASES, LEASE)!;
@@ -122,7 +122,7 @@ test('a leader that dies is followed when its lease has expired, not sooner', as
 
 test('a leader that cannot renew stops to lead before another can begin', async () => {
   const a = new Contender('a');
-  await until(() => a.elector.isLeader);
+  await eventually(() => a.elector.isLeader);
   const b = new Contender('b');
   await pass(1_000);
   let aLostAt: number | undefined;
@@ -140,7 +140,7 @@ test('a leader that cannot renew stops to lead before another can begin', async 
 
 test('a leader whose requests hang stops to lead in time as well', async () => {
   const a = new Contender('a');
-  await until(() => a.elector.isLeader);
+  await eventually(() => a.elector.isLeader);
   fake.stall();
   await pass(11_000);
   expect(a.events).toEqual(['started', 'lost']);
@@ -151,7 +151,7 @@ test('a leader whose requests hang stops to lead in time as well', async () => {
 
 test('a short failure of the server costs nobody the lead', async () => {
   const a = new Contender('a');
-  await until(() => a.elector.isLeader);
+  await eventually(() => a.elector.isLeader);
   fake.failNext(500, 3);
   await pass(20_000);
   expect(a.events).toEqual(['started']);
@@ -172,7 +172,7 @@ test('the clock of another machine does not matter', async () => {
 
 test('a lease that was taken by another ends the lead', async () => {
   const a = new Contender('a');
-  await until(() => a.elector.isLeader);
+  await eventually(() => a.elector.isLeader);
   const lease = fake.find(LEASES, LEASE)!;
   fake.put(LEASES, { ...lease, spec: { ...lease.spec, holderIdentity: 'thief' } });
   await pass(3_000);
@@ -181,7 +181,7 @@ test('a lease that was taken by another ends the lead', async () => {
 
 test('a lease that somebody labelled or deleted stays ours', async () => {
   const a = new Contender('a');
-  await until(() => a.elector.isLeader);
+  await eventually(() => a.elector.isLeader);
   fake.put(LEASES, { ...fake.find(LEASES, LEASE)!, metadata: { ...LEASE, labels: { seen: 'yes' } } });
   await pass(3_000);
   fake.remove(LEASES, LEASE);
@@ -194,7 +194,7 @@ describe('stopping', () => {
   test('waits for the work to end before the lease is given away', async () => {
     let end: () => void = () => undefined;
     const a = new Contender('a', { onStarted: () => new Promise((resolve) => (end = resolve)) });
-    await until(() => a.elector.isLeader);
+    await eventually(() => a.elector.isLeader);
     await pass(500);
     const stopping = a.elector.stop();
     await pass(1_000);
@@ -206,7 +206,7 @@ describe('stopping', () => {
 
   test('leaves the lease to expire when the work does not end', async () => {
     const a = new Contender('a', { onStarted: () => new Promise(() => undefined) });
-    await until(() => a.elector.isLeader);
+    await eventually(() => a.elector.isLeader);
     await pass(500);
     const stopping = a.elector.stop();
     await pass(5_000);
@@ -216,7 +216,7 @@ describe('stopping', () => {
 
   test('a contender that does not lead touches nothing', async () => {
     const a = new Contender('a');
-    await until(() => a.elector.isLeader);
+    await eventually(() => a.elector.isLeader);
     const b = new Contender('b');
     await pass(1_000);
     await b.elector.stop();
@@ -226,7 +226,7 @@ describe('stopping', () => {
 
   test('work that throws is no reason to stop leading', async () => {
     const a = new Contender('a', { onStarted: () => Promise.reject(new Error('no')) });
-    await until(() => a.elector.isLeader);
+    await eventually(() => a.elector.isLeader);
     await pass(5_000);
     expect(a.elector.isLeader).toBe(true);
   });

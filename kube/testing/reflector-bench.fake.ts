@@ -6,7 +6,7 @@ import { Reflector } from '../watch/reflector.ts';
 import type { ReflectorOptions } from '../watch/reflector.ts';
 import { PODS } from '../types.ts';
 import type { Pod } from '../types.ts';
-import { until } from '#base/testing/until.fake.ts';
+import { eventually } from '#base/testing/eventually.ts';
 
 /** A server with pods and a reflector that watches them: what the reflector's tests share. */
 
@@ -24,7 +24,7 @@ export async function started(
   put('a', 'b');
   watching(options);
   await reflector.synced;
-  await until(() => fake.openWatches === 1);
+  await eventually(() => fake.openWatches === 1);
 }
 
 export async function serving(server?: FakeApiOptions): Promise<void> {

@@ -19,7 +19,7 @@ import {
 } from '../testing/reflector-bench.fake.ts';
 import { selfSignedPair } from '#base/testing/serving-cert.fake.ts';
 import { TcpProxy } from '#base/testing/tcp-proxy.fake.ts';
-import { until } from '#base/testing/until.fake.ts';
+import { eventually } from '#base/testing/eventually.ts';
 
 let pair: { certPem: string; keyPem: string };
 
@@ -85,7 +85,7 @@ const failures: Failure[] = [
     breakIt: async () => {
       fake.requiredToken = 'new';
       fake.closeWatches();
-      await until(() => (reflector.stats.restarts.unauthorized ?? 0) > 2);
+      await eventually(() => (reflector.stats.restarts.unauthorized ?? 0) > 2);
     },
     repair: () => void (fake.token = 'new'),
   },
@@ -95,7 +95,7 @@ const failures: Failure[] = [
     breakIt: async () => {
       fake.intercept = (request) => (request.watch ? new Refused(403, 'Forbidden', 'no') : undefined);
       fake.closeWatches();
-      await until(() => (reflector.stats.restarts.forbidden ?? 0) > 2);
+      await eventually(() => (reflector.stats.restarts.forbidden ?? 0) > 2);
     },
     repair: () => void (fake.intercept = undefined),
   },
@@ -105,7 +105,7 @@ const failures: Failure[] = [
     breakIt: async () => {
       await fake.stop();
       const before = reflector.stats.restarts.connection ?? 0;
-      await until(() => (reflector.stats.restarts.connection ?? 0) > before + 2);
+      await eventually(() => (reflector.stats.restarts.connection ?? 0) > before + 2);
     },
     repair: () => fake.start(),
   },
@@ -153,24 +153,24 @@ describe.each(['HTTP/1.1', 'HTTP/2'])('over %s it holds what the server holds al
     remove('a');
     label('b', 'new');
     await repair?.();
-    await until(() => keys().join() === 'shop/b,shop/c');
-    await until(() => reflector.items.get('shop/b')!.metadata.labels?.['value'] === 'new');
+    await eventually(() => keys().join() === 'shop/b,shop/c');
+    await eventually(() => reflector.items.get('shop/b')!.metadata.labels?.['value'] === 'new');
     expect(Object.keys(reflector.stats.restarts)).toContain(reason);
     expect(new Set(calls.slice(1).flat())).toEqual(new Set(['shop/a', 'shop/b', 'shop/c']));
-    await until(() => fake.openWatches === 1);
+    await eventually(() => fake.openWatches === 1);
   });
 });
 
 /** Lets time pass, a millisecond at once, until something holds. */
 async function passUntil(clock: FakeClock, condition: () => boolean): Promise<void> {
   const passing = setInterval(() => void clock.advance(1), 5);
-  await until(condition).finally(() => clearInterval(passing));
+  await eventually(condition).finally(() => clearInterval(passing));
 }
 
 async function bookmarked(clock: FakeClock): Promise<void> {
   await clock.advance(10);
   fake.bookmark();
-  await until(() => reflector.lastSyncAt === clock.now());
+  await eventually(() => reflector.lastSyncAt === clock.now());
 }
 
 describe('a server that is silent', () => {
@@ -222,14 +222,14 @@ test('a peer that vanished without a word is left when it answers no ping, and n
       api: fake.client({ config, connectTimeoutMs: 500, ping: { pingEveryMs: 100, pingTimeoutMs: 300 } }),
     });
     await reflector.synced;
-    await until(() => fake.openWatches === 1);
+    await eventually(() => fake.openWatches === 1);
     wire.freeze();
     put('c');
     remove('a');
-    await until(() => reflector.stats.restarts.connection === 1);
+    await eventually(() => reflector.stats.restarts.connection === 1);
     expect(keys()).toEqual(['shop/a', 'shop/b']);
     wire.thaw();
-    await until(() => keys().join() === 'shop/b,shop/c');
+    await eventually(() => keys().join() === 'shop/b,shop/c');
   } finally {
     await wire.close();
   }

@@ -15,7 +15,7 @@ import {
   watching,
 } from '../testing/reflector-bench.fake.ts';
 import { PODS } from '../types.ts';
-import { until } from '#base/testing/until.fake.ts';
+import { eventually } from '#base/testing/eventually.ts';
 
 afterEach(ended);
 
@@ -34,13 +34,13 @@ describe('a reflector with limits', () => {
     put('a', 'b');
     watching({ limits: { total: 2 } });
     await reflector.synced;
-    await until(() => fake.openWatches === 1);
+    await eventually(() => fake.openWatches === 1);
     put('c');
-    await until(() => reflector.stats.leftOut === 1);
+    await eventually(() => reflector.stats.leftOut === 1);
     expect(keys()).toEqual(['shop/a', 'shop/b']);
-    await until(() => calls.length === 2);
+    await eventually(() => calls.length === 2);
     remove('c');
-    await until(() => reflector.stats.leftOut === 0);
+    await eventually(() => reflector.stats.leftOut === 0);
   });
 
   test('gives each namespace its share, so that one of them takes nothing from another', async () => {
@@ -59,15 +59,15 @@ describe('a reflector with limits', () => {
     put('a', 'b', 'c', 'd');
     watching({ limits: { total: 2 }, clock });
     await reflector.synced;
-    await until(() => fake.openWatches === 1);
+    await eventually(() => fake.openWatches === 1);
     remove('a');
-    await until(() => keys().length === 1);
+    await eventually(() => keys().length === 1);
     expect(reflector.stats.lists).toBe(1);
     await clock.advance(60_000);
     remove('b');
-    await until(() => fake.openWatches === 0);
+    await eventually(() => fake.openWatches === 0);
     await clock.advance(1_000);
-    await until(() => keys().join() === 'shop/c,shop/d');
+    await eventually(() => keys().join() === 'shop/c,shop/d');
     expect(reflector.stats).toMatchObject({ lists: 2, leftOut: 0 });
   });
 });

@@ -24,7 +24,8 @@ import {
 } from '../testing/reflector-bench.fake.ts';
 import { PODS } from '../types.ts';
 import type { Pod } from '../types.ts';
-import { failure, until } from '#base/testing/until.fake.ts';
+import { eventually } from '#base/testing/eventually.ts';
+import { failure } from '#base/testing/failure.ts';
 
 afterEach(ended);
 
@@ -109,10 +110,10 @@ describe('what it keeps', () => {
   test('stays while the server is gone, and only its age tells', async () => {
     await started();
     await fake.stop();
-    await until(() => (reflector.stats.restarts.connection ?? 0) > 2);
+    await eventually(() => (reflector.stats.restarts.connection ?? 0) > 2);
     const { lastSyncAt, watching: open } = reflector.stats;
     expect(keys()).toEqual(['shop/a', 'shop/b']);
-    await until(() => (reflector.stats.restarts.connection ?? 0) > 4);
+    await eventually(() => (reflector.stats.restarts.connection ?? 0) > 4);
     expect(reflector.lastSyncAt).toBe(lastSyncAt);
     expect(typeof open).toBe('boolean');
   });
@@ -125,9 +126,9 @@ describe('after an interruption', () => {
     const before = reflector.lastSyncAt!;
     await systemClock.sleep(5);
     fake.bookmark();
-    await until(() => reflector.lastSyncAt! > before);
+    await eventually(() => reflector.lastSyncAt! > before);
     fake.closeWatches();
-    await until(() => reads(ofWatch) === 2);
+    await eventually(() => reads(ofWatch) === 2);
     expect(fake.requests.at(-1)?.query).toMatchObject({
       resourceVersion: String(fake.store.version),
       allowWatchBookmarks: 'true',
@@ -141,7 +142,7 @@ describe('after an interruption', () => {
     label('b', 'new');
     fake.store.compact();
     await fake.start();
-    await until(() => calls.length === 2);
+    await eventually(() => calls.length === 2);
     expect(calls).toEqual([['shop/a', 'shop/b'], ['shop/b']]);
   });
 
@@ -164,9 +165,9 @@ describe('an onChange that fails', () => {
       },
     });
     await reflector.synced;
-    await until(() => fake.openWatches === 1);
+    await eventually(() => fake.openWatches === 1);
     put('b');
-    await until(() => calls.length === 2);
+    await eventually(() => calls.length === 2);
     expect(calls).toEqual([['shop/a'], ['shop/a', 'shop/b']]);
   });
 
@@ -259,12 +260,12 @@ describe('waiting between attempts', () => {
     await started({ clock, random: () => 0.5 });
     for (let i = 0; i < 4; i++) {
       fake.closeWatches();
-      await until(() => reflector.stats.restarts.closed === i + 1);
+      await eventually(() => reflector.stats.restarts.closed === i + 1);
       await clock.advance(30_000);
-      await until(() => fake.openWatches === 1);
+      await eventually(() => fake.openWatches === 1);
     }
     fake.closeWatches();
-    await until(() => reflector.stats.restarts.closed === 5);
+    await eventually(() => reflector.stats.restarts.closed === 5);
     expect(clock.nextTimerIn).toBeLessThanOrEqual(100);
   });
 
@@ -290,12 +291,12 @@ describe('waiting between attempts', () => {
     const warnings = (): number => log.lines.filter(({ level }) => level === 'warn').length;
     for (const times of [1, 2]) {
       put(`new-${times}`);
-      await until(() => reflector.items.has(`shop/new-${times}`));
+      await eventually(() => reflector.items.has(`shop/new-${times}`));
       await clock.advance(10_000);
       fake.breakConnections();
-      await until(() => warnings() === times);
+      await eventually(() => warnings() === times);
       await clock.advance(30_000);
-      await until(() => fake.openWatches === 1);
+      await eventually(() => fake.openWatches === 1);
     }
   });
 });
@@ -309,7 +310,7 @@ describe('stop', () => {
     await reflector.stop();
     const told = calls.length;
     put('d');
-    await until(() => fake.openWatches === 0);
+    await eventually(() => fake.openWatches === 0);
     await new Promise((resolve) => setTimeout(resolve, 50));
     expect(calls).toHaveLength(told);
   });

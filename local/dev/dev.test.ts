@@ -5,6 +5,7 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
+import { eventually } from '#base/testing/eventually.ts';
 import { KubeClient } from '#kube/client/client.ts';
 import { systemClock } from '#base/clock.ts';
 import type { ClusterConfig } from '#kube/cluster/cluster-config.ts';
@@ -25,6 +26,9 @@ import { joinMesh } from '../run/run.ts';
 import type { Running } from '../run/run.ts';
 import { startDev } from './dev.ts';
 import type { Dev } from './dev.ts';
+
+/** How long what is waited for may take here. */
+const IN_TIME = { withinMs: 20_000 };
 
 /** The whole mesh in this process: API server, operator, webhooks, and two services with the sidecars of pods. */
 const options = {
@@ -69,13 +73,7 @@ const join_ = (
     { cluster, clock: systemClock, say: (sentence) => void said.push(sentence) },
     forever,
   );
-const until = async (holds: () => boolean | Promise<boolean>): Promise<void> => {
-  const end = Date.now() + 20_000;
-  while (!(await holds())) {
-    if (Date.now() > end) throw new Error('it did not become so');
-    await systemClock.sleep(20);
-  }
-};
+
 /** What an echo through a port says; undefined when it is refused or cut. */
 const echo = (port: number): Promise<string | undefined> =>
   new Promise((resolve) => {
@@ -103,15 +101,16 @@ test('a call is refused, allowed by an intention, and cut by another', async () 
   const port = await freePort();
   const web = await join_('web', { upstreams: [{ service: 'db', localPort: port }] });
   try {
-    await until(
+    await eventually(
       async () =>
         (await api.get(PODS, { namespace: 'default', name: db.instance.pod })).status?.conditions?.[0]
           ?.status === 'True',
+      IN_TIME,
     );
     expect(await echo(port)).toBeUndefined();
     expect(said.join('\n')).toContain('no intention matches and the default is deny');
     await rule('allow');
-    await until(async () => (await echo(port)) === 'hello');
+    await eventually(async () => (await echo(port)) === 'hello', IN_TIME);
     const open: Socket = connect(port, '127.0.0.1');
     const cut = new Promise((resolve) => open.on('error', () => undefined).once('close', resolve));
     await new Promise<void>((resolve) => {
@@ -125,7 +124,7 @@ test('a call is refused, allowed by an intention, and cut by another', async () 
     await web.stop();
     await db.stop();
   }
-  await until(async () => (await api.list(PODS, {})).items.length === 0);
+  await eventually(async () => (await api.list(PODS, {})).items.length === 0, IN_TIME);
 }, 60_000);
 
 test('an intention that contradicts another is stored, and both say Conflicted until one is gone', async () => {
@@ -139,9 +138,12 @@ test('an intention that contradicts another is stored, and both say Conflicted u
   };
   await api.create(INTENTIONS, wanted('first', 'allow'));
   await api.create(INTENTIONS, wanted('second', 'deny'));
-  await until(async () => (await conflicted('first')) === 'True' && (await conflicted('second')) === 'True');
+  await eventually(
+    async () => (await conflicted('first')) === 'True' && (await conflicted('second')) === 'True',
+    IN_TIME,
+  );
   await api.delete(INTENTIONS, { namespace: 'default', name: 'first' });
-  await until(async () => (await conflicted('second')) === 'False');
+  await eventually(async () => (await conflicted('second')) === 'False', IN_TIME);
 });
 
 test("an override of the mesh's own namespace cuts what a namespace allows, and is refused in that namespace", async () => {
@@ -155,7 +157,7 @@ test("an override of the mesh's own namespace cuts what a namespace allows, and 
   const web = await join_('web', { upstreams: [{ service: 'db', localPort: port }] });
   try {
     await rule('allow');
-    await until(async () => (await echo(port)) === 'hello');
+    await eventually(async () => (await echo(port)) === 'hello', IN_TIME);
     await expect(
       api.create(INTENTIONS, {
         ...guard('default'),
@@ -163,10 +165,10 @@ test("an override of the mesh's own namespace cuts what a namespace allows, and 
       }),
     ).rejects.toThrow("spec.override: true counts in the mesh's own namespace only");
     await api.create(INTENTIONS, guard(MESH_NAMESPACE));
-    await until(async () => (await echo(port)) === undefined);
+    await eventually(async () => (await echo(port)) === undefined, IN_TIME);
     expect(said.join('\n')).toContain(`intention ${MESH_NAMESPACE}/guard (deny, override, precedence 11)`);
     await api.delete(INTENTIONS, { namespace: MESH_NAMESPACE, name: 'guard' });
-    await until(async () => (await echo(port)) === 'hello');
+    await eventually(async () => (await echo(port)) === 'hello', IN_TIME);
   } finally {
     await web.stop();
     await db.stop();
@@ -194,7 +196,7 @@ test('the two roles that the chart has for it are enough, and a right that is mi
   await api.create(ROLE_BINDINGS, inNamespace);
   const billing = await asLaptop();
   const at = { namespace: 'default', name: billing.instance.pod };
-  await until(async () => (await api.get(PODS, at)).status?.conditions?.[0]?.status === 'True');
+  await eventually(async () => (await api.get(PODS, at)).status?.conditions?.[0]?.status === 'True', IN_TIME);
   // The operator asks it at its own port, as in a rotation of the root.
   expect((await api.get(PODS, at)).metadata.annotations).toMatchObject({
     'mesh/inject': 'false',

@@ -4,7 +4,7 @@ import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { until } from '#base/testing/until.fake.ts';
+import { eventually } from '#base/testing/eventually.ts';
 import { freePort } from '#base/testing/free-port.fake.ts';
 
 import { kubeconfigIn } from '../dev/data-folder.ts';
@@ -36,14 +36,14 @@ async function started(args: readonly string[], says: string): Promise<ChildProc
   let said = '';
   for (const stream of [child.stdout, child.stderr])
     stream.setEncoding('utf8').on('data', (part: string) => (said += part));
-  await until(() => said.includes(says) || child.exitCode !== null, PATIENCE_MS);
+  await eventually(() => said.includes(says) || child.exitCode !== null, { withinMs: PATIENCE_MS });
   expect(said).toContain(says);
   return child;
 }
 
 async function killed(child: ChildProcess): Promise<void> {
   child.kill('SIGKILL');
-  await until(() => child.exitCode !== null || child.signalCode !== null);
+  await eventually(() => child.exitCode !== null || child.signalCode !== null);
 }
 
 test(

@@ -7,7 +7,7 @@ import { FakeClock, settle } from '#base/testing/clock.fake.ts';
 import { FakeApiServer } from '#kube/testing/fake-api.fake.ts';
 import { FakeLog } from '#base/testing/log.fake.ts';
 import { CONFIG_MAPS, MESH_CONFIGS } from '#kube/types.ts';
-import { until } from '#base/testing/until.fake.ts';
+import { eventually } from '#base/testing/eventually.ts';
 import { TestPki } from '#pki/testing/test-pki.fake.ts';
 import type { Svid } from '#pki/svid.ts';
 
@@ -223,14 +223,14 @@ describe('the operator that writes the file', () => {
     const file = auditFile();
     file.start();
     const writes = () => fake.requests.filter(({ method }) => method === 'PATCH').length;
-    await until(() => writes() === 1);
+    await eventually(() => writes() === 1);
     for (let second = 0; second < 60; second += 1) {
       file.record({ event: 'issued', second });
       await rest();
       expect(writes()).toBe(1);
       await clock.advance(1_000);
     }
-    await until(() => writes() === 2);
+    await eventually(() => writes() === 2);
     // A line that reached the disk only after that comes with the next minute's.
     const minutes = async (count: number): Promise<void> => {
       for (let minute = 0; minute < count; minute += 1) {
@@ -238,9 +238,9 @@ describe('the operator that writes the file', () => {
         await rest();
       }
     };
-    await until(() => readFileSync(path, 'utf8').split('\n').length === 62);
+    await eventually(() => readFileSync(path, 'utf8').split('\n').length === 62);
     await minutes(1);
-    await until(() => anchored() === 61);
+    await eventually(() => anchored() === 61);
     const enough = writes();
     expect(enough).toBeLessThanOrEqual(3);
     await minutes(5);
@@ -253,7 +253,7 @@ describe('the operator that writes the file', () => {
     await writeFile(path, forged(9));
     const file = auditFile();
     file.start();
-    await until(() => file.fault !== undefined);
+    await eventually(() => file.fault !== undefined);
     expect(file.fault).toContain('the audit file op-1.jsonl is not what it was: line 7: its SHA-256');
     expect((await kit.metrics.auditAnchorFault.get()).values[0]?.value).toBe(1);
     expect(log.lines).toContainEqual(
@@ -278,12 +278,12 @@ describe('the operator that writes the file', () => {
     fake.remove(CONFIG_MAPS, NAME);
     const file = auditFile();
     file.start();
-    await until(() => file.fault !== undefined);
+    await eventually(() => file.fault !== undefined);
     expect(file.fault).toContain('ConfigMap mesh/mesh-audit is missing: it is part of the chart');
     fake.put(CONFIG_MAPS, { metadata: NAME });
-    await until(() => clock.pendingTimers > 0);
+    await eventually(() => clock.pendingTimers > 0);
     await clock.advance(60_000);
-    await until(() => file.fault === undefined);
+    await eventually(() => file.fault === undefined);
     expect(anchored()).toBe(1);
   });
 

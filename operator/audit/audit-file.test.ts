@@ -3,6 +3,7 @@ import { appendFile, mkdtemp, open, readFile, rm, writeFile } from 'node:fs/prom
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
+import { eventually } from '#base/testing/eventually.ts';
 import { FakeClock, settle } from '#base/testing/clock.fake.ts';
 import { FakeLog } from '#base/testing/log.fake.ts';
 
@@ -49,13 +50,7 @@ const count = async (result: string): Promise<number> =>
   (await kit.metrics.auditLines.get()).values.find(({ labels }) => labels.result === result)?.value ?? 0;
 
 /** Lets what waits for the disk, and for the clock, come to rest. */
-async function until(look: () => boolean): Promise<void> {
-  for (const end = Date.now() + 10_000; !look();) {
-    if (Date.now() > end) throw new Error(`not within ten seconds: ${String(look)}`);
-    await new Promise((resolve) => setTimeout(resolve, 5));
-    await settle();
-  }
-}
+const eventuallyAtRest = (look: () => boolean): Promise<true> => eventually(() => settle().then(look));
 
 /** Runs a process's life: so many certificates, then its end. */
 async function life(certificates: number): Promise<void> {
@@ -110,7 +105,7 @@ test('a file that ends with something else is left as it is, and told', async ()
   await writeFile(path, 'not ours\n');
   const file = auditFile();
   file.start();
-  await until(() => file.fault !== undefined);
+  await eventuallyAtRest(() => file.fault !== undefined);
   expect(file.fault).toMatch(/^the last line of .* is not a line of an audit file; /);
   expect(await readFile(path, 'utf8')).toBe('not ours\n');
 });
@@ -141,18 +136,18 @@ describe('a disk that takes no more', () => {
     const disk = await faulty();
     const file = auditFile({ open: disk.open });
     file.start();
-    await until(() => file.end?.seq === 1);
+    await eventuallyAtRest(() => file.end?.seq === 1);
     disk.full = true;
     for (let serial = 0; serial < 600; serial += 1) file.record({ event: 'issued', serial });
-    await until(() => file.fault !== undefined);
+    await eventuallyAtRest(() => file.fault !== undefined);
     expect(file.fault).toContain('ENOSPC');
     expect((await kit.metrics.auditFault.get()).values[0]?.value).toBe(1);
     expect(log.lines.filter(({ level }) => level === 'error')).toHaveLength(1);
     expect(await verifyFile(path)).toMatchObject({ ok: true, end: { seq: 1 } });
     disk.full = false;
-    await until(() => clock.pendingTimers > 0);
+    await eventuallyAtRest(() => clock.pendingTimers > 0);
     await clock.advance(1_000);
-    await until(() => file.end?.seq === 601);
+    await eventuallyAtRest(() => file.end?.seq === 601);
     expect(file.fault).toBeUndefined();
     expect(await verifyFile(path)).toMatchObject({ ok: true, end: { seq: 601 } });
     expect(await count('lost')).toBe(0);
@@ -165,9 +160,9 @@ describe('a disk that takes no more', () => {
     for (let serial = 0; serial < 10_005; serial += 1) file.record({ event: 'issued', serial });
     expect(await count('lost')).toBe(5);
     disk.full = false;
-    await until(() => clock.pendingTimers > 0 || file.end !== undefined);
+    await eventuallyAtRest(() => clock.pendingTimers > 0 || file.end !== undefined);
     await clock.advance(1_000);
-    await until(() => file.end?.seq === 10_001);
+    await eventuallyAtRest(() => file.end?.seq === 10_001);
     expect((await lines()).filter(({ event }) => event === 'lost')).toMatchObject([{ lines: 5 }]);
     expect(await verifyFile(path)).toMatchObject({ ok: true });
   });
@@ -175,7 +170,7 @@ describe('a disk that takes no more', () => {
   test('the same goes for a file that is as long as it may be', async () => {
     const file = auditFile({ maxSize: 400 });
     for (let serial = 0; serial < 10; serial += 1) file.record({ event: 'issued', serial });
-    await until(() => file.fault !== undefined);
+    await eventuallyAtRest(() => file.fault !== undefined);
     expect(file.fault).toContain('has reached 400 bytes');
   });
 });

@@ -3,7 +3,8 @@ import { FakeLog } from '#base/testing/log.fake.ts';
 import type { Secret } from '#kube/types.ts';
 
 import { BuiltinProvider } from './builtin-provider.ts';
-import { TRUST_DOMAIN, describeProvider } from './provider-conformance.fake.ts';
+import { TRUST_DOMAIN } from './certificate-requests.fake.ts';
+import { describeProvider } from './provider-conformance.suite.ts';
 import { StoreApi } from './store-api.fake.ts';
 
 const KEY = 'secrets mesh/mesh-ca';

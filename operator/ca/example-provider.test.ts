@@ -3,7 +3,8 @@ import { join } from 'node:path';
 
 import { docsBlocks } from './docs.fake.ts';
 import { ExampleProvider, MemoryKeyHolder } from './example-provider.fake.ts';
-import { describeProvider, TRUST_DOMAIN } from './provider-conformance.fake.ts';
+import { TRUST_DOMAIN } from './certificate-requests.fake.ts';
+import { describeProvider } from './provider-conformance.suite.ts';
 
 describeProvider('the example of the documentation', async () => {
   const holder = new MemoryKeyHolder();

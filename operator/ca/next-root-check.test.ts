@@ -6,7 +6,7 @@ import { generateAuthorityKeys, generateKeys, privateKeyPem, spkiDer } from '#pk
 import { issueCrossSigned, issueRoot, issueServing, readSigner } from '#pki/profile.ts';
 import { TestPki } from '#pki/testing/test-pki.fake.ts';
 
-import { TRUST_DOMAIN } from './provider-conformance.fake.ts';
+import { TRUST_DOMAIN } from './certificate-requests.fake.ts';
 import { rootSlots } from './root-slots.ts';
 import { secretOf } from './secret.fake.ts';
 import { StoreApi } from './store-api.fake.ts';

@@ -4,7 +4,7 @@ import type { ServiceIdentity, SpiffeId, TrustDomain } from '#core/spiffe-id.ts'
  * The seam for certificate authorities: the builtin one, Vault, step-ca and whatever else holds a signing key, or the way
  * to one. Who may have which certificate is decided before a provider is asked, and what it returns is checked after
  * ({@link file://./self-check.ts}), so a faulty provider harms nobody. What every provider must do is tested by
- * {@link file://./provider-conformance.fake.ts}; docs/ca-providers.md shows how to write one.
+ * {@link file://./provider-conformance.suite.ts}; docs/ca-providers.md shows how to write one.
  *
  * Errors are sentences for people. No error, log line or fault ever holds a private key, a token or a password.
  */

@@ -7,7 +7,7 @@ import { systemClock } from '#base/clock.ts';
 import { FakeApiServer } from '#kube/testing/fake-api.fake.ts';
 import { FakeLog } from '#base/testing/log.fake.ts';
 import { MESH_CONFIGS } from '#kube/types.ts';
-import { until } from '#base/testing/until.fake.ts';
+import { eventually } from '#base/testing/eventually.ts';
 import type { MeshConfig, MeshConfigSpec } from '#core/model/mesh-config.ts';
 import { readCertificates } from '#pki/pem.ts';
 import { readSpiffeBundle } from '#pki/spiffe-bundle.ts';
@@ -55,7 +55,7 @@ const signal = new AbortController().signal;
 
 test('a mesh fetches the bundle of another by its identity, and neither trusts more than that', async () => {
   const partner = await mesh({ trustDomain: 'partner.example' }, { MESH_BUNDLE_PORT: '0' });
-  await until(() => partner.config()?.status?.ownBundle !== undefined);
+  await eventually(() => partner.config()?.status?.ownBundle !== undefined);
   const bundle = partner.operator.rootsPem();
   const bundleEndpoint = {
     url: `https://127.0.0.1:${partner.operator.bundlePort}/bundle`,
@@ -65,7 +65,7 @@ test('a mesh fetches the bundle of another by its identity, and neither trusts m
   };
   const own = await mesh({ federation: [{ trustDomain: 'partner.example', bundleEndpoint }] });
   const fetched = () => own.config()?.status?.federation?.[0];
-  await until(() => fetched()?.bundle !== undefined);
+  await eventually(() => fetched()?.bundle !== undefined);
   expect(fetched()).toMatchObject({
     trustDomain: 'partner.example',
     bundle,
@@ -81,7 +81,7 @@ test('a mesh fetches the bundle of another by its identity, and neither trusts m
 
 test('the port for others answers with the bundle and nothing else; the inner one has it under its host name', async () => {
   const { operator, config } = await mesh({}, { MESH_BUNDLE_PORT: '0' });
-  await until(() => config()?.status?.ownBundle !== undefined);
+  await eventually(() => config()?.status?.ownBundle !== undefined);
   const fetch = httpsBundleSource(systemClock);
   const roots = readCertificates(operator.rootsPem());
   const spiffe = (path: string) =>

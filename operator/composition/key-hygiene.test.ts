@@ -1,5 +1,6 @@
 import { inspect } from 'node:util';
 
+import { eventually } from '#base/testing/eventually.ts';
 import { systemClock } from '#base/clock.ts';
 import { FakeApiServer } from '#kube/testing/fake-api.fake.ts';
 import { FakeLog } from '#base/testing/log.fake.ts';
@@ -11,6 +12,9 @@ import { startOperator } from './composition.ts';
 import { readConfig } from '../config/config.ts';
 import type { AuditFile } from '../audit/audit-file.ts';
 import type { Authority } from '../ca/authority.ts';
+
+/** How long what is waited for may take here. */
+const IN_TIME = { withinMs: 25_000 };
 
 /** Everything that anybody could read of the operator is gathered and searched for keys and tokens, in every form that they have. */
 
@@ -52,13 +56,6 @@ function expectClean(said: string, secrets: readonly string[]): void {
   for (const form of [...KEY_FORMS, ...secrets]) expect(said.includes(form)).toBe(false);
 }
 
-async function eventually(look: () => boolean): Promise<void> {
-  for (const end = Date.now() + 25_000; !look();) {
-    if (Date.now() > end) throw new Error(`not in time: ${String(look)}`);
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
-}
-
 test('start, rotation and end of an operator show no key: not in log, Events, status, webhooks, metrics, answers, nor in what a crash prints', async () => {
   const fake = await FakeApiServer.started();
   const log = new FakeLog();
@@ -83,14 +80,14 @@ test('start, rotation and end of an operator show no key: not in log, Events, st
   });
   const said: unknown[] = [];
   try {
-    await eventually(() => fake.find(MESH_CONFIGS, { name: 'mesh' })?.status?.roots !== undefined);
+    await eventually(() => fake.find(MESH_CONFIGS, { name: 'mesh' })?.status?.roots !== undefined, IN_TIME);
     gather();
     const ask = { ca: { rotation: { request: 'now', mode: 'forced' } } };
     await fake.api.mergePatch(MESH_CONFIGS, { name: 'mesh' }, { spec: ask });
     await eventually(() => {
       gather();
       return fake.find(MESH_CONFIGS, { name: 'mesh' })?.status?.lastRotation?.result === 'Completed';
-    });
+    }, IN_TIME);
     for (const path of ['/metrics', '/readyz', '/healthz', '/v1/sign', '/nothing'])
       said.push(await (await fetch(`http://127.0.0.1:${operator.httpPort}${path}`)).text());
     // A Secret that cannot be read is told of without what is in it.

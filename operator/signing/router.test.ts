@@ -6,6 +6,7 @@ import type { AddressInfo } from 'node:net';
 
 import express from 'express';
 
+import { eventually } from '#base/testing/eventually.ts';
 import { createCsr } from '#pki/csr.ts';
 import { generateKeys } from '#pki/keys.ts';
 
@@ -112,10 +113,10 @@ describe('POST /v1/sign', () => {
     let heard = '';
     silent.on('data', (chunk: Buffer) => (heard += chunk.toString())).on('error', () => undefined);
     silent.write(head);
-    while (budget.used === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+    await eventually(() => budget.used > 0);
     const others = Array.from({ length: 4 }, () => connect(port, '127.0.0.1').on('error', () => undefined));
     for (const other of others) other.write(head);
-    while (!heard.includes('\r\n\r\n')) await new Promise((resolve) => setTimeout(resolve, 5));
+    await eventually(() => heard.includes('\r\n\r\n'));
     expect(heard).toMatch(/^HTTP\/1\.1 429 .*retry-after: 1/is);
     expect(refused).toContain('evicted');
     const body = JSON.stringify({ csr: createCsr(await generateKeys()) });

@@ -1,3 +1,4 @@
+import { eventually } from '#base/testing/eventually.ts';
 import { FakeApiServer, Refused } from '#kube/testing/fake-api.fake.ts';
 import { FakeClock } from '#base/testing/clock.fake.ts';
 import { silentLog } from '#base/log.ts';
@@ -45,7 +46,7 @@ describe('uninstalling', () => {
     fake.put(PODS, { metadata: { name: 'mesh-operator-1', namespace: NAMESPACE, labels } });
     let ended = false;
     const running = run().then(() => (ended = true));
-    await until(() => clock.pendingTimers > 0);
+    await eventually(() => clock.pendingTimers > 0);
     expect(webhooks('mesh')).not.toContain(undefined);
     expect(ended).toBe(false);
     fake.remove(PODS, { name: 'mesh-operator-1', namespace: NAMESPACE });
@@ -59,7 +60,7 @@ describe('uninstalling', () => {
     let ended = false;
     const running = run().then(() => (ended = true));
     while (!ended) {
-      await until(() => clock.pendingTimers > 0 || ended);
+      await eventually(() => clock.pendingTimers > 0 || ended);
       await clock.advance(1_000);
     }
     await running;
@@ -77,7 +78,3 @@ describe('uninstalling', () => {
     await expect(run()).rejects.toThrow('no');
   });
 });
-
-async function until(condition: () => boolean): Promise<void> {
-  while (!condition()) await new Promise((resolve) => setTimeout(resolve, 5));
-}

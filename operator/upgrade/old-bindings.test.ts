@@ -2,7 +2,7 @@ import { FakeClock } from '#base/testing/clock.fake.ts';
 import { FakeApiServer } from '#kube/testing/fake-api.fake.ts';
 import { FakeLog } from '#base/testing/log.fake.ts';
 import { CLUSTER_ROLE_BINDINGS, ROLE_BINDINGS } from '#kube/types.ts';
-import { until } from '#base/testing/until.fake.ts';
+import { eventually } from '#base/testing/eventually.ts';
 
 import { removeOldBindings } from './old-bindings.ts';
 
@@ -33,7 +33,7 @@ const left = (): readonly string[] =>
 
 test('old bindings are removed once the new one has their accounts, and nothing else is', async () => {
   const done = run('mesh-sidecar.shop');
-  await until(() => fake.requests.length >= 2);
+  await eventually(() => fake.requests.length >= 2);
   expect(left()).toHaveLength(6);
   bind('mesh-sidecar', 'db', 'web');
   await clock.advance(2_000);
@@ -46,7 +46,7 @@ test('accounts that no pod has any more are not waited for without end', async (
   let ended = false;
   void done.then(() => (ended = true));
   for (let second = 0; second < 100 && !ended; second += 1) {
-    await until(() => fake.requests.length >= 2 * (second + 1) || ended);
+    await eventually(() => fake.requests.length >= 2 * (second + 1) || ended);
     await clock.advance(1_000);
   }
   await done;

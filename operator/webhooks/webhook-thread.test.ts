@@ -1,3 +1,4 @@
+import { eventually } from '#base/testing/eventually.ts';
 import { systemClock } from '#base/clock.ts';
 import { FakeLog } from '#base/testing/log.fake.ts';
 
@@ -5,6 +6,9 @@ import type { ClusterFacts, ClusterQuestion } from '#webhook/cluster-view.ts';
 import { createMetrics } from '../metrics/metrics.ts';
 import type { ServingPair } from '../server/serving-certificate.ts';
 import { WebhookThread } from './webhook-thread.ts';
+
+/** How long what is waited for may take here. */
+const IN_TIME = { withinMs: 30_000 };
 
 const PAIR: ServingPair = { certChainPem: 'chain', keyPem: 'key', notBefore: 0, notAfter: 1 };
 const PORT = 4_711;
@@ -49,10 +53,6 @@ function start(first: string): void {
 }
 afterEach(() => thread.close(1_000));
 
-async function until(holds: () => Promise<boolean> | boolean): Promise<void> {
-  while (!(await holds())) await new Promise((resolve) => setTimeout(resolve, 10));
-}
-
 const restarts = async (reason: string): Promise<number> =>
   (await metrics.webhookThreadRestarts.get()).values.find(({ labels }) => labels.reason === reason)?.value ??
   0;
@@ -66,8 +66,8 @@ test.each([
   'a thread that %s is started again at the port it had, and counted; the process goes on',
   async (_what, first, reason) => {
     start(first);
-    await until(async () => (await restarts(reason)) === 1);
-    await until(() => thread.fault() === undefined);
+    await eventually(async () => (await restarts(reason)) === 1, IN_TIME);
+    await eventually(() => thread.fault() === undefined, IN_TIME);
     expect(thread.port).toBe(PORT);
     await new Promise((resolve) => setTimeout(resolve, 200));
     expect(await restarts(reason)).toBe(1);
@@ -80,13 +80,13 @@ test.each([
 test('a replica is not ready before its thread listens', async () => {
   start('');
   expect(thread.fault()).toBe('the thread of the webhooks does not listen');
-  await until(() => thread.fault() === undefined);
+  await eventually(() => thread.fault() === undefined, IN_TIME);
 });
 
 test('what the thread asks is answered, and what it counts is in the metrics', async () => {
   start(`parentPort.postMessage({ kind: 'question', id: 1, question: { namespace: 'shop' } })`);
   const refused = async (): Promise<unknown> =>
     (await metrics.bodiesRefused.get()).values.find(({ labels }) => labels.server === 'webhooks')?.value;
-  await until(async () => (await refused()) === 3);
+  await eventually(async () => (await refused()) === 3, IN_TIME);
   expect(questions).toEqual([{ namespace: 'shop' }]);
 });

@@ -3,7 +3,7 @@ import type { Socket } from 'node:net';
 
 import { FakeClock } from '#base/testing/clock.fake.ts';
 
-import { eventually, pause } from '#base/testing/eventually.fake.ts';
+import { eventually, pause } from '#base/testing/eventually.ts';
 import { HttpServer, text } from './http-server.ts';
 import type { AdminRequest, AdminResponse, HttpServerOptions } from './http-server.ts';
 

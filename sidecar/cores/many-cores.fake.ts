@@ -23,7 +23,7 @@ import { FakeOperator } from '../sources/identity/fake-operator.fake.ts';
 import { FakeOriginalDestination } from '../dataplane/original-destination/original-destination.fake.ts';
 import { Sidecar } from '../process/sidecar.ts';
 import { FakeApp, FakeClient } from '../testing/app.fake.ts';
-import { eventually } from '#base/testing/eventually.fake.ts';
+import { eventually } from '#base/testing/eventually.ts';
 import { freePort } from '#base/testing/free-port.fake.ts';
 import { meshConfigOf } from '../sources/trust/trust.fake.ts';
 import type { SidecarOrder } from './sidecar-process.fake.ts';

@@ -1,6 +1,6 @@
 import { connect } from 'node:tls';
 
-import { eventually, pause } from '#base/testing/eventually.fake.ts';
+import { eventually, pause } from '#base/testing/eventually.ts';
 import { ALPN_CONTROL } from '#core/wire.ts';
 import type { FakeClient } from '../testing/app.fake.ts';
 import { ManyCores, childrenOf, isThere } from './many-cores.fake.ts';
@@ -12,12 +12,8 @@ let mesh: ManyCores;
 
 afterEach(() => mesh.close());
 
-async function so(condition: () => Promise<boolean>, timeoutMs = 10_000): Promise<void> {
-  const deadline = Date.now() + timeoutMs;
-  while (!(await condition().catch(() => false))) {
-    if (Date.now() > deadline) throw new Error(`still not so after ${timeoutMs} ms: ${condition.toString()}`);
-    await pause(20);
-  }
+async function so(condition: () => Promise<boolean>, withinMs = 10_000): Promise<void> {
+  await eventually(() => condition().catch(() => false), { withinMs });
 }
 
 const isReady = async (): Promise<boolean> => (await mesh.admin('/readyz')).status === 200;

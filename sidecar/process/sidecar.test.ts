@@ -17,7 +17,7 @@ import { readConfig } from '../config/config.ts';
 import { FakeOperator } from '../sources/identity/fake-operator.fake.ts';
 import { FakeOriginalDestination } from '../dataplane/original-destination/original-destination.fake.ts';
 import { FakeApp, FakeClient } from '../testing/app.fake.ts';
-import { eventually } from '#base/testing/eventually.fake.ts';
+import { eventually } from '#base/testing/eventually.ts';
 import { freePort } from '#base/testing/free-port.fake.ts';
 import { meshConfigOf } from '../sources/trust/trust.fake.ts';
 import { Sidecar } from './sidecar.ts';

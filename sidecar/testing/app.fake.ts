@@ -2,7 +2,7 @@ import { connect, createServer } from 'node:net';
 import type { AddressInfo, Server, Socket } from 'node:net';
 
 import { wasReset } from '../dataplane/bytes/reset.ts';
-import { eventually } from '#base/testing/eventually.fake.ts';
+import { eventually } from '#base/testing/eventually.ts';
 
 /** As many as any test opens at once: where the kernel's queue is full, it drops handshakes, and connections take seconds or never come. */
 const BACKLOG = 4096;

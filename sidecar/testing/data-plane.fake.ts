@@ -13,7 +13,7 @@ import { FakeOriginalDestination } from '../dataplane/original-destination/origi
 import { Outbound } from '../dataplane/outbound/outbound.ts';
 import { TunnelTransport } from '../dataplane/tunnel/tunnel-transport.ts';
 import { FakeApp, FakeClient } from './app.fake.ts';
-import { eventually } from '#base/testing/eventually.fake.ts';
+import { eventually } from '#base/testing/eventually.ts';
 import { freePort } from '#base/testing/free-port.fake.ts';
 import { FakeMetrics } from './metrics.fake.ts';
 import { FakeIdentity, FakeOwnService, FakePolicy, FakeResolver, FakeTarget } from './sources.fake.ts';
@@ -200,7 +200,7 @@ export class FakeMesh {
         this.policy.listeners + this.own.listeners + this.target.listeners + this.web.identity.listeners,
     });
     const nothing = () => Object.values(left()).every((count) => count === 0);
-    await eventually(nothing, 2_000).catch(() => {
+    await eventually(nothing, { withinMs: 2_000 }).catch(() => {
       throw new Error(`left behind: ${JSON.stringify(left())}`);
     });
   }

@@ -7,7 +7,7 @@ import { wasReset } from '../dataplane/bytes/reset.ts';
 import { encodeFrame } from '../dataplane/single-stream/frame.ts';
 import { ALPN_STREAM } from '../dataplane/transport/alpn.ts';
 import type { FakeMesh } from './data-plane.fake.ts';
-import { eventually } from '#base/testing/eventually.fake.ts';
+import { eventually } from '#base/testing/eventually.ts';
 import type { Ending } from './app.fake.ts';
 
 /** A peer that speaks to an inbound listener by hand and may say anything. */

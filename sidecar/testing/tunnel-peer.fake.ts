@@ -11,7 +11,7 @@ import {
 import type { Frame } from '../dataplane/tunnel/frames.fake.ts';
 import { ALPN_TUNNEL } from '../dataplane/transport/alpn.ts';
 import type { FakeMesh } from './data-plane.fake.ts';
-import { eventually } from '#base/testing/eventually.fake.ts';
+import { eventually } from '#base/testing/eventually.ts';
 import { RawPeer } from './raw-peer.fake.ts';
 
 /** A peer with a good certificate that chose `mesh/1` and then says whatever a test likes. */
@@ -68,7 +68,7 @@ export class TunnelPeer {
 
   /** Waits until it is cut off. @returns what it was told */
   async closeReason(): Promise<{ readonly code: number; readonly text: string } | undefined> {
-    await eventually(() => this.peer.ending !== 'open', 30_000);
+    await eventually(() => this.peer.ending !== 'open', { withinMs: 30_000 });
     const last = this.frames.find(({ type }) => type === FRAME.goAway);
     return last && closeReasonIn(last);
   }

@@ -7,7 +7,7 @@ import type { Frame } from '../dataplane/tunnel/frames.fake.ts';
 import { FRAME } from '../dataplane/tunnel/protocol.ts';
 import { DB } from './data-plane.fake.ts';
 import type { FakeMesh } from './data-plane.fake.ts';
-import { eventually } from '#base/testing/eventually.fake.ts';
+import { eventually } from '#base/testing/eventually.ts';
 
 /** One tunnel that somebody opened to a {@link TunnelPod}. */
 export class PodTunnel {
@@ -32,7 +32,7 @@ export class PodTunnel {
 
   /** Waits until it is cut off. @returns what it was told */
   async closeReason(): Promise<{ readonly code: number; readonly text: string } | undefined> {
-    await eventually(() => this.closed, 30_000);
+    await eventually(() => this.closed, { withinMs: 30_000 });
     const last = this.frames.find(({ type }) => type === FRAME.goAway);
     return last && closeReasonIn(last);
   }

@@ -1,3 +1,4 @@
+import { eventually } from '#base/testing/eventually.ts';
 import { OPERATOR_SERVICE } from '#core/constants.ts';
 import { KubeClient } from '#kube/client/client.ts';
 import { systemClock } from '#base/clock.ts';
@@ -13,7 +14,6 @@ import {
   ROLE_BINDINGS,
 } from '#kube/types.ts';
 
-import { until } from '../../apiserver/contract/target.fake.ts';
 import { MESH_NAMESPACE } from '../names.ts';
 import { noJournal } from '../../apiserver/store/journal.ts';
 import { startDevMesh } from './dev-mesh.ts';
@@ -35,24 +35,29 @@ afterAll(async () => {
   await mesh.stop();
 }, 60_000);
 
+const IN_TIME = { withinMs: 60_000 };
+
 /** What is there once it is there, and fits. */
-async function eventually<T>(get: () => Promise<T>, fits: (object: T) => boolean = () => true): Promise<T> {
-  let found: T | undefined;
-  await until(async () => {
-    found = await get().catch((error: unknown) => {
+function appeared<T extends object>(
+  get: () => Promise<T>,
+  fits: (object: T) => boolean = () => true,
+): Promise<T> {
+  return eventually(async () => {
+    const found = await get().catch((error: unknown) => {
       if (!isNotFound(error)) throw error;
       return undefined;
     });
-    return found !== undefined && fits(found);
-  });
-  return found!;
+    return found !== undefined && fits(found) && found;
+  }, IN_TIME);
 }
-const gone = (get: () => Promise<unknown>): Promise<void> =>
-  until(() =>
-    get().then(
-      () => false,
-      (error: unknown) => isNotFound(error),
-    ),
+const gone = (get: () => Promise<unknown>): Promise<true> =>
+  eventually(
+    () =>
+      get().then(
+        () => false,
+        (error: unknown) => isNotFound(error),
+      ),
+    IN_TIME,
   );
 
 test('a pod that asks for the mesh gets a MeshService, access for its account, and a status that follows it', async () => {
@@ -68,7 +73,7 @@ test('a pod that asks for the mesh gets a MeshService, access for its account, a
   await expect(own()).rejects.toThrow('not found');
   const status = { phase: 'Running', podIP: '10.1.1.1', conditions: [{ type: 'Ready', status: 'True' }] };
   await api.mergePatch(PODS, pod, { status }, { subresource: 'status' });
-  const service = await eventually(
+  const service = await appeared(
     () => api.get(MESH_SERVICES, { namespace: 'shop', name: 'db' }),
     (found) => found.status?.instances?.ready === 1,
   );
@@ -80,9 +85,9 @@ test('a pod that asks for the mesh gets a MeshService, access for its account, a
   const policy = () => api.get(ROLE_BINDINGS, { namespace: MESH_NAMESPACE, name: 'mesh-sidecar' });
   const catalog = () => api.get(CLUSTER_ROLE_BINDINGS, { name: 'mesh-sidecar' });
   const account = { kind: 'ServiceAccount', name: 'database', namespace: 'shop' };
-  expect((await eventually(own)).subjects).toEqual([account]);
+  expect((await appeared(own)).subjects).toEqual([account]);
   for (const shared of [policy, catalog])
-    await eventually<{ readonly subjects?: readonly object[] }>(
+    await appeared<{ readonly subjects?: readonly object[] }>(
       shared,
       ({ subjects }) => subjects?.length === 1,
     );
@@ -92,7 +97,7 @@ test('a pod that asks for the mesh gets a MeshService, access for its account, a
   await api.delete(PODS, pod);
   await gone(own);
   for (const shared of [policy, catalog])
-    await eventually<{ readonly subjects?: readonly object[] }>(
+    await appeared<{ readonly subjects?: readonly object[] }>(
       shared,
       ({ subjects }) => subjects?.length === 0,
     );
@@ -160,7 +165,7 @@ test('an intention gets its precedence and conditions', async () => {
     metadata: { name: 'web-db', namespace: 'shop' },
     spec: { source: { service: 'web' }, destination: { service: 'db' }, action: 'allow' },
   });
-  const { status } = await eventually(
+  const { status } = await appeared(
     () => api.get(INTENTIONS, { namespace: 'shop', name: 'web-db' }),
     (found) => found.status !== undefined,
   );
@@ -177,12 +182,12 @@ test('an intention gets its precedence and conditions', async () => {
 
 test('a webhook configuration that somebody edits or deletes is put right', async () => {
   const configuration = () => api.get(MUTATING_WEBHOOKS, { name: 'mesh' });
-  const { webhooks = [] } = await eventually(configuration);
+  const { webhooks = [] } = await appeared(configuration);
   const ignoring = webhooks.map((hook) => ({ ...hook, failurePolicy: 'Ignore' }));
   await api.mergePatch(MUTATING_WEBHOOKS, { name: 'mesh' }, { webhooks: ignoring });
   const areRight = ({ webhooks: now = [] }: Awaited<ReturnType<typeof configuration>>): boolean =>
     now.every(({ failurePolicy }) => failurePolicy === 'Fail');
-  await eventually(configuration, areRight);
+  await appeared(configuration, areRight);
   await api.delete(MUTATING_WEBHOOKS, { name: 'mesh' });
-  await eventually(configuration, areRight);
+  await appeared(configuration, areRight);
 });

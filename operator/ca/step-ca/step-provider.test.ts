@@ -7,7 +7,7 @@ import { TestPki } from '#pki/testing/test-pki.fake.ts';
 import { Credentials } from '../credentials.ts';
 import { docsBlocks } from '../docs.fake.ts';
 import { skipReason, STEP_CA } from '../go-programs.fake.ts';
-import { SERVING_NAMES, TRUST_DOMAIN, workloadRequest } from '../provider-conformance.fake.ts';
+import { SERVING_NAMES, TRUST_DOMAIN, workloadRequest } from '../certificate-requests.fake.ts';
 import { CaStateError } from '../provider.ts';
 import { secretOf } from '../secret.fake.ts';
 import { StoreApi } from '../store-api.fake.ts';

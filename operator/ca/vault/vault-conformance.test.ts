@@ -2,8 +2,8 @@ import type { VaultSettings } from '#core/model/ca-providers.ts';
 
 import { docsBlocks } from '../docs.fake.ts';
 import { skipReason, VAULT } from '../go-programs.fake.ts';
-import { describeProvider } from '../provider-conformance.fake.ts';
-import type { ProviderHarness } from '../provider-conformance.fake.ts';
+import { describeProvider } from '../provider-conformance.suite.ts';
+import type { ProviderHarness } from '../provider-conformance.suite.ts';
 import { VaultProviders } from './vault-harness.fake.ts';
 import { VaultServer } from './vault-server.fake.ts';
 

@@ -4,7 +4,7 @@ import { systemClock } from '#base/clock.ts';
 import { FakeLog } from '#base/testing/log.fake.ts';
 
 import { Credentials } from '../credentials.ts';
-import { SERVING_NAMES, TRUST_DOMAIN } from '../provider-conformance.fake.ts';
+import { SERVING_NAMES, TRUST_DOMAIN } from '../certificate-requests.fake.ts';
 import { secretOf } from '../secret.fake.ts';
 import { StoreApi } from '../store-api.fake.ts';
 import { VaultProvider } from './vault-provider.ts';

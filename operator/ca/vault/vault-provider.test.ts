@@ -2,6 +2,7 @@ import { X509Certificate } from 'node:crypto';
 
 import { jest } from '@jest/globals';
 
+import { eventually } from '#base/testing/eventually.ts';
 import { FakeClock } from '#base/testing/clock.fake.ts';
 import { systemClock } from '#base/clock.ts';
 import { readCertificates } from '#pki/pem.ts';
@@ -9,24 +10,19 @@ import { TestPki } from '#pki/testing/test-pki.fake.ts';
 
 import { docsBlocks } from '../docs.fake.ts';
 import { skipReason, VAULT } from '../go-programs.fake.ts';
-import { SERVING_NAMES, servingRequest, workloadRequest } from '../provider-conformance.fake.ts';
+import { SERVING_NAMES, servingRequest, workloadRequest } from '../certificate-requests.fake.ts';
 import { CaStateError } from '../provider.ts';
 import { VaultProviders } from './vault-harness.fake.ts';
 import { VaultServer } from './vault-server.fake.ts';
+
+/** How long what is waited for may take here. */
+const IN_TIME = { withinMs: 15_000 };
 
 jest.setTimeout(60_000);
 
 const reason = skipReason(VAULT);
 const describeHere = reason ? describe.skip : describe;
 const [POLICY = ''] = docsBlocks('hcl');
-
-/** Waits until something holds. */
-async function until(holds: () => Promise<boolean> | boolean): Promise<void> {
-  for (let turn = 0; !(await holds()); turn += 1) {
-    if (turn > 300) throw new Error('it did not come to be');
-    await systemClock.sleep(50);
-  }
-}
 
 describeHere(`Vault${reason ? ` (skipped: ${reason})` : ''}`, () => {
   let server: VaultServer;
@@ -141,7 +137,10 @@ describeHere(`Vault${reason ? ` (skipped: ${reason})` : ''}`, () => {
   it('waits for a Vault that is sealed, and is ready soon after', async () => {
     await server.seal();
     const starting = providers.provider(server.settings()).start();
-    await until(() => providers.log.lines.some(({ fields }) => String(fields['err']).includes('is sealed')));
+    await eventually(
+      () => providers.log.lines.some(({ fields }) => String(fields['err']).includes('is sealed')),
+      IN_TIME,
+    );
     await server.unseal();
     await starting;
   });
@@ -182,12 +181,12 @@ describeHere(`Vault${reason ? ` (skipped: ${reason})` : ''}`, () => {
     const provider = providers.provider(server.settings());
     await provider.start();
     expect(await provider.fault()).toBeUndefined();
-    await until(async () => (await provider.fault()) !== undefined);
+    await eventually(async () => (await provider.fault()) !== undefined, IN_TIME);
     expect(await provider.fault()).toMatch(
       /^the token for Vault ends on \S+ and cannot be renewed; put a new one into Secret mesh\/mesh-ca-vault$/,
     );
     providers.putSecret({ token: await server.tokenWith(POLICY, { ttl: '1h' }) });
-    await until(async () => (await provider.fault()) === undefined);
+    await eventually(async () => (await provider.fault()) === undefined, IN_TIME);
     await provider.sign(await workloadRequest());
   });
 
@@ -199,9 +198,9 @@ describeHere(`Vault${reason ? ` (skipped: ${reason})` : ''}`, () => {
     const issuers = async () => (await server.admin('LIST', 'mesh-intermediate/issuers')).keys.length;
     const count = await issuers();
     await clock.advance(3600_000);
-    await until(async () => (await issuers()) > count);
+    await eventually(async () => (await issuers()) > count, IN_TIME);
     clock.jump(-3600_000);
-    await until(async () => (await provider.fault()) === undefined);
+    await eventually(async () => (await provider.fault()) === undefined, IN_TIME);
     const after = await provider.sign(await workloadRequest({ ttlMs: 60_000 }));
     expect(after.intermediatesPem).not.toBe(before.intermediatesPem);
     const root = new X509Certificate((await provider.roots())[0]!.pem);
@@ -226,7 +225,10 @@ describeHere(`Vault${reason ? ` (skipped: ${reason})` : ''}`, () => {
     const issuers = async () => (await server.admin('LIST', 'mesh-intermediate/issuers')).keys.length;
     const count = await issuers();
     await clock.advance(3600_000);
-    await until(() => providers.log.lines.some(({ message }) => message.includes('needs somebody')));
+    await eventually(
+      () => providers.log.lines.some(({ message }) => message.includes('needs somebody')),
+      IN_TIME,
+    );
     expect(await issuers()).toBe(count);
     clock.jump(-3600_000);
     const { intermediatesPem } = await provider.sign(await workloadRequest({ ttlMs: 60_000 }));
@@ -279,7 +281,7 @@ describeHere(`Vault${reason ? ` (skipped: ${reason})` : ''}`, () => {
     const giveUp = new AbortController();
     const settings = server.settings({ caCertificate: (await TestPki.create()).rootPem });
     const starting = providers.provider(settings).start(giveUp.signal);
-    await until(() => providers.log.lines.length > 0);
+    await eventually(() => providers.log.lines.length > 0, IN_TIME);
     giveUp.abort(new Error('enough'));
     await expect(starting).rejects.toThrow('enough');
     expect(providers.store.calls).toEqual([]);

@@ -6,7 +6,7 @@ import type { AddressInfo } from 'node:net';
 import type { BundleEndpoint } from '#core/model/federation.ts';
 import { FakeClock } from '#base/testing/clock.fake.ts';
 import { systemClock } from '#base/clock.ts';
-import { until } from '#base/testing/until.fake.ts';
+import { eventually } from '#base/testing/eventually.ts';
 import { readCertificates } from '#pki/pem.ts';
 import { TestPki } from '#pki/testing/test-pki.fake.ts';
 
@@ -104,7 +104,7 @@ describe('an endpoint of https_web', () => {
     const url = await serve(await pki.serving(['localhost']), () => (arrived = true));
     const fetched = httpsBundleSource(clock)(web(url), [], signal);
     const told = expect(fetched).rejects.toThrow('the endpoint cannot be read: no answer within 10 s');
-    await until(() => arrived);
+    await eventually(() => arrived);
     await clock.advance(10_000);
     await told;
   });

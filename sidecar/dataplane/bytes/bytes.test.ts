@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { Socket } from 'node:net';
 
 import { FakeMesh } from '../../testing/data-plane.fake.ts';
-import { eventually, pause } from '#base/testing/eventually.fake.ts';
+import { eventually, pause } from '#base/testing/eventually.ts';
 import { noise } from '../../testing/sources.fake.ts';
 
 /** What applications may do with a connection, through two sidecars, as if there were none. */
@@ -137,7 +137,7 @@ test('a large transfer arrives intact, and memory stays bounded', async () => {
       await new Promise((resolve) => client.socket.once('drain', resolve));
   }
   client.socket.end();
-  await eventually(() => client.socket.readableEnded, 120_000);
+  await eventually(() => client.socket.readableEnded, { withinMs: 120_000 });
   expect(bytes).toBe(chunks * chunk.length);
   expect(received.digest('hex')).toBe(sent.digest('hex'));
   expect((most - before) / 1024 / 1024).toBeLessThan(200);
@@ -168,7 +168,7 @@ test('a slow reader stops the sender, and gets everything in the end', async () 
   let read = 0;
   client.socket.on('data', (part: Buffer) => (read += part.length));
   client.socket.resume();
-  await eventually(() => client.socket.readableEnded, 60_000);
+  await eventually(() => client.socket.readableEnded, { withinMs: 60_000 });
   expect(read).toBe(total);
 }, 90_000);
 

@@ -1,7 +1,7 @@
 import { createServer } from 'node:net';
 import type { AddressInfo, Server } from 'node:net';
 
-import { eventually } from '#base/testing/eventually.fake.ts';
+import { eventually } from '#base/testing/eventually.ts';
 import { LeanSocket } from './lean-socket.ts';
 
 let server: Server;

@@ -2,7 +2,7 @@ import { connect } from 'node:net';
 import type { Socket } from 'node:net';
 
 import { FakeApp } from '../../testing/app.fake.ts';
-import { eventually, pause } from '#base/testing/eventually.fake.ts';
+import { eventually, pause } from '#base/testing/eventually.ts';
 import { resetSocket, wasReset } from './reset.ts';
 
 /** Leans on what Node keeps to itself; these tests say whether a version of Node still has it. */

@@ -1,7 +1,7 @@
 import { Writable } from 'node:stream';
 
 import { heldMegabytes } from '../../testing/memory.fake.ts';
-import { eventually } from '#base/testing/eventually.fake.ts';
+import { eventually } from '#base/testing/eventually.ts';
 import { SmallWrites } from './small-writes.ts';
 
 /** Takes what it is given when it is told to. */

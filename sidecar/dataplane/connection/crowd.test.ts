@@ -1,7 +1,7 @@
 import { connect } from 'node:net';
 
 import { FakeMesh } from '../../testing/data-plane.fake.ts';
-import { eventually } from '#base/testing/eventually.fake.ts';
+import { eventually } from '#base/testing/eventually.ts';
 import { FakeClient } from '../../testing/app.fake.ts';
 import { RawPeer } from '../../testing/raw-peer.fake.ts';
 

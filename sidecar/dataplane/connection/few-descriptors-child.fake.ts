@@ -2,7 +2,7 @@ import { connect } from 'node:net';
 import type { Socket } from 'node:net';
 
 import { FakeMetrics } from '../../testing/metrics.fake.ts';
-import { eventually } from '#base/testing/eventually.fake.ts';
+import { eventually } from '#base/testing/eventually.ts';
 import { Listener } from './listener.ts';
 
 /** Run with few descriptors: more connections come than it can have, then they leave. Prints what happened. */

@@ -2,7 +2,7 @@ import { systemClock } from '#base/clock.ts';
 
 import { DEFAULT_SETTINGS } from '../interfaces/settings.ts';
 import { FakeApp } from '../../testing/app.fake.ts';
-import { eventually } from '#base/testing/eventually.fake.ts';
+import { eventually } from '#base/testing/eventually.ts';
 import { AppDialer, appAddresses } from './app-dialer.ts';
 
 const POD_IP = '127.0.2.1';

@@ -5,7 +5,7 @@ import { trustBundleOf } from '#pki/trust-bundle.ts';
 
 import { FakeApp } from '../../testing/app.fake.ts';
 import { FakeMesh, WEB } from '../../testing/data-plane.fake.ts';
-import { eventually } from '#base/testing/eventually.fake.ts';
+import { eventually } from '#base/testing/eventually.ts';
 import { RawPeer } from '../../testing/raw-peer.fake.ts';
 import { callerHeader } from './proxy-protocol.ts';
 import { readHeader } from './testing/proxy-header.fake.ts';

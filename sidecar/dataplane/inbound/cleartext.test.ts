@@ -2,7 +2,7 @@ import { PORTS } from '#core/constants.ts';
 
 import { FakeApp } from '../../testing/app.fake.ts';
 import { FakeMesh } from '../../testing/data-plane.fake.ts';
-import { eventually } from '#base/testing/eventually.fake.ts';
+import { eventually } from '#base/testing/eventually.ts';
 import { RawPeer } from '../../testing/raw-peer.fake.ts';
 
 let mesh: FakeMesh;

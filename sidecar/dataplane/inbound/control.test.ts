@@ -1,5 +1,5 @@
 import { FakeMesh } from '../../testing/data-plane.fake.ts';
-import { eventually } from '#base/testing/eventually.fake.ts';
+import { eventually } from '#base/testing/eventually.ts';
 import { ALPN_CONTROL } from '#core/wire.ts';
 import { RawPeer } from '../../testing/raw-peer.fake.ts';
 import type { TrustReport } from '../peer/trust-report.ts';

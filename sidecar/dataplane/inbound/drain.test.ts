@@ -1,5 +1,5 @@
 import { FakeMesh } from '../../testing/data-plane.fake.ts';
-import { eventually, pause } from '#base/testing/eventually.fake.ts';
+import { eventually, pause } from '#base/testing/eventually.ts';
 import { FakeClient } from '../../testing/app.fake.ts';
 
 let mesh: FakeMesh;

@@ -1,5 +1,5 @@
 import { FakeMesh } from '../../testing/data-plane.fake.ts';
-import { eventually } from '#base/testing/eventually.fake.ts';
+import { eventually } from '#base/testing/eventually.ts';
 
 let mesh: FakeMesh;
 beforeEach(async () => {

@@ -10,7 +10,7 @@ import { MESH_CONFIGS } from '#kube/types.ts';
 import { TestPki } from '#pki/testing/test-pki.fake.ts';
 
 import { DB, FakeMesh, WEB } from '../../testing/data-plane.fake.ts';
-import { eventually, pause } from '#base/testing/eventually.fake.ts';
+import { eventually, pause } from '#base/testing/eventually.ts';
 import { RawPeer } from '../../testing/raw-peer.fake.ts';
 import { Trust } from '../../sources/trust/trust.ts';
 

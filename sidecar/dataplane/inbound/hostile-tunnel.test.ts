@@ -1,6 +1,6 @@
 import type { FakeClient } from '../../testing/app.fake.ts';
 import { FakeMesh } from '../../testing/data-plane.fake.ts';
-import { eventually } from '#base/testing/eventually.fake.ts';
+import { eventually } from '#base/testing/eventually.ts';
 import { TunnelPeer } from '../../testing/tunnel-peer.fake.ts';
 import { codeOf } from '../refusals/reset-reason.ts';
 import { frameBytes, helloBytes, numberBytes, openBytes } from '../tunnel/frames.fake.ts';

@@ -1,5 +1,5 @@
 import { FakeMesh } from '../../testing/data-plane.fake.ts';
-import { eventually } from '#base/testing/eventually.fake.ts';
+import { eventually } from '#base/testing/eventually.ts';
 import { TunnelPeer } from '../../testing/tunnel-peer.fake.ts';
 import { codeOf } from '../refusals/reset-reason.ts';
 import { closeReasonIn, frameBytes, openBytes } from '../tunnel/frames.fake.ts';
@@ -42,7 +42,7 @@ test('a tunnel in which one stream was refused, and none let through, is told to
   mesh = await FakeMesh.start();
   const peer = await TunnelPeer.greeted(mesh);
   peer.say(openBytes(1, 9));
-  await eventually(() => peer.frames.some(({ type }) => type === FRAME.goAway), 30_000);
+  await eventually(() => peer.frames.some(({ type }) => type === FRAME.goAway), { withinMs: 30_000 });
   expect(await peer.closeReason()).toEqual({
     code: codeOf('denied'),
     text: 'none of the streams of this tunnel was let through',

@@ -2,7 +2,7 @@ import { TestPki } from '#pki/testing/test-pki.fake.ts';
 
 import type { FakeClient } from '../../testing/app.fake.ts';
 import { DB, FakeMesh, WEB } from '../../testing/data-plane.fake.ts';
-import { eventually, pause } from '#base/testing/eventually.fake.ts';
+import { eventually, pause } from '#base/testing/eventually.ts';
 import { RawPeer } from '../../testing/raw-peer.fake.ts';
 
 /** An open connection lives exactly as long as what let it in. */
@@ -129,7 +129,7 @@ test('a thousand connections are cut within a second', async () => {
   const clients: FakeClient[] = [];
   for (let index = 0; index < 25; index++) {
     clients.push(...(await Promise.all(Array.from({ length: 40 }, () => mesh.connect()))));
-    await eventually(() => mesh.db.inbound.open === clients.length + 1, 60_000);
+    await eventually(() => mesh.db.inbound.open === clients.length + 1, { withinMs: 60_000 });
   }
   const started = Date.now();
   mesh.policy.deny();

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import { FakeMesh } from '../../testing/data-plane.fake.ts';
-import { eventually } from '#base/testing/eventually.fake.ts';
+import { eventually } from '#base/testing/eventually.ts';
 import { RawPeer } from '../../testing/raw-peer.fake.ts';
 
 /** Peers with a SPIFFE certificate that know nothing of our protocol: Consul's proxy, a native library, openssl. */

@@ -2,7 +2,7 @@ import { connect as tlsConnect } from 'node:tls';
 import type { ConnectionOptions } from 'node:tls';
 
 import { FakeMesh, WEB } from '../../testing/data-plane.fake.ts';
-import { eventually, pause } from '#base/testing/eventually.fake.ts';
+import { eventually, pause } from '#base/testing/eventually.ts';
 import { RawPeer } from '../../testing/raw-peer.fake.ts';
 import { ALPN_STREAM } from '../transport/alpn.ts';
 

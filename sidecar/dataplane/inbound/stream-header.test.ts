@@ -1,7 +1,7 @@
 import { PORTS } from '#core/constants.ts';
 
 import { FakeMesh } from '../../testing/data-plane.fake.ts';
-import { eventually, pause } from '#base/testing/eventually.fake.ts';
+import { eventually, pause } from '#base/testing/eventually.ts';
 import { RawPeer } from '../../testing/raw-peer.fake.ts';
 import { MAX_FRAME_BYTES, encodeFrame } from '../single-stream/frame.ts';
 

@@ -2,7 +2,7 @@ import { TestPki } from '#pki/testing/test-pki.fake.ts';
 import { TrustBundle } from '#pki/trust-bundle.ts';
 
 import { DB, FakeMesh, WEB } from '../../testing/data-plane.fake.ts';
-import { pause } from '#base/testing/eventually.fake.ts';
+import { pause } from '#base/testing/eventually.ts';
 import { RawPeer } from '../../testing/raw-peer.fake.ts';
 
 let mesh: FakeMesh;

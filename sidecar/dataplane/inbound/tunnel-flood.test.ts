@@ -2,7 +2,7 @@ import type { Socket } from 'node:net';
 
 import type { FakeClient } from '../../testing/app.fake.ts';
 import { FakeMesh } from '../../testing/data-plane.fake.ts';
-import { eventually } from '#base/testing/eventually.fake.ts';
+import { eventually } from '#base/testing/eventually.ts';
 import { heldMegabytes } from '../../testing/memory.fake.ts';
 import { TunnelPeer } from '../../testing/tunnel-peer.fake.ts';
 import { codeOf } from '../refusals/reset-reason.ts';
@@ -78,7 +78,7 @@ test('streams beyond what a tunnel takes are refused one by one, and the others 
   const peer = await TunnelPeer.greeted(mesh);
   for (let id = 1; id <= 1_100; id++) peer.say(openBytes(id, mesh.db.app.port));
   const answered = () => peer.frames.filter(({ type }) => type === FRAME.accept || type === FRAME.reset);
-  await eventually(() => answered().length === 1_100, 20_000);
+  await eventually(() => answered().length === 1_100, { withinMs: 20_000 });
   const limit = answered().filter(
     (frame) => frame.type === FRAME.reset && closeReasonIn(frame).code === codeOf('limit'),
   );
@@ -111,7 +111,7 @@ test('a peer that reads nothing stops its application, and costs bounded memory'
     ...Array.from({ length: 32 }, (_, id) => frameBytes(FRAME.credit, id + 1, numberBytes(0x7000_0000))),
   );
   let last = -1;
-  await eventually(() => last === (last = written) && written > 1_048_576, 20_000);
+  await eventually(() => last === (last = written) && written > 1_048_576, { withinMs: 20_000 });
   await new Promise((resolve) => setTimeout(resolve, 500));
   // Thirty-two sockets of the application hold what the kernel takes; the sidecar holds little.
   expect((await heldMegabytes()) - before).toBeLessThan(60);

@@ -3,7 +3,7 @@ import type { Socket } from 'node:net';
 
 import { clientHello } from '#core/client-hello.fake.ts';
 import { FakeMesh } from '../../testing/data-plane.fake.ts';
-import { eventually, pause } from '#base/testing/eventually.fake.ts';
+import { eventually, pause } from '#base/testing/eventually.ts';
 import { RawPeer } from '../../testing/raw-peer.fake.ts';
 import { ALPN_STREAM } from '../transport/alpn.ts';
 

@@ -1,7 +1,7 @@
 import type { Svid } from '#pki/svid.ts';
 
 import { FakeMesh, WEB } from '../../testing/data-plane.fake.ts';
-import { eventually, pause } from '#base/testing/eventually.fake.ts';
+import { eventually, pause } from '#base/testing/eventually.ts';
 import { TunnelPeer } from '../../testing/tunnel-peer.fake.ts';
 import { codeOf } from '../refusals/reset-reason.ts';
 import { closeReasonIn, frameBytes } from '../tunnel/frames.fake.ts';

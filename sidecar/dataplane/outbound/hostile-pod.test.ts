@@ -1,5 +1,5 @@
 import { FakeMesh } from '../../testing/data-plane.fake.ts';
-import { eventually, pause } from '#base/testing/eventually.fake.ts';
+import { eventually, pause } from '#base/testing/eventually.ts';
 import { TunnelPod } from '../../testing/tunnel-pod.fake.ts';
 import { codeOf } from '../refusals/reset-reason.ts';
 import { frameBytes, helloBytes, openBytes } from '../tunnel/frames.fake.ts';

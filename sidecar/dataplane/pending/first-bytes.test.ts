@@ -4,7 +4,7 @@ import type { AddressInfo, Server, Socket } from 'node:net';
 
 import { FakeClock } from '#base/testing/clock.fake.ts';
 
-import { eventually } from '#base/testing/eventually.fake.ts';
+import { eventually } from '#base/testing/eventually.ts';
 import { FirstBytes } from './first-bytes.ts';
 
 let server: Server;

@@ -1,6 +1,6 @@
 import { FakeClient } from '../../testing/app.fake.ts';
 import { FakeMesh } from '../../testing/data-plane.fake.ts';
-import { eventually } from '#base/testing/eventually.fake.ts';
+import { eventually } from '#base/testing/eventually.ts';
 import { heldMegabytes } from '../../testing/memory.fake.ts';
 
 /** MESH_CHURN=100000 for the long run. */

@@ -2,7 +2,7 @@ import type { Socket } from 'node:net';
 
 import { FakeMesh } from '../../testing/data-plane.fake.ts';
 import type { ServerPod } from '../../testing/data-plane.fake.ts';
-import { eventually, pause } from '#base/testing/eventually.fake.ts';
+import { eventually, pause } from '#base/testing/eventually.ts';
 import { noise } from '../../testing/sources.fake.ts';
 
 /** What an application says before its peer has consented. */

@@ -1,7 +1,7 @@
 import type { FakeClient } from '../../testing/app.fake.ts';
 import { Cable } from '../../testing/cable.fake.ts';
 import { FakeMesh } from '../../testing/data-plane.fake.ts';
-import { eventually } from '#base/testing/eventually.fake.ts';
+import { eventually } from '#base/testing/eventually.ts';
 
 /** What happens to the streams of a tunnel that goes away. */
 
@@ -41,7 +41,7 @@ test('a pod that goes dead without a word is noticed within fifteen seconds, and
   cable.die();
   const since = Date.now();
   const lost = () => clients.filter(({ ending }) => ending === 'reset');
-  await eventually(() => lost().length > 0, 20_000);
+  await eventually(() => lost().length > 0, { withinMs: 20_000 });
   const took = Date.now() - since;
   await eventually(() => lost().length === there);
   expect(took).toBeGreaterThan(4_000);
@@ -50,7 +50,7 @@ test('a pod that goes dead without a word is noticed within fifteen seconds, and
     if (client.ending === 'open') expect((await client.exchange('still')).toString()).toBe('still');
   }
   // The other side notices by itself too.
-  await eventually(() => first!.inbound.tunnels === 0, 20_000);
+  await eventually(() => first!.inbound.tunnels === 0, { withinMs: 20_000 });
   expect(first!.metrics.tunnelsClosed).toEqual(['tunnel-lost']);
   // Connections of now go elsewhere.
   await talking(6);

@@ -1,5 +1,5 @@
 import { FakeMesh, WEB } from '../../testing/data-plane.fake.ts';
-import { eventually } from '#base/testing/eventually.fake.ts';
+import { eventually } from '#base/testing/eventually.ts';
 
 /** The client's side can say why, in the words of the side that decided. */
 

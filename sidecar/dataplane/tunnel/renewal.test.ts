@@ -2,7 +2,7 @@ import { TestPki } from '#pki/testing/test-pki.fake.ts';
 import type { Svid } from '#pki/svid.ts';
 
 import { DB, FakeMesh, WEB } from '../../testing/data-plane.fake.ts';
-import { eventually, pause } from '#base/testing/eventually.fake.ts';
+import { eventually, pause } from '#base/testing/eventually.ts';
 
 /** Connections that outlive certificates, and those that must not. */
 

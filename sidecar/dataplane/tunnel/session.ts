@@ -1,6 +1,6 @@
-import type { Clock, Timer } from '#base/clock.ts';
+import type { Clock } from '#base/clock.ts';
 
-import { StreamReset, codeOf, reasonOf } from '../refusals/reset-reason.ts';
+import { StreamReset } from '../refusals/reset-reason.ts';
 import type { ResetReason } from '../refusals/reset-reason.ts';
 import type { StreamHeader } from '../transport/transport.ts';
 import { BulkMeter } from './bulk-meter.ts';
@@ -17,13 +17,13 @@ import {
   decodeHello,
   decodeNumber,
   decodeOpen,
-  encodeCloseReason,
   encodeHello,
   encodeOpen,
 } from './payloads.ts';
 import { BASE_LIMITS, FRAME, GROWTH_BYTES, MAX_STREAM_ID, MAX_WINDOW, VOUCH_BYTES } from './protocol.ts';
 import { ReceiveWindow } from './receive-window.ts';
 import type { WindowShare } from './receive-window.ts';
+import { SessionClose, streamLoss } from './session-close.ts';
 import type { SessionEnd, SessionEvents, SessionOptions } from './session-options.ts';
 import { TunnelStream } from './tunnel-stream.ts';
 import type { Wire, WireEvents } from './wire.ts';
@@ -32,15 +32,12 @@ export type { SessionEnd, SessionEvents, SessionOptions } from './session-option
 
 /** A peer that makes us say this much and does not read it is given up. */
 const MAX_BACKLOG_BYTES = 1_048_576;
-/** How long the side that opens streams may take to close a tunnel that the other side leaves. */
-const LEAVE_MS = 5_000;
 
 /** One tunnel: the streams of a connection between two sidecars. docs/tunnel.md says what goes over the wire. */
 export class TunnelSession implements FrameHandler, WireEvents {
   readonly #role: SessionOptions['role'];
   readonly #wire: Wire;
   readonly #clock: Clock;
-  readonly #lingerMs: number;
   readonly #events: SessionEvents;
   readonly #outbox: Outbox;
   readonly #reader = new FrameReader(this);
@@ -52,6 +49,7 @@ export class TunnelSession implements FrameHandler, WireEvents {
   readonly #asking = new Set<TunnelStream>();
   readonly #bulk = new BulkMeter();
   readonly #liveness: Liveness;
+  readonly #closing: SessionClose;
   readonly #share: WindowShare;
   #peer = BASE_LIMITS;
   #greeted = false;
@@ -60,16 +58,10 @@ export class TunnelSession implements FrameHandler, WireEvents {
   readonly #received = new ConnectionCredit();
   /** The stream whose data is being read; undefined for one that is closed already. */
   #reading: TunnelStream | undefined;
-  /** Why this side takes, or opens, no more streams; undefined while it does. */
-  #leaving: SessionEnd | undefined;
-  /** Why the peer takes, or opens, no more streams. */
-  #peerLeaving: SessionEnd | undefined;
   #end: SessionEnd | undefined;
-  #closeTimer: Timer | undefined;
 
   constructor({ role, wire, clock, growth, frames, onArrived, lingerMs, events }: SessionOptions) {
     this.#role = role;
-    this.#lingerMs = lingerMs;
     this.#wire = wire;
     this.#clock = clock;
     this.#events = events;
@@ -81,6 +73,10 @@ export class TunnelSession implements FrameHandler, WireEvents {
       onFault: ({ message }) => this.close('protocol-error', message),
     });
     this.#outbox = new Outbox(wire, BASE_LIMITS.connectionWindow, (bytes) => this.#moved(bytes));
+    this.#closing = new SessionClose({
+      ...{ role, wire, clock, lingerMs, outbox: this.#outbox },
+      onOverdue: (why) => this.#drop(why),
+    });
     this.#share = {
       budget: growth,
       spare: Math.min(GROWTH_BYTES, growth.bytes / 2),
@@ -131,12 +127,12 @@ export class TunnelSession implements FrameHandler, WireEvents {
 
   /** Whether one side opens, or takes, no more streams here. */
   get isLeaving(): boolean {
-    return this.#leaving !== undefined || this.#peerLeaving !== undefined;
+    return this.#closing.own !== undefined || this.#closing.peer !== undefined;
   }
 
   /** Why the peer takes no more streams, where it has said so. */
   get peerLeaving(): SessionEnd | undefined {
-    return this.#peerLeaving;
+    return this.#closing.peer;
   }
 
   get isClosed(): boolean {
@@ -147,7 +143,7 @@ export class TunnelSession implements FrameHandler, WireEvents {
   open(header: StreamHeader): TunnelStream {
     const stream = this.#add(++this.#lastId, header);
     if (this.#end) {
-      stream.lost(lost(this.#end));
+      stream.lost(streamLoss(this.#end));
       return stream;
     }
     this.#outbox.frame(FRAME.open, stream.id, encodeOpen(header));
@@ -156,9 +152,8 @@ export class TunnelSession implements FrameHandler, WireEvents {
 
   /** Neither opens nor takes streams from now on; closes when those that are open have ended. Idempotent. */
   goAway(why: ResetReason, text: string): void {
-    if (this.#leaving || this.#end) return;
-    this.#leaving = { reason: why, text };
-    this.#sayCloseReason(why, text);
+    if (this.#closing.own || this.#end) return;
+    this.#closing.leave(why, text);
     this.#closeWhenDone();
   }
 
@@ -170,9 +165,8 @@ export class TunnelSession implements FrameHandler, WireEvents {
   /** Ends the tunnel and every stream of it, telling the peer why. Idempotent. */
   close(why: ResetReason, text: string): void {
     if (this.#end) return;
-    this.#sayCloseReason(why, text);
-    this.#outbox.flush();
-    this.#endWire();
+    this.#closing.say(why, text);
+    this.#closing.endWire();
     // Nothing that it says matters any more, and reading it takes time.
     if (why === 'protocol-error') this.#wire.pause();
     this.#finish({ reason: why, text });
@@ -191,11 +185,9 @@ export class TunnelSession implements FrameHandler, WireEvents {
   }
 
   onClose(): void {
-    this.#closeTimer?.cancel();
+    this.#closing.stop();
     if (!this.#end) this.#reads.finish();
-    if (this.#leaving && this.#streams.size === 0) return this.#finish(this.#leaving);
-    const last = this.#peerLeaving ? `; it had said: ${this.#peerLeaving.text}` : '';
-    this.#finish({ reason: 'tunnel-lost', text: `the connection to the other sidecar was closed${last}` });
+    this.#finish(this.#closing.wireClosed(this.#streams.size === 0));
   }
 
   dataBegins(id: number, length: number): void {
@@ -275,7 +267,7 @@ export class TunnelSession implements FrameHandler, WireEvents {
     this.#lastId = id;
     this.#spend();
     const stream = this.#add(id, header);
-    if (this.#leaving) return stream.reset('draining', this.#leaving.text);
+    if (this.#closing.own) return stream.reset('draining', this.#closing.own.text);
     if (this.#streams.size > BASE_LIMITS.maxStreams) {
       return stream.reset('limit', `a tunnel takes ${BASE_LIMITS.maxStreams} streams`);
     }
@@ -316,9 +308,8 @@ export class TunnelSession implements FrameHandler, WireEvents {
 
   #leave(payload: Buffer): void {
     this.#spend();
-    const { code, text } = decodeCloseReason(payload);
-    this.#peerLeaving = { reason: reasonOf(code), text };
-    this.#events.onGoAway?.(this.#peerLeaving);
+    const why = this.#closing.peerLeaves(payload);
+    this.#events.onGoAway?.(why);
     this.#closeWhenDone();
   }
 
@@ -371,27 +362,12 @@ export class TunnelSession implements FrameHandler, WireEvents {
     if (credit > 0 && !this.#end) this.#outbox.credit(0, credit);
   }
 
-  #sayCloseReason(why: ResetReason, text: string): void {
-    this.#outbox.frame(FRAME.goAway, 0, encodeCloseReason({ code: codeOf(why), text }));
-  }
-
-  /** Who opens streams closes: only that side knows that none is on its way. The other one waits for it a while. */
   #closeWhenDone(): void {
-    const why = this.#leaving ?? this.#peerLeaving;
-    if (!why || this.#streams.size > 0 || this.#end) return;
-    if (this.#role === 'acceptor' && !this.#peerLeaving) {
-      this.#closeTimer ??= this.#clock.setTimeout(() => this.#drop(why), LEAVE_MS);
-      return;
-    }
-    this.#outbox.flush();
-    this.#endWire();
+    if (this.#streams.size > 0 || this.#end) return;
+    const why = this.#closing.due();
+    if (!why) return;
+    this.#closing.endWire();
     this.#finish(why);
-  }
-
-  #endWire(): void {
-    this.#wire.end();
-    this.#closeTimer?.cancel();
-    this.#closeTimer = this.#clock.setTimeout(() => this.#wire.reset(), this.#lingerMs);
   }
 
   #drop(why: SessionEnd): void {
@@ -406,15 +382,7 @@ export class TunnelSession implements FrameHandler, WireEvents {
     this.#reads.stop();
     this.#outbox.stop();
     this.#liveness.stop();
-    for (const stream of [...this.#streams.values()]) stream.lost(lost(why));
+    for (const stream of [...this.#streams.values()]) stream.lost(streamLoss(why));
     this.#events.onClose(why);
   }
-}
-
-/**
- * What the streams of a tunnel that is gone end with. Never the tunnel's own reason: of a stream, that would say that the peer
- * refused it, and that nothing of it reached an application.
- */
-function lost({ text }: SessionEnd): StreamReset {
-  return new StreamReset({ code: codeOf('tunnel-lost'), text });
 }

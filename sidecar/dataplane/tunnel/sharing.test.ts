@@ -1,7 +1,7 @@
 import type { FakeClient } from '../../testing/app.fake.ts';
 import { Cable } from '../../testing/cable.fake.ts';
 import { FakeMesh } from '../../testing/data-plane.fake.ts';
-import { eventually, pause } from '#base/testing/eventually.fake.ts';
+import { eventually, pause } from '#base/testing/eventually.ts';
 
 /** How connections of applications share tunnels. */
 
@@ -41,7 +41,7 @@ test('more connections at once than one tunnel has streams are all served', asyn
   await eventually(() => cable.made === 1);
   cable.release();
   const lost = (): number => clients.filter(({ ending }) => ending !== 'open').length;
-  await eventually(() => lost() > 0 || clients.every(({ text }) => text === 'hello'), 60_000);
+  await eventually(() => lost() > 0 || clients.every(({ text }) => text === 'hello'), { withinMs: 60_000 });
   expect([lost(), mesh.db.metrics.refused]).toEqual([0, []]);
   expect(mesh.web.metrics.refused).toEqual([]);
   expect(mesh.web.metrics.retries).toEqual([]);
@@ -66,11 +66,14 @@ test('requests do not wait behind a bulk transfer: they have a tunnel of their o
   bulk.socket.removeAllListeners('data');
   bulk.socket.resume();
   bulk.socket.write('all');
-  await eventually(() => {
-    if (mesh.db.inbound.tunnels > 1) return true;
-    void mesh.connect().then((client) => client.socket.write('hello'));
-    return false;
-  }, 20_000);
+  await eventually(
+    () => {
+      if (mesh.db.inbound.tunnels > 1) return true;
+      void mesh.connect().then((client) => client.socket.write('hello'));
+      return false;
+    },
+    { withinMs: 20_000 },
+  );
   const client = await mesh.connect();
   expect((await client.exchange('hello')).toString()).toBe('hello');
 }, 60_000);

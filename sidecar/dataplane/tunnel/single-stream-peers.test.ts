@@ -2,7 +2,7 @@ import { FakeClock } from '#base/testing/clock.fake.ts';
 
 import { DB, FakeMesh } from '../../testing/data-plane.fake.ts';
 import { FakeMetrics } from '../../testing/metrics.fake.ts';
-import { eventually } from '#base/testing/eventually.fake.ts';
+import { eventually } from '#base/testing/eventually.ts';
 import { DEFAULT_SETTINGS } from '../interfaces/settings.ts';
 import { ALPN_STREAM } from '../transport/alpn.ts';
 import type { PeerDialer } from '../transport/peer-dialer.ts';

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { Socket } from 'node:net';
 
 import { FakeMesh } from '../../testing/data-plane.fake.ts';
-import { eventually, pause } from '#base/testing/eventually.fake.ts';
+import { eventually, pause } from '#base/testing/eventually.ts';
 import { heldMegabytes } from '../../testing/memory.fake.ts';
 import { noise } from '../../testing/sources.fake.ts';
 
@@ -85,7 +85,7 @@ test('sixty-four megabytes each way at the same time arrive as they were sent', 
   client.socket.removeAllListeners('data');
   const here = sum(client.socket);
   pour(client.socket, total, chunk);
-  await eventually(() => here.bytes === total && there?.bytes === total, 90_000);
+  await eventually(() => here.bytes === total && there?.bytes === total, { withinMs: 90_000 });
   const expected = createHash('sha256');
   for (let index = 0; index < 256; index++) expected.update(chunk);
   const wanted = expected.digest('hex');
@@ -105,7 +105,7 @@ test('many streams with bytes of all sizes, each its own, all at once', async ()
         if (at % 3 === 0) await pause(1);
       }
       client.socket.end();
-      await eventually(() => client.ending !== 'open', 30_000);
+      await eventually(() => client.ending !== 'open', { withinMs: 30_000 });
     }),
   );
   expect(clients.map(({ ending }) => ending)).toEqual(clients.map(() => 'end'));

@@ -4,7 +4,7 @@ import { FakeApiServer } from '#kube/testing/fake-api.fake.ts';
 import { FakeLog } from '#base/testing/log.fake.ts';
 import { CATALOG_ENTRIES, MESH_SERVICES } from '#kube/types.ts';
 
-import { eventually, pause } from '#base/testing/eventually.fake.ts';
+import { eventually, pause } from '#base/testing/eventually.ts';
 import { Catalog } from './catalog.ts';
 import { MESH_NAMESPACE, entry, meshService } from './objects.fake.ts';
 import { OwnMeshService } from './own-mesh-service.ts';

@@ -2,7 +2,7 @@ import { systemClock } from '#base/clock.ts';
 import { FakeApiServer } from '#kube/testing/fake-api.fake.ts';
 import { FakeLog } from '#base/testing/log.fake.ts';
 
-import { eventually } from '#base/testing/eventually.fake.ts';
+import { eventually } from '#base/testing/eventually.ts';
 import { pod, slice } from './objects.fake.ts';
 import { ServiceEndpoints } from './service-endpoints.ts';
 import { SliceApi } from './slice-api.ts';

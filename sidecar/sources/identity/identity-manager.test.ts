@@ -1,3 +1,4 @@
+import { eventually } from '#base/testing/eventually.ts';
 import { namespaceName, serviceName } from '#core/names.ts';
 import { systemClock } from '#base/clock.ts';
 import { FakeClock } from '#base/testing/clock.fake.ts';
@@ -16,13 +17,6 @@ const cleanups: (() => unknown)[] = [];
 afterEach(async () => {
   for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
 });
-
-async function until(condition: () => boolean, what: string, ms = 8_000): Promise<void> {
-  for (const end = Date.now() + ms; !condition();) {
-    if (Date.now() > end) throw new Error(`not within ${ms} ms: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
-}
 
 async function setUp(
   options: { clock?: FakeClock; ttlMs?: number; leafTTL?: string; timeoutMs?: number } = {},
@@ -57,7 +51,7 @@ test('a certificate is obtained with a key of our own and handed out with the bu
   let changes = 0;
   identity.onChange(() => changes++);
   identity.start();
-  await until(() => identity.current() !== undefined, 'a certificate');
+  await eventually(() => identity.current() !== undefined);
   const snapshot = identity.current()!;
   expect(snapshot.svid.spiffeId).toBe('spiffe://cluster.local/ns/shop/dc/dc1/svc/db');
   expect(snapshot.bundle.rootsOfAllDomains).toHaveLength(1);
@@ -70,7 +64,7 @@ test('a certificate is obtained with a key of our own and handed out with the bu
 test('the private key is in no state that people are shown', async () => {
   const { identity, log } = await setUp();
   identity.start();
-  await until(() => identity.current() !== undefined, 'a certificate');
+  await eventually(() => identity.current() !== undefined);
   expect(JSON.stringify(identity.state())).not.toContain('PRIVATE');
   expect(JSON.stringify(identity.current())).not.toContain('PRIVATE');
   expect(JSON.stringify(log.lines)).not.toContain('PRIVATE');
@@ -79,9 +73,9 @@ test('the private key is in no state that people are shown', async () => {
 test('every renewal has a new key and reads the token again', async () => {
   const { operator, identity, setToken } = await setUp({ ttlMs: 1_000 });
   identity.start();
-  await until(() => identity.state().issued === 1, 'the first certificate');
+  await eventually(() => identity.state().issued === 1);
   setToken('second-token');
-  await until(() => identity.state().issued === 3, 'two renewals');
+  await eventually(() => identity.state().issued === 3);
   expect(new Set(operator.requests.map((request) => request.csr)).size).toBe(operator.requests.length);
   expect(operator.requests.at(-1)?.token).toBe('second-token');
 });
@@ -89,11 +83,11 @@ test('every renewal has a new key and reads the token again', async () => {
 test('renewals of a short life leave no moment without a valid certificate', async () => {
   const { identity } = await setUp({ ttlMs: 3_000 });
   identity.start();
-  await until(() => identity.current() !== undefined, 'a certificate');
+  await eventually(() => identity.current() !== undefined);
   let gaps = 0;
   const watch = setInterval(() => (gaps += identity.current()!.svid.notAfter <= Date.now() ? 1 : 0), 5);
   cleanups.push(() => clearInterval(watch));
-  await until(() => identity.state().issued >= 5, 'four renewals', 25_000);
+  await eventually(() => identity.state().issued >= 5, { withinMs: 25_000 });
   expect(gaps).toBe(0);
 }, 30_000);
 
@@ -113,7 +107,7 @@ test('nothing is asked before there is somebody to trust', async () => {
   expect(trust.current()).toBeDefined();
   expect(operator.requests).toHaveLength(0);
   nobody.set(config);
-  await until(() => waiting.current() !== undefined, 'a certificate');
+  await eventually(() => waiting.current() !== undefined);
   expect(identity.current()).toBeUndefined();
 });
 
@@ -121,7 +115,7 @@ test('an operator whose certificate is of another authority gets no token', asyn
   const { operator, identity, trust } = await setUp();
   trust.set(meshConfigOf([await TestPki.create()]));
   identity.start();
-  await until(() => identity.state().failures.has('unreachable'), 'a failure');
+  await eventually(() => identity.state().failures.has('unreachable'));
   expect(operator.requests).toHaveLength(0);
 });
 
@@ -132,7 +126,7 @@ test('an operator whose certificate is of a federated root gets no token', async
   const partner = { trustDomain: 'partner.example', bundle: operator.pki.rootPem };
   trust.set({ ...config, spec: { ...config.spec, federation: [partner] } });
   identity.start();
-  await until(() => identity.state().failures.has('unreachable'), 'a failure');
+  await eventually(() => identity.state().failures.has('unreachable'));
   expect(operator.requests).toHaveLength(0);
 });
 
@@ -141,7 +135,7 @@ test('an operator whose certificate has another name gets no token', async () =>
   await operator.stop();
   await operator.listen(['elsewhere.example']);
   identity.start();
-  await until(() => identity.state().failures.has('unreachable'), 'a failure');
+  await eventually(() => identity.state().failures.has('unreachable'));
   expect(operator.requests).toHaveLength(0);
 });
 
@@ -179,7 +173,7 @@ describe('an answer is refused', () => {
     const { operator, identity, log } = await setUp();
     await bend(operator);
     identity.start();
-    await until(() => identity.state().failures.size > 0, 'a failure');
+    await eventually(() => identity.state().failures.size > 0);
     expect([...identity.state().failures.keys()]).toEqual(['bad-answer']);
     expect(identity.state().lastFault).toMatch(message);
     expect(identity.current()).toBeUndefined();
@@ -194,7 +188,7 @@ describe('an answer is refused', () => {
       value: Object.assign(operator.pki, { signer: foreign.signer }),
     });
     identity.start();
-    await until(() => identity.state().failures.size > 0, 'a failure');
+    await eventually(() => identity.state().failures.size > 0);
     expect(identity.state().lastFault).toMatch(/no valid path/);
   });
 });
@@ -207,7 +201,7 @@ test.each([
   const { operator, identity } = await setUp();
   operator.aheadMs = aheadMs;
   identity.start();
-  await until(() => identity.state().valid, 'a certificate');
+  await eventually(() => identity.state().valid);
   expect(identity.state().failures.size).toBe(0);
 });
 
@@ -215,10 +209,10 @@ test('the operator’s clock is 65 s ahead: that is said, and its certificate is
   const { operator, identity } = await setUp();
   operator.aheadMs = 65_000;
   identity.start();
-  await until(() => identity.state().failures.size > 0, 'a failure');
+  await eventually(() => identity.state().failures.size > 0);
   expect(identity.state().lastFault).toMatch(/begins \S+ s? ?in the future|clocks of this node/);
   operator.aheadMs = 50_000;
-  await until(() => identity.state().valid, 'a certificate');
+  await eventually(() => identity.state().valid);
 });
 
 test('a refusal is tried again, later if the operator says so', async () => {
@@ -231,12 +225,12 @@ test('a refusal is tried again, later if the operator says so', async () => {
   });
   identity.start();
   await clock.advance(0);
-  await until(() => identity.state().failures.get('too-many') === 1, 'a refusal');
+  await eventually(() => identity.state().failures.get('too-many') === 1);
   operator.intercept = undefined;
   await clock.advance(29_000);
   expect(operator.requests).toHaveLength(1);
   await clock.advance(10_000);
-  await until(() => identity.current() !== undefined, 'a certificate');
+  await eventually(() => identity.current() !== undefined);
   expect(identity.state().lastFault).toBeUndefined();
 });
 
@@ -244,31 +238,31 @@ test('an operator that never answers is given up and tried again', async () => {
   const { operator, identity } = await setUp({ timeoutMs: 500 });
   operator.silent = true;
   identity.start();
-  await until(() => identity.state().failures.get('timeout') === 1, 'a timeout');
+  await eventually(() => identity.state().failures.get('timeout') === 1);
   operator.silent = false;
-  await until(() => identity.current() !== undefined, 'a certificate');
+  await eventually(() => identity.current() !== undefined);
 });
 
 test('the last good certificate outlives the operator until its end, and then says so', async () => {
   const { operator, identity, log } = await setUp({ ttlMs: 3_000 });
   identity.start();
-  await until(() => identity.current() !== undefined, 'a certificate');
+  await eventually(() => identity.current() !== undefined);
   await operator.stop();
-  await until(() => identity.state().failures.size > 0, 'a failed renewal');
+  await eventually(() => identity.state().failures.size > 0);
   expect(identity.state().valid).toBe(true);
-  await until(() => !identity.state().valid, 'the end');
-  await until(() => log.lines.some((line) => line.level === 'error'), 'an error line');
+  await eventually(() => !identity.state().valid);
+  await eventually(() => log.lines.some((line) => line.level === 'error'));
   expect(log.lines.find((line) => line.level === 'error')?.message).toMatch(/certificate has ended/);
   expect(identity.current()).toBeDefined();
   await operator.listen();
-  await until(() => identity.state().valid, 'a new certificate', 20_000);
+  await eventually(() => identity.state().valid, { withinMs: 20_000 });
 }, 30_000);
 
 test('a new active root brings a new certificate at once; peers may still show the old one', async () => {
   const { operator, identity, trust } = await setUp({ leafTTL: '10s' });
   const old = operator.pki;
   identity.start();
-  await until(() => identity.current() !== undefined, 'a certificate');
+  await eventually(() => identity.current() !== undefined);
   const next = await TestPki.create();
   trust.set(meshConfigOf([old, next], old, '10s'));
   expect(identity.current()).toMatchObject({ version: 2 });
@@ -276,16 +270,16 @@ test('a new active root brings a new certificate at once; peers may still show t
   expect(identity.state().issued).toBe(1);
   operator.pki = next;
   trust.set(meshConfigOf([old, next], next, '10s'));
-  await until(() => identity.state().issued === 2, 'a certificate of the new root');
+  await eventually(() => identity.state().issued === 2);
 });
 
 test('everything has ended, leaf, root and operator: new roots from the API server bring a new certificate by themselves', async () => {
   const { operator, identity, trust } = await setUp({ ttlMs: 1_000 });
   const old = operator.pki;
   identity.start();
-  await until(() => identity.current() !== undefined, 'a certificate');
+  await eventually(() => identity.current() !== undefined);
   await operator.stop();
-  await until(() => !identity.state().valid, 'the end');
+  await eventually(() => !identity.state().valid);
   const ended = await TestPki.create({ now: Date.now() - 11 * 365 * 24 * 3_600_000 });
   trust.set(meshConfigOf([ended], ended));
   expect(identity.state().valid).toBe(false);
@@ -294,7 +288,7 @@ test('everything has ended, leaf, root and operator: new roots from the API serv
   await operator.listen();
   trust.set(meshConfigOf([ended, operator.pki], operator.pki));
   const since = Date.now();
-  await until(() => identity.state().valid, 'a certificate of the new root');
+  await eventually(() => identity.state().valid);
   expect(Date.now() - since).toBeLessThan(3_000);
   expect(identity.current()?.svid.certChainPem).not.toContain(old.rootPem);
 }, 20_000);
@@ -302,7 +296,7 @@ test('everything has ended, leaf, root and operator: new roots from the API serv
 test('a status write that changes nothing causes no work', async () => {
   const { operator, identity, trust } = await setUp();
   identity.start();
-  await until(() => identity.current() !== undefined, 'a certificate');
+  await eventually(() => identity.current() !== undefined);
   trust.set(meshConfigOf([operator.pki]));
   expect(identity.current()?.version).toBe(1);
   expect(operator.requests).toHaveLength(1);

@@ -7,7 +7,7 @@ import { FakeApiServer, Refused } from '#kube/testing/fake-api.fake.ts';
 import { INTENTIONS } from '#kube/types.ts';
 import { TestPki } from '#pki/testing/test-pki.fake.ts';
 
-import { eventually, pause } from '#base/testing/eventually.fake.ts';
+import { eventually, pause } from '#base/testing/eventually.ts';
 import { FakeTrust, meshConfigOf } from '../trust/trust.fake.ts';
 import { PolicyWatch } from './policy-watch.ts';
 
@@ -255,7 +255,7 @@ describe('more intentions than are kept', () => {
     await eventually(() => action() === 'allow');
     for (let index = 0; index < 10_000; index++)
       fake.put(INTENTIONS, intention(`more-${index}`, rule('allow', 'x', 'y')));
-    await eventually(() => action() === 'deny', 20_000);
+    await eventually(() => action() === 'deny', { withinMs: 20_000 });
     expect(policy.ready).toBe(false);
   }, 60_000);
 });

@@ -22,6 +22,7 @@ import {
   listed,
   notFound,
 } from '../api-status-error.ts';
+import { admitted } from './admission.ts';
 import type { Admission } from './admission.ts';
 import { applied } from './apply.ts';
 import { builtInDefaults } from './built-in-defaults.ts';
@@ -348,34 +349,21 @@ export class Writer {
       );
   }
 
-  async #admitted(
+  /** Asks the admissions that may change the object, or those that may not. */
+  #admitted(
     changes: boolean,
     kind: ResourceKind,
     before: ApiObject | undefined,
-    wanted: ApiObject,
-    options: WriteOptions,
+    object: ApiObject,
+    { user, dryRun, subresource, warnings }: WriteOptions,
   ): Promise<ApiObject> {
-    let object = wanted;
-    for (const admission of this.#deps.admissions.filter((one) => one.changes === changes)) {
-      const answer = await admission.review({
-        ...{
-          kind,
-          object,
-          previous: before,
-          user: options.user,
-          dryRun: options.dryRun,
-          subresource: options.subresource,
-        },
-        operation: before ? 'UPDATE' : 'CREATE',
-      });
-      if (!answer.allowed) {
-        const message = `admission webhook "${admission.name}" denied the request: ${answer.message}`;
-        throw new ApiStatusError(answer.code, answer.reason, message);
-      }
-      options.warnings.push(...(answer.warnings ?? []));
-      object = answer.object ?? object;
-    }
-    return object;
+    const asked = this.#deps.admissions.filter((one) => one.changes === changes);
+    const operation = before ? 'UPDATE' : 'CREATE';
+    return admitted(
+      asked,
+      { kind, operation, subresource, object, previous: before, user, dryRun },
+      warnings,
+    );
   }
 
   #immutable({ kind, name }: Place, field: string, value: string): ApiStatusError {

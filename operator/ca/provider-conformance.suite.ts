@@ -1,24 +1,22 @@
 import { X509Certificate } from 'node:crypto';
 
-import { namespaceName, serviceName } from '#core/names.ts';
-import { serviceSpiffeId, trustDomain } from '#core/spiffe-id.ts';
-import { checkCsr } from '#pki/csr-check.ts';
-import { createCsr } from '#pki/csr.ts';
-import { generateKeys, spkiDer } from '#pki/keys.ts';
 import { OpenSsl } from '#pki/testing/openssl.fake.ts';
 import { readCertificates } from '#pki/pem.ts';
 import { validity } from '#pki/svid.ts';
 import { TestPki } from '#pki/testing/test-pki.fake.ts';
 import { TrustBundle } from '#pki/trust-bundle.ts';
 
-import type {
-  CaProvider,
-  CertificateRequest,
-  RequestedKey,
-  ServingRequest,
-  SignedCertificate,
-  WorkloadRequest,
-} from './provider.ts';
+import {
+  SERVING_NAMES,
+  SPIFFE_ID,
+  TRUST_DOMAIN,
+  WHO,
+  freshKey,
+  opensslKey,
+  servingRequest,
+  workloadRequest,
+} from './certificate-requests.fake.ts';
+import type { CaProvider, CertificateRequest, SignedCertificate } from './provider.ts';
 import { selfCheckFault } from './self-check.ts';
 
 /** What a provider's tests tell the suite: how to make one, and how to take its authority away. */
@@ -38,42 +36,11 @@ export interface ProviderHarness {
   close?(): Promise<void> | void;
 }
 
-export const TRUST_DOMAIN = trustDomain('cluster.local');
-const WHO = { namespace: namespaceName('shop'), service: serviceName('web') };
-const SPIFFE_ID = serviceSpiffeId({ trustDomain: TRUST_DOMAIN, datacenter: 'dc1' }, WHO);
-export const SERVING_NAMES = ['mesh-operator', 'mesh-operator.mesh', 'mesh-operator.mesh.svc'];
-
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
 const CENTURY = 100 * 365 * 24 * HOUR;
 /** Of an authority's clock, and of rounding to seconds. */
 const SKEW = 5_000;
-
-/** A workload's request with a fresh key, or the given one. */
-export async function workloadRequest(
-  bends: Partial<WorkloadRequest> = {},
-  key?: RequestedKey,
-): Promise<WorkloadRequest> {
-  return {
-    kind: 'workload',
-    ...(key ?? (await freshKey())),
-    ttlMs: HOUR,
-    who: WHO,
-    spiffeId: SPIFFE_ID,
-    trustDomain: TRUST_DOMAIN,
-    ...bends,
-  };
-}
-
-/** The operator's own request, with a fresh key. */
-export async function servingRequest(): Promise<ServingRequest> {
-  return { kind: 'serving', ...(await freshKey()), ttlMs: HOUR, dnsNames: SERVING_NAMES };
-}
-
-async function freshKey(name?: string): Promise<RequestedKey> {
-  const keys = await generateKeys();
-  return { spki: spkiDer(keys.publicKey), csrPem: createCsr(keys, name) };
-}
 
 /**
  * What every provider must do, as tests. Certificates are looked at with openssl and with our own checks.
@@ -176,8 +143,8 @@ export function describeProvider(name: string, make: () => Promise<ProviderHarne
     it('takes nothing from what the asker wrote but the key', async () => {
       const requests = [
         await freshKey(SPIFFE_ID),
-        await otherRequest(openssl, ['-subj', '/CN=web']),
-        await otherRequest(openssl, ['-subj', '/']),
+        await opensslKey(openssl, ['-subj', '/CN=web']),
+        await opensslKey(openssl, ['-subj', '/']),
       ];
       for (const key of requests) {
         const request = await workloadRequest({}, key);
@@ -209,7 +176,7 @@ export function describeProvider(name: string, make: () => Promise<ProviderHarne
       ['P-384', ['-algorithm', 'EC', '-pkeyopt', 'ec_paramgen_curve:P-384']],
       ['Ed25519', ['-algorithm', 'ED25519']],
     ])('signs a key of kind %s', async (_kind, keyArguments) => {
-      const request = await workloadRequest({}, await otherRequest(openssl, ['-subj', '/'], keyArguments));
+      const request = await workloadRequest({}, await opensslKey(openssl, ['-subj', '/'], keyArguments));
       expect(await check(request, await provider.sign(request))).toBeUndefined();
     });
 
@@ -368,17 +335,6 @@ export function describeProvider(name: string, make: () => Promise<ProviderHarne
       }
     });
   });
-}
-
-/** A request made by openssl, with its key. */
-async function otherRequest(
-  openssl: OpenSsl,
-  options: readonly string[],
-  keyArguments?: readonly string[],
-): Promise<RequestedKey> {
-  const checked = await checkCsr(openssl.request(options, keyArguments));
-  if (!checked.ok) throw new Error(checked.message);
-  return checked.csr;
 }
 
 function verify(
