@@ -13,6 +13,7 @@ import {
 import { customResourceDefinition } from './generated/definition.ts';
 import { DEFINITIONS } from './generated/definitions.ts';
 import { metricsPage } from './generated/metrics-page.ts';
+import { refusalsPage } from './generated/refusals-page.ts';
 import { sidecarMetricsPage } from './generated/sidecar-metrics-page.ts';
 import { permissionRules } from './generated/permission-rules.ts';
 import { permissionsPage } from './generated/permissions-page.ts';
@@ -57,6 +58,7 @@ export function generated(): Map<string, string> {
   files.set('docs/reference/metrics.md', metricsPage());
   files.set('docs/reference/sidecar-metrics.md', sidecarMetricsPage());
   files.set('docs/reference/permissions.md', permissionsPage());
+  files.set('docs/reference/refusals.md', refusalsPage());
   return files;
 }
 

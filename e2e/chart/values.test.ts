@@ -3,6 +3,7 @@ import { join } from 'node:path';
 
 import { parse } from 'yaml';
 
+import { isRecord } from '#base/record.ts';
 import { readConfig } from '#operator/config/config.ts';
 
 import { CHART, NAMESPACE, refusal } from './render.ts';
@@ -104,7 +105,7 @@ describeHere(`the values of the chart${reason}`, () => {
 
 /** Paths of all values below; a list or an empty object is one value. */
 function leaves(value: unknown, path = ''): string[] {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return [path];
+  if (!isRecord(value)) return [path];
   const entries = Object.entries(value);
   return entries.length === 0 ? [path] : entries.flatMap(([key, inner]) => leaves(inner, `${path}/${key}`));
 }

@@ -2,7 +2,9 @@ import type { Duplex } from 'node:stream';
 import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 
-import type { ResetReason, StreamReset } from '../refusals/reset-reason.ts';
+import type { ResetReason } from '#core/refusals.ts';
+
+import type { StreamReset } from '../refusals/reset-reason.ts';
 import { LARGE_BYTES, isCompact } from './packs.ts';
 import { SmallWrites } from './small-writes.ts';
 import { LeanSocket } from './lean-socket.ts';

@@ -1,7 +1,8 @@
 import type { Clock, Timer } from '#base/clock.ts';
+import type { ResetReason } from '#core/refusals.ts';
 
 import { resetReasonFor } from '../refusals/reset-reason.ts';
-import type { ResetReason, StreamReset } from '../refusals/reset-reason.ts';
+import type { StreamReset } from '../refusals/reset-reason.ts';
 import type { Leg, LegEnd } from './leg.ts';
 import { OneWay } from './one-way.ts';
 import type { ConnectionRefusal } from '../refusals/refusal.ts';

@@ -2,10 +2,10 @@ import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 
 import type { Clock, Timer } from '#base/clock.ts';
+import type { ResetReason } from '#core/refusals.ts';
 
 import type { AdmittedPeer } from '../peer/admit.ts';
 import { LivingPeer } from '../peer/living-peer.ts';
-import type { ResetReason } from '../refusals/reset-reason.ts';
 import { tlsMemory } from '../memory/costs.ts';
 import type { MemoryBudget } from '../memory/memory-budget.ts';
 import type { Holding, PeerAccount } from '../memory/peer-account.ts';

@@ -25,8 +25,7 @@ import { FrameError, readFrame } from '../single-stream/frame.ts';
 import { parseStreamHeader } from '../single-stream/stream-header.ts';
 import type { StreamHeader } from '../transport/transport.ts';
 import type { TunnelStream } from '../tunnel/tunnel-stream.ts';
-import { VERDICT_CODES, encodeVerdict } from '../single-stream/verdict.ts';
-import type { VerdictCode } from '../single-stream/verdict.ts';
+import { encodeVerdict, isVerdictCode } from '../single-stream/verdict.ts';
 import type { AppDialer } from './app-dialer.ts';
 import type { Gatekeeper } from './gatekeeper.ts';
 import { callerHeader } from './proxy-protocol.ts';
@@ -318,8 +317,4 @@ function callerOn(raw: Socket): Caller {
       if (callback) raw.once('close', callback);
     },
   };
-}
-
-function isVerdictCode(reason: string): reason is VerdictCode {
-  return (VERDICT_CODES as readonly string[]).includes(reason);
 }

@@ -38,7 +38,7 @@ export interface DataPlaneMetrics {
   connectionOpened(labels: ConnectionLabels): void;
   /** Called once for every `connectionOpened`. */
   connectionClosed(connection: ClosedConnection): void;
-  /** A connection was never let through; `reason` is one of a fixed list (connection/refusal.ts). */
+  /** A connection was never let through; `reason` is one of a fixed list (core/refusals.ts). */
   connectionRefused(direction: Direction, reason: string): void;
   /** An open connection was ended by the mesh because it is allowed no longer; `connectionClosed` follows. */
   connectionCut(direction: Direction, reason: string): void;
@@ -46,7 +46,7 @@ export interface DataPlaneMetrics {
   handshake(direction: Direction, milliseconds: number): void;
   /** A connection that carries many streams was opened between two sidecars. */
   tunnelOpened(direction: Direction): void;
-  /** Called once for every `tunnelOpened`; `reason` is one of a fixed list (connection/reset-reason.ts). */
+  /** Called once for every `tunnelOpened`; `reason` is one of a fixed list (core/refusals.ts). */
   tunnelClosed(direction: Direction, reason: string): void;
   /** From the application's connection to the peer's consent, all attempts together. */
   dialed(milliseconds: number, attempts: number): void;

@@ -1,6 +1,7 @@
+import type { ResetReason } from '#core/refusals.ts';
+
 import { FakeMesh } from '../../testing/data-plane.fake.ts';
 import { TunnelPod } from '../../testing/tunnel-pod.fake.ts';
-import type { ResetReason } from '../refusals/reset-reason.ts';
 import { codeOf } from '../refusals/reset-reason.ts';
 import { frameBytes } from '../tunnel/frames.fake.ts';
 import { FRAME } from '../tunnel/protocol.ts';

@@ -6,12 +6,12 @@ import { readCertificates } from '#pki/pem.ts';
 import { peerSpiffeId } from '#pki/peer.ts';
 import { signingFault } from '#pki/svid-constraints.ts';
 import type { TrustBundle } from '#pki/trust-bundle.ts';
+import type { RefusalReason } from '#core/refusals.ts';
 import type { SpiffeId, TrustDomain } from '#core/spiffe-id.ts';
 
 import type { IdentitySnapshot } from '../interfaces/identity-source.ts';
 
 import { ConnectionRefusal } from '../refusals/refusal.ts';
-import type { RefusalReason } from '../refusals/refusal.ts';
 
 /** A peer that proved who it is. Only {@link admit} makes one, and no byte of an application moves without one. */
 export interface AdmittedPeer {

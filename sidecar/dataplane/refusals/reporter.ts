@@ -2,14 +2,13 @@ import type { Clock } from '#base/clock.ts';
 import type { Logger } from '#base/log.ts';
 
 import { networkOf } from '#core/network-of.ts';
+import { REFUSALS, refusalRow } from '#core/refusals.ts';
+import type { RefusalReason } from '#core/refusals.ts';
 import type { DataPlaneMetrics, Direction } from '../interfaces/data-plane-metrics.ts';
 
 import type { ConnectionRefusal } from './refusal.ts';
 import { RefusalLog } from './refusal-log.ts';
-import type { ResetReason, StreamReset } from './reset-reason.ts';
-
-/** Ends that applications bring about. */
-const EVERYDAY: ReadonlySet<ResetReason> = new Set(['app-reset', 'idle', 'cancelled']);
+import type { StreamReset } from './reset-reason.ts';
 
 /** Who wanted to reach whom, for log lines; every part as far as it is known. */
 export interface Parties {
@@ -46,16 +45,13 @@ export class Reporter {
 
   refused(parties: Parties, why: ConnectionRefusal): void {
     this.#metrics.connectionRefused(this.#direction, why.reason);
-    if (why.reason === 'client-gone') {
-      this.#log.debug(this.#fields(parties, why), 'connection closed by the peer before it was let through');
-      return;
-    }
-    // Nobody is led here before there is a certificate, but whoever looks whether there is one.
-    if (why.reason === 'not-ready' && this.#direction === 'inbound') {
-      this.#log.debug(this.#fields(parties, why), 'connection refused');
-      return;
-    }
-    this.#warn(parties, why.reason, this.#fields(parties, why), 'connection refused');
+    const fields = this.#fields(parties, why);
+    const message =
+      why.reason === 'client-gone'
+        ? 'connection closed by the peer before it was let through'
+        : 'connection refused';
+    if (this.#isQuiet(why.reason)) this.#log.debug(fields, message);
+    else this.#warn(parties, why.reason, fields, message);
   }
 
   cut(parties: Parties, why: ConnectionRefusal): void {
@@ -65,7 +61,7 @@ export class Reporter {
 
   /** The other sidecar ended it before its time; what applications do themselves is no news. */
   ended(parties: Parties, { reason, message }: StreamReset): void {
-    if (reason !== undefined && EVERYDAY.has(reason)) return;
+    if (reason !== undefined && REFUSALS[reason].log === 'none') return;
     const fields = { direction: this.#direction, ...parties, reason, decision: message };
     this.#warn(parties, `ended ${reason ?? 'unknown'}`, fields, 'connection ended by the other sidecar');
   }
@@ -75,6 +71,11 @@ export class Reporter {
     this.#metrics.connectionRefused(this.#direction, 'internal');
     const fields = { direction: this.#direction, ...parties, err: error };
     this.#limited(parties).error('bug', fields, 'connection failed by a fault of the sidecar');
+  }
+
+  #isQuiet(reason: RefusalReason): boolean {
+    const { log, inboundLog = log } = refusalRow(reason);
+    return (this.#direction === 'inbound' ? inboundLog : log) === 'debug';
   }
 
   #warn(parties: Parties, kind: string, fields: object, message: string): void {

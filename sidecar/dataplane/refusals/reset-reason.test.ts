@@ -1,6 +1,7 @@
-import { REFUSAL_REASONS } from './refusal.ts';
+import { REFUSALS } from '#core/refusals.ts';
+import type { RefusalReason, ResetReason } from '#core/refusals.ts';
+
 import { StreamReset, codeOf, reasonOf, resetReasonFor } from './reset-reason.ts';
-import type { ResetReason } from './reset-reason.ts';
 
 /** What stands on the wire. A line may be added; none may change, or peers of two versions misunderstand each other. */
 const GOLDEN: Readonly<Record<ResetReason, number>> = {
@@ -36,7 +37,9 @@ test('a number of a newer version is no reason, and its text is kept', () => {
 });
 
 test('every refusal has a word on the wire; those that peers need not tell apart have the same', () => {
-  const words = Object.fromEntries(REFUSAL_REASONS.map((reason) => [reason, resetReasonFor(reason)]));
+  const words = Object.fromEntries(
+    Object.keys(REFUSALS).map((reason) => [reason, resetReasonFor(reason as RefusalReason)]),
+  );
   expect(words).toMatchObject({
     denied: 'denied',
     'port-not-declared': 'port-not-declared',

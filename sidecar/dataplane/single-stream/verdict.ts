@@ -1,15 +1,7 @@
-import { encodeFrame } from './frame.ts';
+import { refusalRow } from '#core/refusals.ts';
+import type { RefusalReason, VerdictCode } from '#core/refusals.ts';
 
-/** Why a peer's sidecar refused a stream. */
-export const VERDICT_CODES = [
-  'denied',
-  'port-not-declared',
-  'app-unreachable',
-  'draining',
-  'not-ready',
-  'limit',
-] as const;
-export type VerdictCode = (typeof VERDICT_CODES)[number];
+import { encodeFrame } from './frame.ts';
 
 /** The server's answer to a stream header: raw bytes follow, or the end. */
 export type Verdict =
@@ -17,6 +9,11 @@ export type Verdict =
 
 const MAX_REASON = 600;
 const MAX_CODE = 64;
+
+/** Whether a verdict can say it; a connection that is refused for anything else is reset without one. */
+export function isVerdictCode(reason: RefusalReason): reason is VerdictCode {
+  return refusalRow(reason).verdict === true;
+}
 
 export function encodeVerdict(verdict: Verdict): Buffer {
   return encodeFrame(verdict.ok ? verdict : { ...verdict, reason: printable(verdict.reason) });

@@ -1,9 +1,9 @@
+import type { NextAttempt, RefusalReason } from '#core/refusals.ts';
 import type { SpiffeId } from '#core/spiffe-id.ts';
 
 import type { AdmittedPeer } from '../peer/admit.ts';
 import type { EarlyBytes } from '../bytes/early-bytes.ts';
 import type { Leg } from '../bytes/leg.ts';
-import type { RefusalReason } from '../refusals/refusal.ts';
 
 /** What a stream is opened for. */
 export interface StreamHeader {
@@ -54,11 +54,7 @@ export class OpenError extends Error {
   /** Whether this endpoint is to be left alone for a while. */
   readonly eject: boolean;
 
-  constructor(
-    reason: RefusalReason,
-    message: string,
-    next: { readonly retry: boolean; readonly eject: boolean },
-  ) {
+  constructor(reason: RefusalReason, message: string, next: NextAttempt) {
     super(message);
     this.name = 'OpenError';
     this.reason = reason;

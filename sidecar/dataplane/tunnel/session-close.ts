@@ -1,7 +1,7 @@
 import type { Clock, Timer } from '#base/clock.ts';
 
 import { StreamReset, codeOf, reasonOf } from '../refusals/reset-reason.ts';
-import type { ResetReason } from '../refusals/reset-reason.ts';
+import type { ResetReason } from '#core/refusals.ts';
 import type { Outbox } from './outbox.ts';
 import { decodeCloseReason, encodeCloseReason } from './payloads.ts';
 import { FRAME } from './protocol.ts';

@@ -1,6 +1,6 @@
 import type { Clock } from '#base/clock.ts';
+import type { ResetReason } from '#core/refusals.ts';
 
-import type { ResetReason } from '../refusals/reset-reason.ts';
 import type { WindowBudget } from '../memory/window-budget.ts';
 import type { FrameBudget } from '../memory/frame-budget.ts';
 import type { TunnelStream } from './tunnel-stream.ts';

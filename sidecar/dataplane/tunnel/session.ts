@@ -1,7 +1,7 @@
 import type { Clock } from '#base/clock.ts';
+import type { ResetReason } from '#core/refusals.ts';
 
 import { StreamReset } from '../refusals/reset-reason.ts';
-import type { ResetReason } from '../refusals/reset-reason.ts';
 import type { StreamHeader } from '../transport/transport.ts';
 import { BulkMeter } from './bulk-meter.ts';
 import { ConnectionCredit } from './connection-credit.ts';

@@ -1,12 +1,12 @@
 import type { Clock } from '#base/clock.ts';
+import type { ResetReason } from '#core/refusals.ts';
 
-import type { ResetReason } from '../refusals/reset-reason.ts';
 import { StreamReset, codeOf } from '../refusals/reset-reason.ts';
 import type { MemoryBudget } from '../memory/memory-budget.ts';
 import { SingleStreamTransport } from '../single-stream/single-stream-transport.ts';
 import { PeerDialer } from '../transport/peer-dialer.ts';
 import type { PeerConnection, PeerDialerDeps } from '../transport/peer-dialer.ts';
-import { refusedBy } from '../transport/refused-by.ts';
+import { isPeerRefusal, refusedBy } from '../transport/refused-by.ts';
 import { OpenError } from '../transport/transport.ts';
 import type { OpenStream, StreamRequest, Transport } from '../transport/transport.ts';
 import { ClientTunnel } from './client-tunnel.ts';
@@ -17,18 +17,6 @@ import type { TunnelStream } from './tunnel-stream.ts';
 export interface TunnelTransportDeps extends PeerDialerDeps {
   readonly memory: MemoryBudget;
 }
-
-/** What a peer says before it has passed anything on; after any other end nobody knows whether it did. */
-const REFUSALS: ReadonlySet<ResetReason | undefined> = new Set([
-  'denied',
-  'port-not-declared',
-  'app-unreachable',
-  'draining',
-  'not-ready',
-  'limit',
-  'untrusted-certificate',
-  'expired-certificate',
-]);
 
 /** Why a peer closes a tunnel that carries nothing: for its age, for what it refused there, to make room for another one. */
 const UNUSED: ReadonlySet<ResetReason | undefined> = new Set(['idle', 'denied', 'limit']);
@@ -127,7 +115,7 @@ export class TunnelTransport implements Transport {
       early?.takeBack();
       if (!(error instanceof StreamReset)) throw error;
       // A reason of a newer version is one of the peer: what is lost without it has a reason of ours.
-      if (error.reason === undefined || REFUSALS.has(error.reason))
+      if (error.reason === undefined || isPeerRefusal(error.reason))
         return refusedBy(error.reason ?? '', error.message);
       const nothingSaid = !early || (early.bytes === 0 && !early.ended);
       const next = { retry: nothingSaid, eject: true };
