@@ -49,6 +49,10 @@ export default tseslint.config(
           selector: "ImportDeclaration[source.value='zod'] > ImportSpecifier",
           message: "Use `import * as z from 'zod'`: the other form bundles every locale.",
         },
+        {
+          selector: "CallExpression[callee.name='it'], MemberExpression[object.name='it']",
+          message: 'Write test.',
+        },
       ],
       complexity: ['error', 15],
       'max-depth': ['error', 4],

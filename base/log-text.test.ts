@@ -3,18 +3,18 @@ import { boundedFields, printableLine } from './log-text.ts';
 
 /** What others may write into our log: names, paths, texts of any size and kind. */
 
-it('escapes what a terminal would act on or a reader misread, and says the same', () => {
+test('escapes what a terminal would act on or a reader misread, and says the same', () => {
   const text = 'a\u009b31mred\u202egnp.exe\u2028next\u0007bell\u007f';
   const line = printableLine(JSON.stringify({ text }));
   expect(line).toMatch(/^[\x20-\x7e]*$/);
   expect(JSON.parse(line)).toEqual({ text });
 });
 
-it('leaves other languages readable', () => {
+test('leaves other languages readable', () => {
   expect(printableLine('"größer 大きい"')).toBe('"größer 大きい"');
 });
 
-it('cuts texts, lists and depth, and says so', () => {
+test('cuts texts, lists and depth, and says so', () => {
   let deep: object = {};
   for (let level = 0; level < 50; level++) deep = { deep };
   const line = JSON.stringify(
@@ -32,7 +32,7 @@ it('cuts texts, lists and depth, and says so', () => {
   expect(line).toContain('"number":1,"none":null');
 });
 
-it('holds for every line of a process, errors included', () => {
+test('holds for every line of a process, errors included', () => {
   const lines: string[] = [];
   const log = jsonLog('test', 'info', { write: (line) => void lines.push(line) });
   log.warn({ pod: `\u202e${'p'.repeat(50_000)}` }, 'injection refused');

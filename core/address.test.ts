@@ -1,7 +1,7 @@
 import { canonicalAddress } from './address.ts';
 
 describe('canonicalAddress', () => {
-  it.each([
+  test.each([
     ['10.0.0.1', '10.0.0.1'],
     ['::ffff:10.0.0.1', '10.0.0.1'],
     ['::FFFF:10.0.0.1', '10.0.0.1'],

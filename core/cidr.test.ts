@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { parseCidr, parseCidrList } from './cidr.ts';
 
 describe('an address block', () => {
-  it.each([
+  test.each([
     ['10.0.0.0/8', '10.0.0.0/8'],
     ['0.0.0.0/0', '0.0.0.0/0'],
     ['192.168.1.7', '192.168.1.7/32'],
@@ -16,7 +16,7 @@ describe('an address block', () => {
     expect(parseCidr(text)).toEqual({ cidr });
   });
 
-  it.each([
+  test.each([
     ['255.255.255.255/1', '128.0.0.0/1'],
     ['2001:db8:1:2:3:4:5:6/32', '2001:db8::/32'],
     ['1::8/112', '1::/112'],
@@ -28,7 +28,7 @@ describe('an address block', () => {
     expect(parseCidr(proposal)).toEqual({ cidr: proposal });
   });
 
-  it('proposes only blocks that it reads itself, whatever the address', () => {
+  test('proposes only blocks that it reads itself, whatever the address', () => {
     const address = fc.oneof(
       fc.ipV4(),
       fc.ipV6().filter((text) => !text.includes('%')),
@@ -42,7 +42,7 @@ describe('an address block', () => {
     );
   });
 
-  it('never makes the reader fail', () => {
+  test('never makes the reader fail', () => {
     fc.assert(
       fc.property(fc.oneof(fc.string(), fc.stringMatching(/^[0-9a-f:./,%]{0,60}$/)), (text) => {
         parseCidrList(text);

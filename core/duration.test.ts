@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { DURATION_PATTERN, parseDuration } from './duration.ts';
 
 describe('a duration', () => {
-  it.each([
+  test.each([
     ['1s', 1_000],
     ['90m', 5_400_000],
     ['24h', 86_400_000],
@@ -15,7 +15,7 @@ describe('a duration', () => {
     expect(parseDuration(text)).toBe(milliseconds);
   });
 
-  it.each([
+  test.each([
     '',
     '0s',
     '0h0m0s',
@@ -34,7 +34,7 @@ describe('a duration', () => {
     expect(parseDuration(text)).toBeUndefined();
   });
 
-  it('is what its parts add up to', () => {
+  test('is what its parts add up to', () => {
     fc.assert(
       fc.property(fc.nat(9999), fc.nat(9999), fc.integer({ min: 1, max: 9999 }), (h, m, s) => {
         expect(parseDuration(`${h}h${m}m${s}s`)).toBe(((h * 60 + m) * 60 + s) * 1000);
@@ -42,7 +42,7 @@ describe('a duration', () => {
     );
   });
 
-  it('that can be read is one that the CustomResourceDefinition lets through', () => {
+  test('that can be read is one that the CustomResourceDefinition lets through', () => {
     fc.assert(
       fc.property(fc.stringMatching(/^[0-9hms]{0,12}$/), (text) => {
         if (parseDuration(text) !== undefined) expect(text).toMatch(new RegExp(DURATION_PATTERN));

@@ -3,12 +3,12 @@ import fc from 'fast-check';
 import { isDnsLabel, nameFault, namespaceName, serviceName } from './names.ts';
 
 describe('a name', () => {
-  it.each(['a', 'db', 'web-2', '0', 'a'.repeat(63), 'x--y'])('%j is a DNS label', (text) => {
+  test.each(['a', 'db', 'web-2', '0', 'a'.repeat(63), 'x--y'])('%j is a DNS label', (text) => {
     expect(isDnsLabel(text)).toBe(true);
     expect(nameFault('service name', text)).toBeUndefined();
   });
 
-  it.each([
+  test.each([
     '',
     '-a',
     'a-',
@@ -29,7 +29,7 @@ describe('a name', () => {
     expect(nameFault('service name', text)).toBeDefined();
   });
 
-  it('says what to write instead', () => {
+  test('says what to write instead', () => {
     expect(nameFault('service name', 'DB')).toBe('service name "DB": upper case is not allowed; write "db"');
     expect(nameFault('service name', '')).toBe('service name is empty');
     expect(nameFault('service name', 'd*', true)).toContain(
@@ -40,12 +40,12 @@ describe('a name', () => {
     expect(nameFault('namespace', 'a_b')).toContain('only a-z, 0-9 and "-"');
   });
 
-  it('may be the wildcard only where that is allowed', () => {
+  test('may be the wildcard only where that is allowed', () => {
     expect(nameFault('service name', '*', true)).toBeUndefined();
     expect(nameFault('service name', '*')).toBeDefined();
   });
 
-  it('never fails on any text, and repeats little of it', () => {
+  test('never fails on any text, and repeats little of it', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'binary', maxLength: 5000 }), (text) => {
         const fault = nameFault('service name', text, true);
@@ -56,7 +56,7 @@ describe('a name', () => {
     );
   });
 
-  it('throws a sentence where a wrong one cannot be borne', () => {
+  test('throws a sentence where a wrong one cannot be borne', () => {
     expect(serviceName('db')).toBe('db');
     expect(namespaceName('shop')).toBe('shop');
     expect(() => serviceName('DB')).toThrow(RangeError);

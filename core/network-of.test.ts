@@ -1,6 +1,6 @@
 import { networkOf } from './network-of.ts';
 
-it.each([
+test.each([
   ['10.0.0.1', '10.0.0.1'],
   ['::ffff:10.0.0.1', '10.0.0.1'],
   ['fd00:1:2:3::4', 'fd00:1:2:3::/64'],
@@ -16,7 +16,7 @@ it.each([
   expect(networkOf(address)).toBe(network);
 });
 
-it('two addresses of one /64 are one network, however they are written', () => {
+test('two addresses of one /64 are one network, however they are written', () => {
   expect(networkOf('fd00:1:2:3::1')).toBe(networkOf('fd00:1:2:3:ffff::2'));
   expect(networkOf('fd00:1:2:3::1')).not.toBe(networkOf('fd00:1:2:4::1'));
 });

@@ -7,7 +7,7 @@ const faultsOf = (annotations: Record<string, string>) =>
   readPodAnnotations(annotations).faults.map(({ field, message }) => `${field}: ${message}`);
 
 describe('the annotations of a pod', () => {
-  it('are all read', () => {
+  test('are all read', () => {
     const { value, faults } = readPodAnnotations({
       'mesh/inject': 'true',
       'mesh/service': 'web',
@@ -50,7 +50,7 @@ describe('the annotations of a pod', () => {
     });
   });
 
-  it('may all be absent', () => {
+  test('may all be absent', () => {
     expect(readPodAnnotations({})).toEqual({
       value: {
         upstreams: [],
@@ -64,7 +64,7 @@ describe('the annotations of a pod', () => {
     });
   });
 
-  it.each([
+  test.each([
     ['inject', 'yes', '"yes" is neither; write "true" or "false"'],
     ['transparent', 'TRUE', '"TRUE" is neither; write "true" or "false"'],
     ['transparent', '', '"" is neither; write "true" or "false"'],
@@ -131,7 +131,7 @@ describe('the annotations of a pod', () => {
     expect(faults.map((fault) => fault.message).join('\n')).toContain(message);
   });
 
-  it('may not ask for more than they allow', () => {
+  test('may not ask for more than they allow', () => {
     expect(faultsOf({ 'mesh/cpu-request': '2', 'mesh/cpu-limit': '500m' })).toEqual([
       'mesh/cpu-request: "2" is more than mesh/cpu-limit "500m"; write at most that',
     ]);
@@ -140,14 +140,14 @@ describe('the annotations of a pod', () => {
     ]);
   });
 
-  it('may not ask for more cores than their memory is enough for', () => {
+  test('may not ask for more cores than their memory is enough for', () => {
     expect(faultsOf({ 'mesh/cores': '4', 'mesh/memory-limit': '128Mi' })).toEqual([
       'mesh/memory-limit: "128Mi" is too little for a sidecar on 4 cores (mesh/cores); write at least "256Mi"',
     ]);
     expect(faultsOf({ 'mesh/cores': '2', 'mesh/memory-limit': '128Mi' })).toEqual([]);
   });
 
-  it('may not skip a port that expects a PROXY protocol header', () => {
+  test('may not skip a port that expects a PROXY protocol header', () => {
     const ports = { 'mesh/proxy-protocol-ports': '8080,5432' };
     expect(faultsOf({ ...ports, 'mesh/skip-inbound-ports': '5400-5500' })).toEqual(
       expect.arrayContaining([
@@ -157,14 +157,14 @@ describe('the annotations of a pod', () => {
     expect(faultsOf({ ...ports, 'mesh/skip-inbound-ports': '9090' })).toEqual([]);
   });
 
-  it('are not passed over when mistyped', () => {
+  test('are not passed over when mistyped', () => {
     expect(faultsOf({ 'mesh/upstream': 'db:9191' })).toEqual([
       'mesh/upstream: unknown annotation; did you mean mesh/upstreams?',
     ]);
     expect(faultsOf({ 'mesh/colour': 'red' })[0]).toContain('known are mesh/inject, mesh/service');
   });
 
-  it('have all their faults told at once', () => {
+  test('have all their faults told at once', () => {
     const faults = faultsOf({
       'mesh/transparent': '1',
       'mesh/log-level': 'x',
@@ -182,7 +182,7 @@ describe('the annotations of a pod', () => {
     ]);
   });
 
-  it('never make the reader fail, whatever they say, nor say much in answer', () => {
+  test('never make the reader fail, whatever they say, nor say much in answer', () => {
     const key = fc.oneof(
       fc.constantFrom(...Object.values(ANNOTATIONS)),
       fc.string(),

@@ -1,7 +1,7 @@
 import { parseQuantity } from './quantity.ts';
 
 describe('a quantity', () => {
-  it.each([
+  test.each([
     ['0', 0],
     ['128Mi', 134_217_728],
     ['1Gi', 1_073_741_824],
@@ -18,7 +18,7 @@ describe('a quantity', () => {
     expect(parseQuantity(text)).toBeCloseTo(number, 9);
   });
 
-  it.each([
+  test.each([
     '',
     '.',
     'Mi',

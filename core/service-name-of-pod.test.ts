@@ -16,7 +16,7 @@ const owner = { apiVersion: 'apps/v1', kind: 'StatefulSet', name: 'three' };
 const labels = { app: 'four', 'app.kubernetes.io/name': 'chart' };
 
 describe('the service of a pod', () => {
-  it('is its annotation, else its ServiceAccount, else its workload, else its label app', () => {
+  test('is its annotation, else its ServiceAccount, else its workload, else its label app', () => {
     expect(nameOf({ annotations, serviceAccountName, owner, labels })).toEqual({ service: 'one' });
     expect(nameOf({ serviceAccountName, owner, labels })).toEqual({ service: 'two' });
     expect(nameOf({ serviceAccountName: 'default', owner, labels })).toEqual({ service: 'three' });
@@ -27,7 +27,7 @@ describe('the service of a pod', () => {
     });
   });
 
-  it('is a name of its own for each part of a chart, whose parts share a descriptive label', () => {
+  test('is a name of its own for each part of a chart, whose parts share a descriptive label', () => {
     const part = (account: string) => ({
       labels: { 'app.kubernetes.io/name': 'monitoring' },
       serviceAccountName: account,
@@ -38,7 +38,7 @@ describe('the service of a pod', () => {
     ]);
   });
 
-  it.each([
+  test.each([
     [{}],
     [{ serviceAccountName: 'default' }],
     [{ serviceAccountName: '' }],
@@ -49,7 +49,7 @@ describe('the service of a pod', () => {
     );
   });
 
-  it('is one, not two', () => {
+  test('is one, not two', () => {
     expect(faultOf({ annotations: { 'mesh/service': 'web, admin' } })).toContain(
       'names 2 services; one pod is one service',
     );
@@ -58,7 +58,7 @@ describe('the service of a pod', () => {
     );
   });
 
-  it('is not guessed where what is written cannot be a name', () => {
+  test('is not guessed where what is written cannot be a name', () => {
     const faulty: PodNames[] = [
       { annotations: { 'mesh/service': 'Web' }, serviceAccountName },
       { annotations: { 'mesh/service': '' }, serviceAccountName },
@@ -77,7 +77,7 @@ describe('the service of a pod', () => {
     ]);
   });
 
-  it('never makes the reader fail', () => {
+  test('never makes the reader fail', () => {
     const text = fc.string({ unit: 'binary' });
     fc.assert(
       fc.property(fc.dictionary(fc.string(), fc.string()), text, text, (map, one, other) => {

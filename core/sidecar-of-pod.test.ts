@@ -27,7 +27,7 @@ const faultOf = (spec: PodSpecFacts | undefined): string => {
 };
 
 describe('the sidecar in the spec of a pod', () => {
-  it('is an init container that goes on running, or an ordinary container, and says its service', () => {
+  test('is an init container that goes on running, or an ordinary container, and says its service', () => {
     expect(sidecarOfPod(native())).toEqual({ style: 'native', service: 'web' });
     const ordinary = { ...SIDECAR, restartPolicy: undefined };
     expect(sidecarOfPod({ containers: [ordinary, APP], volumes: [VOLUME] })).toEqual({
@@ -84,7 +84,7 @@ describe('the sidecar in the spec of a pod', () => {
     expect(faultOf(spec)).toContain(fault);
   });
 
-  it('reads whatever a pod may hold without failing', () => {
+  test('reads whatever a pod may hold without failing', () => {
     const text = fc.string({ maxLength: 8 });
     const container = fc.record(
       {

@@ -8,7 +8,7 @@ const scope = { trustDomain: trustDomain('cluster.local'), datacenter: 'dc1' };
 const label = fc.stringMatching(/^[a-z0-9]([-a-z0-9]{0,20}[a-z0-9])?$/);
 
 describe('a SPIFFE ID', () => {
-  it.each([
+  test.each([
     'spiffe://cluster.local/ns/shop/dc/dc1/svc/web',
     'spiffe://partner.example/ns/x/sa/y',
     'spiffe://a/b',
@@ -17,7 +17,7 @@ describe('a SPIFFE ID', () => {
     expect(parseSpiffeId(text)?.id).toBe(text);
   });
 
-  it.each([
+  test.each([
     '',
     'spiffe://',
     'spiffe:///a',
@@ -47,7 +47,7 @@ describe('a SPIFFE ID', () => {
     expect(parseSpiffeId(text)).toBeUndefined();
   });
 
-  it('is refused or kept exactly, whatever the text', () => {
+  test('is refused or kept exactly, whatever the text', () => {
     fc.assert(
       fc.property(
         fc.oneof(
@@ -62,7 +62,7 @@ describe('a SPIFFE ID', () => {
     );
   });
 
-  it('of a service leads back to that service and no other', () => {
+  test('of a service leads back to that service and no other', () => {
     fc.assert(
       fc.property(label, label, (namespace, service) => {
         const who = { namespace: namespace as NamespaceName, service: service as ServiceName };
@@ -75,7 +75,7 @@ describe('a SPIFFE ID', () => {
     );
   });
 
-  it.each([
+  test.each([
     'spiffe://cluster.local/ns/shop/dc/dc1/svc/web/more',
     'spiffe://cluster.local/ns/shop/dc/dc1/sa/web',
     'spiffe://cluster.local/ns/shop/svc/web',
@@ -91,11 +91,11 @@ describe('a SPIFFE ID', () => {
 });
 
 describe('a trust domain', () => {
-  it.each(['cluster.local', 'a', '1.b', 'a-b_c.d'])('%s is read', (text) => {
+  test.each(['cluster.local', 'a', '1.b', 'a-b_c.d'])('%s is read', (text) => {
     expect(trustDomain(text)).toBe(text);
   });
 
-  it.each(['', 'A', '-a', 'a-', 'a/b', 'a:1', 'a b', 'a\n', 'a'.repeat(256)])(
+  test.each(['', 'A', '-a', 'a-', 'a/b', 'a:1', 'a b', 'a\n', 'a'.repeat(256)])(
     '%j is refused with advice',
     (text) => {
       expect(() => trustDomain(text)).toThrow('write a lower-case DNS name such as "cluster.local"');

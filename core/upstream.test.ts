@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { formatUpstreams, parseUpstreams } from './upstream.ts';
 
 describe('upstreams', () => {
-  it('are read as they are written out', () => {
+  test('are read as they are written out', () => {
     const label = fc.stringMatching(/^[a-z0-9]([-a-z0-9]{0,10}[a-z0-9])?$/);
     const upstream = fc
       .tuple(
@@ -28,7 +28,7 @@ describe('upstreams', () => {
     );
   });
 
-  it('may be blank', () => {
+  test('may be blank', () => {
     expect(parseUpstreams('  ')).toEqual({ upstreams: [], faults: [] });
   });
 });

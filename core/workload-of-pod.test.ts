@@ -31,7 +31,7 @@ describe('the workload of a pod', () => {
     expect(`${found?.kind ?? ''} ${found?.name ?? ''}`).toBe(expected);
   });
 
-  it.each([
+  test.each([
     ['a date', 'report-20260601'],
     ['a build', 'deploy-81234567'],
     ['minutes of long ago', `report-${MINUTES - 40 * 24 * 60}`],
@@ -42,7 +42,7 @@ describe('the workload of a pod', () => {
     expect(owned('batch/v1', 'Job', name)).toEqual({ kind: 'Job', name });
   });
 
-  it.each([
+  test.each([
     ['argoproj.io/v1alpha1', 'Workflow'],
     ['example.org/v1', 'StatefulSet'],
     ['v1', 'Node'],
@@ -51,7 +51,7 @@ describe('the workload of a pod', () => {
     expect(owned(apiVersion, kind, 'x')).toBeUndefined();
   });
 
-  it('is not known for a pod without a controller', () => {
+  test('is not known for a pod without a controller', () => {
     expect(workloadOf({ labels: { 'pod-template-hash': 'x' } }, NOW)).toBeUndefined();
   });
 });

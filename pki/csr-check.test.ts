@@ -16,7 +16,7 @@ const NO_SUBJECT = ['-subj', '/'];
 const san = (names: string) => [...NO_SUBJECT, '-addext', `subjectAltName=${names}`];
 
 describe('a certificate request of our own', () => {
-  it('is verified by openssl, which sees the one name and nothing else', async () => {
+  test('is verified by openssl, which sees the one name and nothing else', async () => {
     const openssl = new OpenSsl();
     openssl.file('own.csr', createCsr(await generateKeys(), WEB));
     const text = openssl.run('req', '-in', 'own.csr', '-noout', '-text', '-verify');
@@ -26,7 +26,7 @@ describe('a certificate request of our own', () => {
     openssl.remove();
   });
 
-  it('is read back: key and requested name', async () => {
+  test('is read back: key and requested name', async () => {
     const keys = await generateKeys();
     const csrPem = createCsr(keys, WEB);
     expect(await checkCsr(csrPem)).toEqual({
@@ -50,7 +50,7 @@ describe('a certificate request of others', () => {
   });
   afterEach(() => openssl.remove());
 
-  it.each([
+  test.each([
     ['P-384', ['-algorithm', 'EC', '-pkeyopt', 'ec_paramgen_curve:P-384']],
     ['Ed25519', ['-algorithm', 'ED25519']],
   ])('may have a key of the kind %s', async (keyKind, genpkey) => {
@@ -60,7 +60,7 @@ describe('a certificate request of others', () => {
     });
   });
 
-  it('may say its common name', async () => {
+  test('may say its common name', async () => {
     expect(await checkCsr(openssl.request(['-subj', '/CN=web']))).toMatchObject({
       ok: true,
       csr: { commonName: 'web' },
@@ -108,7 +108,7 @@ describe('a certificate request of others', () => {
     expect(await checkCsr(openssl.request(options, genpkey))).toMatchObject({ ok: false, reason });
   });
 
-  it('is refused when it has another attribute', async () => {
+  test('is refused when it has another attribute', async () => {
     openssl.run('genpkey', '-algorithm', 'EC', '-pkeyopt', 'ec_paramgen_curve:P-256', '-out', 'k.pem');
     openssl.file(
       'c.cnf',
@@ -121,13 +121,13 @@ describe('a certificate request of others', () => {
     });
   });
 
-  it('is refused with bytes after its end', async () => {
+  test('is refused with bytes after its end', async () => {
     const request = pemBlock('CERTIFICATE REQUEST', openssl.request(san(`URI:${WEB}`)));
     const longer = toPem('CERTIFICATE REQUEST', Buffer.concat([request, Buffer.from([0x05, 0x00])]));
     expect(await checkCsr(longer)).toMatchObject({ ok: false, reason: 'csr-trailing-bytes' });
   });
 
-  it('is refused with a part too many inside', async () => {
+  test('is refused with a part too many inside', async () => {
     const parts = children(
       TAG.sequence,
       pemBlock('CERTIFICATE REQUEST', createCsr(await generateKeys(), WEB)),
@@ -136,7 +136,7 @@ describe('a certificate request of others', () => {
     expect(await checkCsr(toPem('CERTIFICATE REQUEST', longer))).toMatchObject({ ok: false });
   });
 
-  it('is refused when the sender does not hold the key', async () => {
+  test('is refused when the sender does not hold the key', async () => {
     const own = pemBlock('CERTIFICATE REQUEST', createCsr(await generateKeys(), WEB));
     const forged = Buffer.from(own);
     const name = forged.indexOf('/svc/web');
@@ -147,7 +147,7 @@ describe('a certificate request of others', () => {
     });
   });
 
-  it.each([
+  test.each([
     ['nothing', ''],
     ['no PEM', 'hello'],
     ['a certificate', '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n'],
@@ -157,13 +157,13 @@ describe('a certificate request of others', () => {
     expect(await checkCsr(pem)).toMatchObject({ ok: false, reason: 'csr-unreadable' });
   });
 
-  it('is refused when there are two, or text around it', async () => {
+  test('is refused when there are two, or text around it', async () => {
     const one = createCsr(await generateKeys());
     expect(await checkCsr(one + one)).toMatchObject({ ok: false, reason: 'csr-unreadable' });
     expect(await checkCsr(`x${one}`)).toMatchObject({ ok: false, reason: 'csr-unreadable' });
   });
 
-  it('never makes the reader throw, whatever byte is changed, and never passes changed', async () => {
+  test('never makes the reader throw, whatever byte is changed, and never passes changed', async () => {
     const request = pemBlock('CERTIFICATE REQUEST', createCsr(await generateKeys(), WEB));
     for (let index = 0; index < request.length; index += 3) {
       const changed = Buffer.from(request);
@@ -172,7 +172,7 @@ describe('a certificate request of others', () => {
     }
   });
 
-  it('is refused quickly when it is nested deeply', async () => {
+  test('is refused quickly when it is nested deeply', async () => {
     const nested = Buffer.alloc(12_000, 0x30);
     expect(await checkCsr(toPem('CERTIFICATE REQUEST', nested))).toMatchObject({ ok: false });
   });

@@ -16,7 +16,7 @@ describe('the SPIFFE ID of a peer', () => {
     return peerSpiffeId(new X509Certificate((await pki.leaf(WEB, bends)).certChainPem));
   }
 
-  it('is the one URI name of its certificate', async () => {
+  test('is the one URI name of its certificate', async () => {
     expect(await of({})).toEqual({
       ok: true,
       id: 'spiffe://cluster.local/ns/shop/dc/dc1/svc/web',
@@ -25,7 +25,7 @@ describe('the SPIFFE ID of a peer', () => {
     });
   });
 
-  it('is read beside names of other kinds', async () => {
+  test('is read beside names of other kinds', async () => {
     expect(await of({ extraSans: [{ type: 'dns', value: 'web.shop.svc' }] })).toMatchObject({ ok: true });
   });
 

@@ -54,7 +54,7 @@ describe.each([
   const openssl = new OpenSsl();
   afterAll(() => openssl.remove());
 
-  it('have the profile of the mesh, as openssl prints it', async () => {
+  test('have the profile of the mesh, as openssl prints it', async () => {
     const { rootPem, signer } = await authority(crypto);
     openssl.file('root.pem', rootPem);
     openssl.file('leaf.pem', await leafOf(signer));
@@ -84,7 +84,7 @@ describe.each([
     expect(extension(leaf, 'Subject Key Identifier').split(':')).toHaveLength(32);
   });
 
-  it('are verified by openssl, for both ends of TLS, against their own root only', async () => {
+  test('are verified by openssl, for both ends of TLS, against their own root only', async () => {
     const { rootPem, signer } = await authority(crypto);
     openssl.file('root.pem', rootPem);
     openssl.file('other.pem', (await authority()).rootPem);
@@ -102,7 +102,7 @@ describe.each([
 });
 
 describe('a leaf', () => {
-  it('begins a minute before now and ends after its life, in whole seconds', async () => {
+  test('begins a minute before now and ends after its life, in whole seconds', async () => {
     const now = Date.parse('2026-06-01T12:00:00.700Z');
     const { signer } = await authority();
     const leaf = new X509Certificate(await leafOf(signer, { now, ttlMs: 10_000 }));
@@ -110,7 +110,7 @@ describe('a leaf', () => {
     expect(Date.parse(leaf.validTo)).toBe(Date.parse('2026-06-01T12:00:10Z'));
   });
 
-  it('never outlives its signer, and an ended signer signs nothing', async () => {
+  test('never outlives its signer, and an ended signer signs nothing', async () => {
     const { signer } = await authority();
     const nearEnd = signer.notAfter - 60_000;
     expect(Date.parse(new X509Certificate(await leafOf(signer, { now: nearEnd, ttlMs: DAY })).validTo)).toBe(
@@ -119,7 +119,7 @@ describe('a leaf', () => {
     await expect(leafOf(signer, { now: signer.notAfter + 1 })).rejects.toThrow('the signer has ended');
   });
 
-  it('has a serial number that nobody guesses and nothing repeats', async () => {
+  test('has a serial number that nobody guesses and nothing repeats', async () => {
     const { signer } = await authority();
     const serials = await Promise.all(
       Array.from({ length: 16 }, async () => new X509Certificate(await leafOf(signer)).serialNumber),
@@ -130,7 +130,7 @@ describe('a leaf', () => {
 });
 
 describe('the common name of a leaf', () => {
-  it.each([
+  test.each([
     ['web', 'shop', 'web.svc.shop.clusterl.mesh'],
     ['w'.repeat(63), 'shop', `${'w'.repeat(41)}.svc.shop.clusterl.mesh`],
     ['web', 'n'.repeat(63), `web.svc.${'n'.repeat(42)}.clusterl.mesh`],
@@ -146,7 +146,7 @@ describe('the common name of a leaf', () => {
 });
 
 describe('a serving certificate', () => {
-  it('is for its host names as a server and for nothing else', async () => {
+  test('is for its host names as a server and for nothing else', async () => {
     const { rootPem, signer } = await authority();
     const openssl = new OpenSsl();
     const { publicKey } = await generateKeys();
@@ -179,7 +179,7 @@ describe.each(CA_KEY_TYPES)('a root with a key of kind %s', (keyType) => {
   const openssl = new OpenSsl();
   afterAll(() => openssl.remove());
 
-  it('signs leaves, and other roots, that openssl verifies', async () => {
+  test('signs leaves, and other roots, that openssl verifies', async () => {
     const keys = await generateAuthorityKeys(keyType);
     expect(caKeyType(keys.publicKey)).toBe(keyType);
     const rootPem = await issueRoot(keys, DOMAIN, Date.now());
@@ -199,7 +199,7 @@ describe.each(CA_KEY_TYPES)('a root with a key of kind %s', (keyType) => {
 });
 
 describe('a cross-signed root', () => {
-  it('has name, key, SPIFFE ID and key identifier of the new root, and the signature of the old one', async () => {
+  test('has name, key, SPIFFE ID and key identifier of the new root, and the signature of the old one', async () => {
     const [old, next] = [await authority(), await authority()];
     const openssl = new OpenSsl();
     openssl.file('new.pem', next.rootPem);
@@ -220,7 +220,7 @@ describe('a cross-signed root', () => {
     expect(line(cross, 'Issuer: ')).toBe(`Issuer: ${old.signer.certificate.subject.replace('=', ' = ')}`);
   });
 
-  it('ends with the old root or with the new one, whichever is first', async () => {
+  test('ends with the old root or with the new one, whichever is first', async () => {
     const now = Date.now();
     const [old, next] = [await authority(), await authority()];
     const later = now + ROOT_LIFE_MS / 2;
@@ -239,7 +239,7 @@ describe('a cross-signed root', () => {
     );
   });
 
-  it('is refused where the new root is none, is the old one, or cannot be read', async () => {
+  test('is refused where the new root is none, is the old one, or cannot be read', async () => {
     const { signer, rootPem } = await authority();
     const now = Date.now();
     await expect(issueCrossSigned(signer, rootPem, now)).rejects.toThrow('not cross-signed by itself');
@@ -263,7 +263,7 @@ describe('a cross-signed root', () => {
 });
 
 describe('a signer', () => {
-  it('is refused when certificate and key do not belong together, or it is not a CA certificate', async () => {
+  test('is refused when certificate and key do not belong together, or it is not a CA certificate', async () => {
     const { rootPem, signer } = await authority();
     const keys = await generateKeys();
     await expect(readSigner(rootPem, privateKeyPem(keys.privateKey))).rejects.toThrow(

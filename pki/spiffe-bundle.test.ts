@@ -24,14 +24,14 @@ const bent = (bends: object) => {
 };
 
 describe('a SPIFFE bundle', () => {
-  it('is read as it was written', () => {
+  test('is read as it was written', () => {
     const written = writeSpiffeBundle(roots(pki, next), { sequence: 7, refreshHint: 300 });
     const read = readSpiffeBundle(written);
     expect(read).toMatchObject({ sequence: 7, refreshHint: 300 });
     expect(read.roots.map(({ raw }) => raw)).toEqual(roots(pki, next).map(({ raw }) => raw));
   });
 
-  it('is written with one certificate and the public key for each root, and no key id (X509-SVID 6.1)', () => {
+  test('is written with one certificate and the public key for each root, and no key id (X509-SVID 6.1)', () => {
     const written: unknown = JSON.parse(writeSpiffeBundle(roots(pki), { sequence: 1, refreshHint: 60 }));
     expect(written).toEqual({
       keys: [
@@ -49,7 +49,7 @@ describe('a SPIFFE bundle', () => {
     });
   });
 
-  it.each([
+  test.each([
     ['without keys: all were taken back', () => text({ keys: [] })],
     ['for tokens only', () => bent({ use: 'jwt-svid', kid: 'a' })],
     ['for a purpose of tomorrow', () => bent({ use: 'wit-svid' })],
@@ -60,14 +60,14 @@ describe('a SPIFFE bundle', () => {
     expect(readSpiffeBundle(make()).roots).toEqual([]);
   });
 
-  it('of a certificate with others behind it is read to the first (X509-SVID 6.2)', () => {
+  test('of a certificate with others behind it is read to the first (X509-SVID 6.2)', () => {
     const [first, second] = roots(pki, next).map(({ raw }) => raw.toString('base64'));
     expect(readSpiffeBundle(bent({ x5c: [first, second] })).roots.map(({ raw }) => raw)).toEqual([
       roots(pki)[0]!.raw,
     ]);
   });
 
-  it.each([
+  test.each([
     ['no JSON', () => '<html>', 'the bundle is not JSON'],
     ['a list', () => '[]', 'the bundle is not a JSON object'],
     [
@@ -120,7 +120,7 @@ describe('a SPIFFE bundle', () => {
     expect(() => readSpiffeBundle(make())).toThrow(message);
   });
 
-  it('is refused with bytes after a certificate, with a workload in it, with too many roots', async () => {
+  test('is refused with bytes after a certificate, with a workload in it, with too many roots', async () => {
     const [root] = roots(pki);
     const longer = Buffer.concat([root!.raw, Buffer.from([0])]).toString('base64');
     expect(() => readSpiffeBundle(bent({ x5c: [longer] }))).toThrow('has bytes after its end');
@@ -136,18 +136,18 @@ describe('a SPIFFE bundle', () => {
     );
   });
 
-  it('is refused with a private key, which is not repeated', () => {
+  test('is refused with a private key, which is not repeated', () => {
     const told = readBundleDocument(bent({ d: 'c2VjcmV0' }));
     expect(told).toEqual({ ok: false, message: expect.stringContaining('private key') });
     expect(JSON.stringify(told)).not.toContain('c2VjcmV0');
   });
 
-  it('that a person wrote down may be PEM', () => {
+  test('that a person wrote down may be PEM', () => {
     const json = writeSpiffeBundle(roots(pki), { sequence: 1, refreshHint: 60 });
     expect(readWrittenBundle(`\n${json}`)[0]!.raw).toEqual(readWrittenBundle(pki.rootPem)[0]!.raw);
   });
 
-  it('of any shape is read or refused with a sentence, and nothing else happens', () => {
+  test('of any shape is read or refused with a sentence, and nothing else happens', () => {
     const key = fc.record(
       {
         kty: fc.constantFrom('EC', 'RSA', 'x'),

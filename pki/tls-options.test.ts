@@ -69,7 +69,7 @@ describe('a TLS context of the mesh', () => {
     };
   }
 
-  it('trusts a workload of the mesh, speaking TLS 1.3', async () => {
+  test('trusts a workload of the mesh, speaking TLS 1.3', async () => {
     expect(await dial(secureContextOptions(web, pki.bundle))).toMatchObject({
       authorized: true,
       reason: null,
@@ -107,14 +107,14 @@ describe('a TLS context of the mesh', () => {
     expect(String(outcome.reason)).toContain(code);
   });
 
-  it('refuses TLS 1.2, also after an exchange of certificates', async () => {
+  test('refuses TLS 1.2, also after an exchange of certificates', async () => {
     const old: ConnectionOptions = { cert: web.certChainPem, key: web.keyPem, maxVersion: 'TLSv1.2' };
     await expect(dial(old)).rejects.toThrow(/unsupported protocol/);
     server.setSecureContext(secureContextOptions(await pki.svid(DB), pki.bundle));
     await expect(dial(old)).rejects.toThrow(/unsupported protocol/);
   });
 
-  it('never resumes a session, also after an exchange of certificates', async () => {
+  test('never resumes a session, also after an exchange of certificates', async () => {
     const options = secureContextOptions(web, pki.bundle);
     const again = async (): Promise<Outcome> => {
       const { session } = await dial(options);
@@ -126,7 +126,7 @@ describe('a TLS context of the mesh', () => {
     expect((await again()).reused).toBe(false);
   });
 
-  it('trusts nobody, not the public web authorities either, when no bundle is given', () => {
+  test('trusts nobody, not the public web authorities either, when no bundle is given', () => {
     expect(secureContextOptions(db).ca).toEqual([]);
   });
 });

@@ -30,7 +30,7 @@ describe('a trust bundle', () => {
     readCertificates((await pki.leaf(WEB, bends)).certChainPem);
   const now = () => Date.now();
 
-  it('trusts a leaf of its own root, directly and through an intermediate', async () => {
+  test('trusts a leaf of its own root, directly and through an intermediate', async () => {
     const [direct] = await leaf(own);
     expect(both.fault(direct!, OWN, { now: now() })).toBeUndefined();
     const [deep, ...intermediates] = await leaf(await own.withIntermediate());
@@ -38,14 +38,14 @@ describe('a trust bundle', () => {
     expect(both.fault(deep!, OWN, { now: now() })).toContain('no valid path');
   });
 
-  it('never lets a federated root vouch for our own trust domain', async () => {
+  test('never lets a federated root vouch for our own trust domain', async () => {
     const [forged] = await leaf(partner, { uri: own.spiffeId(WEB) });
     expect(parseSpiffeId(own.spiffeId(WEB))?.trustDomain).toBe(OWN);
     expect(both.fault(forged!, OWN, { now: now() })).toContain('no valid path');
     expect(both.fault(forged!, PARTNER, { now: now() })).toBeUndefined();
   });
 
-  it('does not trust a foreign authority of the same name, an ended leaf, or a leaf that signs', async () => {
+  test('does not trust a foreign authority of the same name, an ended leaf, or a leaf that signs', async () => {
     const [foreign] = await leaf(await own.foreign());
     expect(both.fault(foreign!, OWN, { now: now() })).toContain('no valid path');
     const [ended] = await leaf(own, { notBefore: now() - 20_000, notAfter: now() - 10_000 });
@@ -55,7 +55,7 @@ describe('a trust bundle', () => {
     );
   });
 
-  it('is equal to another of the same roots in any order, and to no other', async () => {
+  test('is equal to another of the same roots in any order, and to no other', async () => {
     const turned = new TrustBundle(
       new Map([
         [PARTNER, readCertificates(partner.rootPem + partner.rootPem)],
@@ -74,7 +74,7 @@ describe('a trust bundle', () => {
     expect(both.equals(swapped)).toBe(false);
   });
 
-  it("is read from the MeshConfig; one broken entry takes nobody else's trust away", async () => {
+  test("is read from the MeshConfig; one broken entry takes nobody else's trust away", async () => {
     const [workload] = await leaf(own);
     const { bundle, faults } = trustBundleOf({
       metadata: { name: 'mesh' },
@@ -94,7 +94,7 @@ describe('a trust bundle', () => {
     expect(new X509Certificate(bundle.pem).raw).toEqual(readCertificates(own.rootPem)[0]!.raw);
   });
 
-  it('has what was fetched of a trust domain, and of no other than the spec names now', () => {
+  test('has what was fetched of a trust domain, and of no other than the spec names now', () => {
     const endpoint = { url: 'https://partner.example/', profile: 'https_web' as const };
     const config = (
       federation: { trustDomain: string; bundleEndpoint: typeof endpoint }[],
@@ -125,7 +125,7 @@ describe('a trust bundle', () => {
     expect(asOurs.bundle.equals(own.bundle)).toBe(true);
   });
 
-  it('loses no more than one entry by a name that is none', () => {
+  test('loses no more than one entry by a name that is none', () => {
     const { bundle, faults } = trustBundleOf({
       metadata: { name: 'mesh' },
       spec: {

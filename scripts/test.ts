@@ -18,7 +18,7 @@ const passed = runSteps([
     name: 'types, lint, rooms, format, generated files',
     command: ['node_modules/.bin/tsx', 'scripts/check.ts'],
   },
-  { name: 'unit and integration tests', command: [...jest, '--selectProjects', 'unit', '--forceExit'] },
+  { name: 'unit and integration tests', command: [...jest, '--selectProjects', 'unit'] },
   {
     name: 'redirection in network namespaces',
     command: [...jest, '--selectProjects', 'netns', '--runInBand'],
@@ -37,7 +37,7 @@ const passed = runSteps([
   {
     // Before a mesh is there, whose operator would write to what the contract makes. One file after another: each brings the definitions and takes them away.
     name: 'the contract of the embedded API, on the real API server',
-    command: [...jest, '--selectProjects', 'unit', '--forceExit', '--runInBand', 'local/apiserver/contract'],
+    command: [...jest, '--selectProjects', 'unit', '--runInBand', 'local/apiserver/contract'],
     env: { MESH_CONTRACT_KUBECONFIG: kubeconfigPath() },
     skip: noCluster,
   },

@@ -31,7 +31,7 @@ async function post(endpoint: Endpoint, body: unknown): Promise<{ status: number
 }
 
 describe('inject', () => {
-  it('answers with a patch in base64 and the uid of the question', async () => {
+  test('answers with a patch in base64 and the uid of the question', async () => {
     start();
     const { status, json } = await post('inject', review({ object: PODS.deployment }));
     expect(status).toBe(200);
@@ -48,7 +48,7 @@ describe('inject', () => {
     expect(webhook.counts).toEqual(['injection injected asked', 'duration inject']);
   });
 
-  it('answers without a patch for a pod that does not ask', async () => {
+  test('answers without a patch for a pod that does not ask', async () => {
     start();
     const pod = { ...PODS.deployment, metadata: { name: 'x' } };
     expect((await post('inject', review({ object: pod }))).json.response).toEqual({
@@ -58,7 +58,7 @@ describe('inject', () => {
     expect(webhook.counts).toEqual(['injection unchanged not-asked', 'duration inject']);
   });
 
-  it('injects a pod whose namespace asks, by the cache or by the word of the API server', async () => {
+  test('injects a pod whose namespace asks, by the cache or by the word of the API server', async () => {
     const pod = { ...PODS.deployment, metadata: { name: 'x', labels: { app: 'web' } } };
     start({ namespaceLabels: { 'mesh/inject': 'true' } });
     expect((await post('inject', review({ object: pod }))).json.response.patchType).toBe('JSONPatch');
@@ -69,7 +69,7 @@ describe('inject', () => {
     );
   });
 
-  it('refuses with a text for people, and says so in log and metrics', async () => {
+  test('refuses with a text for people, and says so in log and metrics', async () => {
     start();
     const pod = { ...PODS.deployment, spec: { ...PODS.deployment.spec, hostNetwork: true } };
     expect((await post('inject', review({ object: pod }))).json.response).toMatchObject({
@@ -91,7 +91,7 @@ describe('inject', () => {
     ]);
   });
 
-  it('sends warnings that fit into a header', async () => {
+  test('sends warnings that fit into a header', async () => {
     start();
     const loud = PODS.deployment.spec.containers.map((one) => ({
       ...one,
@@ -105,14 +105,14 @@ describe('inject', () => {
     expect(json.response.warnings?.[0]).toMatch(/^[\x20-\x7e]{1,256}$/);
   });
 
-  it('asks for patience before the mesh knows its settings', async () => {
+  test('asks for patience before the mesh knows its settings', async () => {
     start({ ready: false });
     expect((await post('inject', review({ object: PODS.deployment }))).json.response.status).toMatchObject({
       code: 503,
     });
   });
 
-  it.each([
+  test.each([
     ['another kind', { kind: { group: 'apps', version: 'v1', kind: 'Deployment' } }],
     ['an update', { operation: 'UPDATE' }],
     ['a subresource', { subResource: 'ephemeralcontainers' }],
@@ -124,7 +124,7 @@ describe('inject', () => {
     });
   });
 
-  it.each([
+  test.each([
     ['no object', null],
     ['no spec', { metadata: {} }],
     ['no containers', { spec: { containers: [] } }],
@@ -146,7 +146,7 @@ describe('validate', () => {
     spec: { source: { service: 'web' }, destination: { service: 'db' }, action: 'allow' },
   };
 
-  it('allows, with warnings', async () => {
+  test('allows, with warnings', async () => {
     start();
     const { json } = await post('validate', reviewOf('intentions', good));
     expect(json.response).toMatchObject({
@@ -156,7 +156,7 @@ describe('validate', () => {
     expect(webhook.counts).toEqual(['validation intentions allowed', 'duration validate']);
   });
 
-  it('refuses, with all faults', async () => {
+  test('refuses, with all faults', async () => {
     start();
     const { json } = await post(
       'validate',
@@ -172,7 +172,7 @@ describe('validate', () => {
     expect(webhook.counts).toEqual(['validation meshconfigs refused', 'duration validate']);
   });
 
-  it('names what belongs to no namespace by its name alone', async () => {
+  test('names what belongs to no namespace by its name alone', async () => {
     start();
     const asked = reviewOf('meshconfigs', { metadata: { name: 'x' }, spec: {} });
     const { json } = await post('validate', {
@@ -182,7 +182,7 @@ describe('validate', () => {
     expect(json.response.status?.message).toContain('MeshConfig x is refused: metadata.name');
   });
 
-  it('looks at the old object too', async () => {
+  test('looks at the old object too', async () => {
     start();
     const old = { metadata: { name: 'mesh' }, spec: { datacenter: 'a' } };
     const { json } = await post(
@@ -192,7 +192,7 @@ describe('validate', () => {
     expect(json.response.status?.message).toContain('cannot change from "a" to "b"');
   });
 
-  it('refuses an object without a name, and an update without its old object', async () => {
+  test('refuses an object without a name, and an update without its old object', async () => {
     start();
     expect((await post('validate', reviewOf('intentions', { spec: {} }))).json.response).toMatchObject({
       allowed: false,
@@ -204,7 +204,7 @@ describe('validate', () => {
     });
   });
 
-  it('lets pass what is none of its business', async () => {
+  test('lets pass what is none of its business', async () => {
     start();
     expect((await post('validate', reviewOf('others', {}))).json.response.allowed).toBe(true);
     expect((await post('validate', review({ object: PODS.deployment }))).json.response.allowed).toBe(true);
@@ -212,7 +212,7 @@ describe('validate', () => {
 });
 
 describe('whoever posts something else', () => {
-  it.each([
+  test.each([
     ['no JSON', '{', 400],
     ['nothing', '', 400],
     ['a text', '"x"', 400],
@@ -234,7 +234,7 @@ describe('whoever posts something else', () => {
     }
   });
 
-  it('never brings it down', async () => {
+  test('never brings it down', async () => {
     start();
     const wild = fc.oneof(
       fc.json(),
@@ -260,7 +260,7 @@ describe('whoever posts something else', () => {
   }, 60_000);
 });
 
-it('a fault of ours lets nothing in', async () => {
+test('a fault of ours lets nothing in', async () => {
   start(
     {},
     {

@@ -4,7 +4,7 @@ import { jsonSizeFault } from './json-size.ts';
 
 const fault = (text: string, limits = { values: 10, depth: 3 }) => jsonSizeFault(Buffer.from(text), limits);
 
-it.each([
+test.each([
   ['a flat list within its limit', '[1,2,3,4,5,6,7,8,9]'],
   ['an object within its limit', '{"a":{"b":[1]}}'],
   ['marks inside a string', `{"a":"${'[{,:'.repeat(100)}"}`],
@@ -14,7 +14,7 @@ it.each([
   expect(fault(text)).toBeUndefined();
 });
 
-it.each([
+test.each([
   ['many values', '[1,2,3,4,5,6,7,8,9,10]', 'the body holds more than 10 values'],
   ['many keys', '{"a":1,"b":2,"c":3,"d":4,"e":5}', 'the body holds more than 10 values'],
   ['empty lists', '[[],[],[],[],[],[]]', 'the body holds more than 10 values'],
@@ -28,7 +28,7 @@ it.each([
   expect(fault(text)).toBe(sentence);
 });
 
-it('never finds fewer values than a parser makes', () => {
+test('never finds fewer values than a parser makes', () => {
   const count = (value: unknown): number =>
     typeof value !== 'object' || value === null
       ? 1

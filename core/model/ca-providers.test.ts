@@ -11,12 +11,12 @@ function faults(provider: string | undefined, config?: Record<string, string>): 
 }
 
 describe('the settings of a certificate authority', () => {
-  it('are those of the builtin one when nothing is said', () => {
+  test('are those of the builtin one when nothing is said', () => {
     for (const ca of [undefined, {}, { provider: 'builtin' }, { provider: 'builtin', config: {} }])
       expect(readProviderSettings(ca)).toEqual({ ok: true, settings: { provider: 'builtin' } });
   });
 
-  it('of Vault are filled in where they are left open', () => {
+  test('of Vault are filled in where they are left open', () => {
     expect(readProviderSettings({ provider: 'vault', config: VAULT })).toEqual({
       ok: true,
       settings: {
@@ -51,7 +51,7 @@ describe('the settings of a certificate authority', () => {
     });
   });
 
-  it('of step-ca need an address and a provisioner', () => {
+  test('of step-ca need an address and a provisioner', () => {
     expect(readProviderSettings({ provider: 'step-ca', config: STEP })).toEqual({
       ok: true,
       settings: {
@@ -68,13 +68,13 @@ describe('the settings of a certificate authority', () => {
     ]);
   });
 
-  it('name a provider that there is', () => {
+  test('name a provider that there is', () => {
     expect(faults('aws-pca')).toEqual([
       'spec.ca.provider: "aws-pca" is not known; write "builtin", "vault" or "step-ca"',
     ]);
   });
 
-  it('tell everything that is wrong at once', () => {
+  test('tell everything that is wrong at once', () => {
     const told = faults('vault', {
       address: 'http://vault.test',
       caCertificate: 'rubbish',
@@ -91,7 +91,7 @@ describe('the settings of a certificate authority', () => {
     expect(told).toContain('spec.ca.config.rootpath: is not a setting of "vault"; did you mean "rootPath"?');
   });
 
-  it.each([
+  test.each([
     ['http://vault.test', 'write https://'],
     ['vault.test:8200', 'write https://'],
     ['vault', 'is not a URL'],
@@ -105,7 +105,7 @@ describe('the settings of a certificate authority', () => {
     expect(told).not.toContain('hunter22');
   });
 
-  it.each(['token', 'secret-id', 'secretId', 'roleId', 'password', 'provisionerKey', 'VAULT_TOKEN'])(
+  test.each(['token', 'secret-id', 'secretId', 'roleId', 'password', 'provisionerKey', 'VAULT_TOKEN'])(
     'have no place for a credential such as %s, and do not repeat it',
     (key) => {
       const [told = ''] = faults('vault', { ...VAULT, [key]: 'hvs.very-secret' });
@@ -114,7 +114,7 @@ describe('the settings of a certificate authority', () => {
     },
   );
 
-  it('never repeat a value, which may be a credential in the wrong place', () => {
+  test('never repeat a value, which may be a credential in the wrong place', () => {
     const keys = ['address', 'caCertificate', 'tlsServerName', 'namespace', 'auth', 'authPath', 'role'];
     const wrong = [...keys, 'intermediatePath', 'rootPath', 'intermediateTTL', 'nonsense'];
     const told = faults('vault', Object.fromEntries(wrong.map((key) => [key, 'hvs.very secret'])));
@@ -124,13 +124,13 @@ describe('the settings of a certificate authority', () => {
     expect(faults('step-ca', { ...STEP, provisioner: 'very secret' }).join()).not.toContain('very secret');
   });
 
-  it('keep root and intermediate apart', () => {
+  test('keep root and intermediate apart', () => {
     expect(faults('vault', { ...VAULT, rootPath: 'mesh' })).toEqual([
       'spec.ca.config.rootPath: is the intermediatePath too; root and intermediate need mounts of their own',
     ]);
   });
 
-  it('take no key of every object’s own for a setting', () => {
+  test('take no key of every object’s own for a setting', () => {
     expect(faults('vault', { ...VAULT, constructor: 'x' })).toHaveLength(1);
     expect(faults('builtin', { anything: 'x' })).toEqual([
       'spec.ca.config.anything: is not a setting of "builtin", which has none; remove it',

@@ -22,7 +22,7 @@ const told = (entry: object, ...others: { trustDomain: string; bundle: string }[
 const of = (base: object, bends: object) => told({ bundleEndpoint: { ...base, ...bends } });
 
 describe('federation with a bundle endpoint', () => {
-  it.each([
+  test.each([
     ['whose name the public authorities vouch for', { bundleEndpoint: web }],
     [
       'whose name an authority of its own vouches for',
@@ -35,7 +35,7 @@ describe('federation with a bundle endpoint', () => {
     expect(federatedSchema.safeParse({ trustDomain: 'partner.example', ...entry }).success).toBe(true);
   });
 
-  it('of another trust domain is checked by that one’s own entry', () => {
+  test('of another trust domain is checked by that one’s own entry', () => {
     const elsewhere = { ...spiffe, endpointSpiffeId: 'spiffe://hub.example/bundles', bundle: undefined };
     const hub = { trustDomain: 'hub.example', bundle: CERTIFICATE };
     expect(told({ bundleEndpoint: elsewhere }, hub)).toEqual([]);
@@ -121,7 +121,7 @@ describe('federation with a bundle endpoint', () => {
     expect(faults()).toEqual(expected);
   });
 
-  it('is refused with a password in the address, which is not repeated', () => {
+  test('is refused with a password in the address, which is not repeated', () => {
     for (const url of ['https://me:hunter2@partner.example/', 'x://me:hunter2@partner example/']) {
       const faults = of(web, { url });
       expect(faults).toHaveLength(1);
@@ -129,7 +129,7 @@ describe('federation with a bundle endpoint', () => {
     }
   });
 
-  it('never makes the check fail, whatever it is', () => {
+  test('never makes the check fail, whatever it is', () => {
     const entry = fc.record(
       {
         bundle: fc.string(),

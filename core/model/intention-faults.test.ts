@@ -18,7 +18,7 @@ describe('an Intention', () => {
       ),
     );
 
-  it.each([
+  test.each([
     good,
     { ...good, source: { service: 'web', namespace: 'front' } },
     { ...good, source: { service: '*' } },
@@ -31,7 +31,7 @@ describe('an Intention', () => {
     expect(check(spec)).toEqual([]);
   });
 
-  it("is accepted for every namespace in the mesh's own", () => {
+  test("is accepted for every namespace in the mesh's own", () => {
     expect(check({ ...good, destination: { service: '*', namespace: '*' } }, 'mesh')).toEqual([]);
   });
 
@@ -160,13 +160,13 @@ describe('an Intention', () => {
     expect(check(spec)).toEqual([message]);
   });
 
-  it('is refused for one service of every namespace', () => {
+  test('is refused for one service of every namespace', () => {
     expect(check({ ...good, destination: { service: 'db', namespace: '*' } }, 'mesh')).toEqual([
       'spec.destination.service: "db" of every namespace cannot be named; write service "*", or a rule in each namespace',
     ]);
   });
 
-  it('has all its faults told at once', () => {
+  test('has all its faults told at once', () => {
     expect(
       check({
         source: { service: 'WEB' },
@@ -179,7 +179,7 @@ describe('an Intention', () => {
     ).toHaveLength(6);
   });
 
-  it("is about another namespace only as an override in the mesh's own", () => {
+  test("is about another namespace only as an override in the mesh's own", () => {
     const elsewhere = { ...good, destination: { service: 'db', namespace: 'pay' } };
     expect(check({ ...elsewhere, override: true }, 'mesh')).toEqual([]);
     expect(check(elsewhere, 'mesh')).toEqual([
@@ -188,7 +188,7 @@ describe('an Intention', () => {
     expect(check({ ...elsewhere, override: true })).toHaveLength(2);
   });
 
-  it("may be an override in the mesh's own namespace alone", () => {
+  test("may be an override in the mesh's own namespace alone", () => {
     expect(check({ ...good, override: true }, 'mesh')).toEqual([]);
     expect(check({ ...good, override: false })).toEqual([]);
     expect(check({ ...good, override: true })).toEqual([
@@ -200,7 +200,7 @@ describe('an Intention', () => {
       ]);
   });
 
-  it('that is accepted is one that can be enforced, and that is not is a deny', () => {
+  test('that is accepted is one that can be enforced, and that is not is a deny', () => {
     const part = fc.constantFrom<unknown>(
       'web',
       'db',
@@ -248,7 +248,7 @@ describe('an Intention', () => {
     );
   });
 
-  it('never makes the check fail, whatever it is', () => {
+  test('never makes the check fail, whatever it is', () => {
     fc.assert(
       fc.property(fc.anything(), (spec) => {
         intentionFaults({ metadata: { name: 'x', namespace: 'y' }, spec }, { meshNamespace: 'mesh' });

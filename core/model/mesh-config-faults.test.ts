@@ -16,7 +16,7 @@ describe('a MeshConfig', () => {
     );
   const foreign = { trustDomain: 'partner.example', bundle: CERTIFICATE };
 
-  it.each([
+  test.each([
     undefined,
     {},
     {
@@ -169,7 +169,7 @@ describe('a MeshConfig', () => {
     expect(check(spec)).toEqual(messages);
   });
 
-  it('is refused with a private key, which is not repeated', () => {
+  test('is refused with a private key, which is not repeated', () => {
     const [fault] = check({
       federation: [
         {
@@ -182,13 +182,13 @@ describe('a MeshConfig', () => {
     expect(fault).not.toContain('c2VjcmV0');
   });
 
-  it('is one, by its name', () => {
+  test('is one, by its name', () => {
     expect(check({}, undefined, 'other')).toEqual([
       'metadata.name: "other": there is one MeshConfig, named "mesh"; change that one',
     ]);
   });
 
-  it('keeps what identities are made of', () => {
+  test('keeps what identities are made of', () => {
     expect(check({ trustDomain: 'b' }, { trustDomain: 'a' })).toEqual([
       'spec.trustDomain: is part of every identity and cannot change from "a" to "b"; write "a"',
     ]);
@@ -196,7 +196,7 @@ describe('a MeshConfig', () => {
     expect(check({ trustDomain: 'cluster.local', datacenter: 'dc1', leafTTL: '2h' }, {})).toEqual([]);
   });
 
-  it('warns of short leaves and open ports', () => {
+  test('warns of short leaves and open ports', () => {
     expect(meshConfigWarnings({})).toEqual([]);
     expect(meshConfigWarnings({ leafTTL: '59m' })[0]).toContain('is short');
     expect(meshConfigWarnings({ leafTTL: '1h' })).toEqual([]);
@@ -207,7 +207,7 @@ describe('a MeshConfig', () => {
     expect(meshConfigWarnings({ federation: [foreign] })).toEqual([]);
   });
 
-  it('never makes the check fail, whatever it is', () => {
+  test('never makes the check fail, whatever it is', () => {
     fc.assert(
       fc.property(fc.anything(), fc.anything(), (spec, other) => {
         check(spec, other);

@@ -9,7 +9,7 @@ describe('a MeshService', () => {
   const check = (spec: unknown, name = 'db', namespace = 'shop') =>
     told(meshServiceFaults({ metadata: { name, namespace }, spec }, { meshNamespace: 'mesh' }));
 
-  it.each([
+  test.each([
     undefined,
     {},
     {
@@ -135,7 +135,7 @@ describe('a MeshService', () => {
     expect(check(spec)).toEqual(messages);
   });
 
-  it("is refused under a name that cannot be a service's", () => {
+  test("is refused under a name that cannot be a service's", () => {
     expect(check({}, 'db.shop')).toEqual([
       'metadata.name: service name "db.shop": only a-z, 0-9 and "-" are allowed, with a letter or digit at both ends',
     ]);
@@ -143,7 +143,7 @@ describe('a MeshService', () => {
     expect(check({}, 'mesh-operator', 'shop')).toEqual([]);
   });
 
-  it('warns of identities that several can take', () => {
+  test('warns of identities that several can take', () => {
     const named = (name: string, serviceAccounts?: string[]) => ({
       metadata: { name, namespace: 'shop' },
       spec: serviceAccounts ? { serviceAccounts } : {},
@@ -156,7 +156,7 @@ describe('a MeshService', () => {
     expect(meshServiceWarnings(named('db', ['default']), [])[0]).toContain('every pod of the namespace');
   });
 
-  it('never makes the check fail, whatever it is', () => {
+  test('never makes the check fail, whatever it is', () => {
     fc.assert(
       fc.property(fc.anything(), fc.anything(), (spec, other) => {
         check(spec);

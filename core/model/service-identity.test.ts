@@ -7,20 +7,20 @@ const service = (name: string, serviceAccounts?: string[]): MeshService => ({
 });
 
 describe('the identity of a pod that is created', () => {
-  it('needs no warning where its service is new, or its own', () => {
+  test('needs no warning where its service is new, or its own', () => {
     expect(podIdentityWarnings('web', 'web', [])).toEqual([]);
     expect(podIdentityWarnings('web', 'web', [service('web'), service('db')])).toEqual([]);
     expect(podIdentityWarnings('web', 'robot', [service('web', ['web', 'robot'])])).toEqual([]);
   });
 
-  it('is warned when its name is taken by other accounts, with what to write', () => {
+  test('is warned when its name is taken by other accounts, with what to write', () => {
     expect(podIdentityWarnings('web', 'robot', [service('web')])).toEqual([
       'service web belongs to ServiceAccount web: this pod of ServiceAccount robot gets no certificate for it; write another name in mesh/service, or add robot to spec.serviceAccounts of MeshService web',
     ]);
     expect(podIdentityWarnings('web', 'robot', [service('web', [])])[0]).toContain('ServiceAccount (none)');
   });
 
-  it('is warned when its account may be other services, however many, in one sentence', () => {
+  test('is warned when its account may be other services, however many, in one sentence', () => {
     expect(
       podIdentityWarnings('cart', 'app', [service('cart', ['app']), service('checkout', ['app'])]),
     ).toEqual([
@@ -34,13 +34,13 @@ describe('the identity of a pod that is created', () => {
 });
 
 describe('what services share', () => {
-  it('is nothing where each has ServiceAccounts of its own', () => {
+  test('is nothing where each has ServiceAccounts of its own', () => {
     const shared = sharedIdentity('web', ['web'], [service('web'), service('db')]);
     expect(shared).toEqual({ services: [], accounts: [] });
     expect(sharedIdentitySentence(shared)).toBeUndefined();
   });
 
-  it('names the other services, and of the accounts only those that are shared', () => {
+  test('names the other services, and of the accounts only those that are shared', () => {
     const others = [service('db', ['data', 'robot']), service('cache', ['data']), service('app')];
     expect(sharedIdentity('web', ['web', 'robot', 'data'], others)).toEqual({
       services: ['cache', 'db'],

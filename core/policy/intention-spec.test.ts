@@ -36,7 +36,7 @@ describe('reader and schema agree', () => {
     toRule({ metadata: { name: 'r', namespace: 'shop' }, spec }, 'mesh').unreadable !== true;
   const inSchema = (spec: unknown): boolean => intentionSpecSchema.safeParse(spec).success;
 
-  it('about the fields there are', () => {
+  test('about the fields there are', () => {
     const { shape } = intentionSpecSchema;
     expect(INTENTION_FIELDS.spec).toEqual(Object.keys(shape));
     expect(INTENTION_FIELDS.source).toEqual(Object.keys(shape.source.shape));
@@ -110,7 +110,7 @@ describe('reader and schema agree', () => {
     ),
   );
 
-  it('about whatever is written in them', () => {
+  test('about whatever is written in them', () => {
     let [taken, refused] = [0, 0];
     fc.assert(
       fc.property(spec, (value) => {
@@ -126,7 +126,7 @@ describe('reader and schema agree', () => {
     expect(refused).toBeGreaterThan(200);
   });
 
-  it('about anything at all: what the schema refuses, the reader never takes', () => {
+  test('about anything at all: what the schema refuses, the reader never takes', () => {
     fc.assert(
       fc.property(fc.anything(), (value) => {
         if (!inSchema(value)) expect(readable(value)).toBe(false);

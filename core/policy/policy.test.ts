@@ -49,7 +49,7 @@ const web = id('front', 'web');
 const partner = 'spiffe://partner.example/ns/x/sa/y' as SpiffeId;
 
 describe('where no rule matches', () => {
-  it.each(['allow', 'deny'] as const)('the default %s decides', (action) => {
+  test.each(['allow', 'deny'] as const)('the default %s decides', (action) => {
     const decision = ask(
       policy(action, rule('front/other', 'db', 'allow'), rule('front/web', 'cache', 'deny')),
       web,
@@ -58,7 +58,7 @@ describe('where no rule matches', () => {
     expect(explainDecision(decision)).toBe(`no intention matches and the default is ${action}`);
   });
 
-  it('nothing is open before the rules have been read', () => {
+  test('nothing is open before the rules have been read', () => {
     expect(NO_POLICY_DECISION.action).toBe('deny');
     expect(explainDecision(NO_POLICY_DECISION)).toContain('not been read yet');
   });
@@ -77,7 +77,7 @@ describe('of the rules that match, the most exact decides', () => {
     rule('*/*', '*/*', 'allow', { home: 'mesh' }, 'p1'),
   ];
 
-  it.each(levels.map((_, index) => index))('level %#, with all lower ones saying the contrary', (index) => {
+  test.each(levels.map((_, index) => index))('level %#, with all lower ones saying the contrary', (index) => {
     const set = levels.slice(index).map((one, at) => ({
       ...one,
       spec: { ...(one.spec as object), action: at === 0 ? 'deny' : 'allow' },
@@ -96,7 +96,7 @@ describe('of the rules that match, the most exact decides', () => {
     );
   });
 
-  it('and the sentence names it', () => {
+  test('and the sentence names it', () => {
     expect(explainDecision(ask(policy('deny', ...levels), web))).toBe(
       'intention shop/p9 (allow, precedence 9)',
     );
@@ -104,7 +104,7 @@ describe('of the rules that match, the most exact decides', () => {
 });
 
 describe('two rules for one edge, which admission refuses', () => {
-  it('deny wins, in whatever order they come', () => {
+  test('deny wins, in whatever order they come', () => {
     const allow = rule('front/web', 'db', 'allow', {}, 'a');
     const deny = rule('front/web', 'db', 'deny', {}, 'z');
     for (const set of [
@@ -117,7 +117,7 @@ describe('two rules for one edge, which admission refuses', () => {
     }
   });
 
-  it('deny wins also when one names the caller by service and one by SPIFFE ID', () => {
+  test('deny wins also when one names the caller by service and one by SPIFFE ID', () => {
     for (const [byName, byId] of [
       ['allow', 'deny'],
       ['deny', 'allow'],
@@ -129,7 +129,7 @@ describe('two rules for one edge, which admission refuses', () => {
 });
 
 describe('the order of rules for lists', () => {
-  it('is by precedence, then source, then destination, as Consul sorts', () => {
+  test('is by precedence, then source, then destination, as Consul sorts', () => {
     const rules = [
       rule('b/x', 'db', 'allow'),
       rule('a/z', 'db', 'allow'),
@@ -146,7 +146,7 @@ describe('the order of rules for lists', () => {
     expect(text).toEqual(['a/y cache', 'a/y db', 'a/z db', 'b/x db', 'a/* db']);
   });
 
-  it('is total: no two rules change places', () => {
+  test('is total: no two rules change places', () => {
     const name = fc.constantFrom('a', 'b', '*');
     const any = fc
       .tuple(name, name, name, fc.constantFrom('allow', 'deny'), fc.nat(3))
@@ -166,7 +166,7 @@ describe('the order of rules for lists', () => {
 });
 
 describe('audit rules', () => {
-  it('never decide, and are reported where they would have decided otherwise', () => {
+  test('never decide, and are reported where they would have decided otherwise', () => {
     const decision = ask(
       policy('deny', rule('front/web', 'db', 'deny', { mode: 'audit' }, 'x'), rule('front/*', 'db', 'allow')),
       web,
@@ -175,7 +175,7 @@ describe('audit rules', () => {
     expect(decision.audit).toEqual({ action: 'deny', rule: { key: 'shop/x', uid: 'u', generation: 1 } });
   });
 
-  it('are silent where the outcome would be the same', () => {
+  test('are silent where the outcome would be the same', () => {
     const decision = ask(
       policy('deny', rule('front/web', 'db', 'allow', { mode: 'audit' }), rule('front/*', 'db', 'allow')),
       web,
@@ -183,7 +183,7 @@ describe('audit rules', () => {
     expect(decision.audit).toBeUndefined();
   });
 
-  it('are silent where a more exact rule decides', () => {
+  test('are silent where a more exact rule decides', () => {
     const decision = ask(
       policy('deny', rule('front/web', 'db', 'allow'), rule('front/*', 'db', 'deny', { mode: 'audit' })),
       web,
@@ -192,7 +192,7 @@ describe('audit rules', () => {
     expect(decision.audit).toBeUndefined();
   });
 
-  it('are reported against the default too', () => {
+  test('are reported against the default too', () => {
     expect(ask(policy('deny', rule('front/web', 'db', 'allow', { mode: 'audit' })), web)).toMatchObject({
       action: 'deny',
       reason: 'default',
@@ -207,12 +207,12 @@ describe('a rule with an end', () => {
     rule('front/web', 'db', 'allow', { expiresAt: new Date(NOW + 1000).toISOString() }),
   );
 
-  it('counts until then and not from then on', () => {
+  test('counts until then and not from then on', () => {
     expect(ask(ending, web, undefined, NOW + 999).action).toBe('allow');
     expect(ask(ending, web, undefined, NOW + 1000)).toMatchObject({ action: 'deny', reason: 'default' });
   });
 
-  it('is named as the next moment of change', () => {
+  test('is named as the next moment of change', () => {
     const two = policy(
       'deny',
       rule('front/web', 'db', 'allow', { expiresAt: new Date(NOW + 5000).toISOString() }),
@@ -228,7 +228,7 @@ describe('a rule with an end', () => {
 });
 
 describe('a rule that cannot be read', () => {
-  it('closes its own edge, above every allow, and says so', () => {
+  test('closes its own edge, above every allow, and says so', () => {
     const decision = ask(
       policy(
         'allow',
@@ -244,7 +244,7 @@ describe('a rule that cannot be read', () => {
     ).toBe('allow');
   });
 
-  it('closes the whole namespace, and no other, when its edge cannot be read either', () => {
+  test('closes the whole namespace, and no other, when its edge cannot be read either', () => {
     const closed = policy('allow', rule('front/web', 'db', 'allow'), {
       metadata: { name: 'x', namespace: 'shop' },
       spec: 7,
@@ -256,7 +256,7 @@ describe('a rule that cannot be read', () => {
 });
 
 describe('a foreign identity', () => {
-  it.each([
+  test.each([
     partner,
     'spiffe://partner.example/ns/front/dc/dc1/svc/web' as SpiffeId,
     'spiffe://cluster.local/ns/front/dc/dc2/svc/web' as SpiffeId,
@@ -266,13 +266,13 @@ describe('a foreign identity', () => {
     expect(ask(policy('deny', ...rules), stranger)).toMatchObject({ action: 'deny', reason: 'default' });
   });
 
-  it('is let in by a rule with exactly its SPIFFE ID', () => {
+  test('is let in by a rule with exactly its SPIFFE ID', () => {
     const open = policy('deny', rule(partner, 'db', 'allow'));
     expect(ask(open, partner).action).toBe('allow');
     expect(ask(open, `${partner}z` as SpiffeId).action).toBe('deny');
   });
 
-  it('is kept out by a deny for everyone', () => {
+  test('is kept out by a deny for everyone', () => {
     expect(ask(policy('allow', rule('*/*', '*', 'deny')), partner)).toMatchObject({
       action: 'deny',
       reason: 'intention',
@@ -282,7 +282,7 @@ describe('a foreign identity', () => {
     );
   });
 
-  it('is not kept out by denies for services', () => {
+  test('is not kept out by denies for services', () => {
     expect(
       ask(policy('allow', rule('front/web', 'db', 'deny'), rule('front/*', 'db', 'deny')), partner).action,
     ).toBe('allow');
@@ -296,7 +296,7 @@ describe('any set of rules', () => {
     .filter(([namespace, service]) => namespace !== '*' || service === '*')
     .map(([namespace, service, destination, action]) => rule(`${namespace}/${service}`, destination, action));
 
-  it('is decided by the first rule in order that matches, whatever the order it is given in', () => {
+  test('is decided by the first rule in order that matches, whatever the order it is given in', () => {
     fc.assert(
       fc.property(
         fc.array(anyRule, { maxLength: 12 }),

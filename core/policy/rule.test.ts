@@ -16,7 +16,7 @@ describe('precedence is that of Consul', () => {
   const anyService = { service: '*', namespace: 'front' };
   const anyone = { service: '*', namespace: '*' };
 
-  it.each([
+  test.each([
     [9, exact, { service: 'db' }],
     [8, anyService, { service: 'db' }],
     [7, anyone, { service: 'db' }],
@@ -30,14 +30,14 @@ describe('precedence is that of Consul', () => {
     expect(toRule(intention(spec(source, destination), 'mesh'), 'mesh').precedence).toBe(precedence);
   });
 
-  it('counts a SPIFFE ID as an exact source', () => {
+  test('counts a SPIFFE ID as an exact source', () => {
     const source = { spiffeId: 'spiffe://partner.example/ns/x/sa/y' };
     expect(toRule(intention(spec(source, { service: 'db' })), 'mesh').precedence).toBe(9);
   });
 });
 
 describe('an intention becomes a rule', () => {
-  it('with the names it leaves out filled in from its own namespace', () => {
+  test('with the names it leaves out filled in from its own namespace', () => {
     expect(toRule(intention(spec({ service: 'web' }, { service: 'db' })), 'mesh')).toEqual({
       ref: { key: 'shop/r', uid: 'u', generation: 3 },
       source: { kind: 'service', namespace: 'shop', service: 'web' },
@@ -49,7 +49,7 @@ describe('an intention becomes a rule', () => {
     });
   });
 
-  it('with its expiry as a time', () => {
+  test('with its expiry as a time', () => {
     const rule = toRule(
       intention(spec({ service: 'web' }, { service: 'db' }, { expiresAt: '2026-12-01T00:00:00Z' })),
       'mesh',
@@ -63,7 +63,7 @@ describe('what cannot be read is a deny above all others of its namespace', () =
   const web = { service: 'web' };
   const db = { service: 'db' };
 
-  it.each([
+  test.each([
     ['an unknown field', spec(web, db, { permissions: [] })],
     ['an unknown action', spec(web, db, { action: 'maybe' })],
     ['an unknown mode', spec(web, db, { mode: 'dream' })],
@@ -81,7 +81,7 @@ describe('what cannot be read is a deny above all others of its namespace', () =
     });
   });
 
-  it.each([
+  test.each([
     ['no spec', undefined],
     ['null', null],
     ['a text', 'x'],
@@ -108,7 +108,7 @@ describe('what cannot be read is a deny above all others of its namespace', () =
     });
   });
 
-  it("for every namespace when it lives in the mesh's own", () => {
+  test("for every namespace when it lives in the mesh's own", () => {
     expect(toRule(intention(undefined, 'mesh'), 'mesh')).toMatchObject({
       source: everything,
       destination: { namespace: '*', service: '*' },

@@ -2,7 +2,7 @@ import { SidecarUnderAttack } from './kit/sidecar-under-attack.ts';
 
 /** What every attack is compared with. It fails where the kit itself, and no attack, is at fault. */
 describe('a sidecar as it ships that nobody attacks', () => {
-  it('serves kept and new connections within its memory limit', async () => {
+  test('serves kept and new connections within its memory limit', async () => {
     const sidecar = await SidecarUnderAttack.start();
     try {
       const load = await sidecar.load();

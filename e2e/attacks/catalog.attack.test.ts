@@ -26,7 +26,7 @@ describe('a sidecar as it ships, in a cluster that a tenant fills', () => {
     expect(sidecar.peakBytes).toBeLessThan(sidecar.limit.bytes);
   };
 
-  it('reads none of 60,000 MeshServices and 300 slices of 1,000 addresses of another namespace', async () => {
+  test('reads none of 60,000 MeshServices and 300 slices of 1,000 addresses of another namespace', async () => {
     const { api } = sidecar.control;
     const before = await services();
     const ports = Array.from({ length: 64 }, (_, index) => ({ port: index + 1 }));
@@ -52,7 +52,7 @@ describe('a sidecar as it ships, in a cluster that a tenant fills', () => {
     expect(await services()).toBe(before);
   });
 
-  it('holds all that is published of five namespaces that are full to their limits', async () => {
+  test('holds all that is published of five namespaces that are full to their limits', async () => {
     const { api } = sidecar.control;
     const before = await services();
     for (let namespace = 0; namespace < 5; namespace++) {

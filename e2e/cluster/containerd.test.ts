@@ -1,4 +1,4 @@
-import { describe, expect, it } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 
 import { importArchive } from './containerd.ts';
 
@@ -21,23 +21,23 @@ function fakeCtr(...answers: (string | Error)[]) {
 }
 
 describe('importing an archive', () => {
-  it('tells the names of its images', async () => {
+  test('tells the names of its images', async () => {
     await expect(importArchive(node, 'a.tar', fakeCtr(done).run)).resolves.toEqual(['mesh.dev/sidecar:e2e']);
   });
 
-  it('begins again when a layer was collected in the middle', async () => {
+  test('begins again when a layer was collected in the middle', async () => {
     await expect(importArchive(node, 'a.tar', fakeCtr(taken, done).run)).resolves.toEqual([
       'mesh.dev/sidecar:e2e',
     ]);
   });
 
-  it('begins again once only', async () => {
+  test('begins again once only', async () => {
     const ctr = fakeCtr(taken, taken, done);
     await expect(importArchive(node, 'a.tar', ctr.run)).rejects.toThrow('does not exist');
     expect(ctr.asked()).toBe(2);
   });
 
-  it('does not try twice what containerd refuses for another reason', async () => {
+  test('does not try twice what containerd refuses for another reason', async () => {
     const ctr = fakeCtr(new Error('ctr: unrecognized image format'), done);
     await expect(importArchive(node, 'a.tar', ctr.run)).rejects.toThrow('unrecognized image format');
     expect(ctr.asked()).toBe(1);

@@ -46,7 +46,7 @@ describe.each(cases)('the injected pod of %s, %s style', (name, style) => {
   const { pod } = injected(PODS[name], injectionContext({ style }));
   const container = (wanted: string) => containersOf(pod).find((one) => one.name === wanted);
 
-  it('gives the sidecar an environment that it can read', () => {
+  test('gives the sidecar an environment that it can read', () => {
     const config = readConfig(environmentOf(container('mesh-sidecar')!));
     expect(config.service).toBe(pod.metadata.labels?.['mesh.dev/service']);
     expect(config.style).toBe(style);
@@ -61,7 +61,7 @@ describe.each(cases)('the injected pod of %s, %s style', (name, style) => {
     expect(mounts).toContain(config.caTokenFile.replace(/\/token$/, ''));
   });
 
-  it('is a member of the mesh to the operator, whole and pruned, and is nothing that the guard of pods refuses', () => {
+  test('is a member of the mesh to the operator, whole and pruned, and is nothing that the guard of pods refuses', () => {
     const service = pod.metadata.labels?.['mesh.dev/service'];
     for (const one of [pod, prunePod(pod as unknown as Pod)])
       expect(claimOf(one as unknown as Pod, { outside: false })).toEqual({ kind: style, service });
@@ -70,7 +70,7 @@ describe.each(cases)('the injected pod of %s, %s style', (name, style) => {
     expect(podWriteFaults({ ...write, object: pod }, rules)).toEqual([]);
   });
 
-  it('sends the kubelet to exactly the probes and hooks that the sidecar knows', () => {
+  test('sends the kubelet to exactly the probes and hooks that the sidecar knows', () => {
     const { probes } = readConfig(environmentOf(container('mesh-sidecar')!));
     const asked = containersOf(pod)
       .filter((one) => !one.name.startsWith('mesh-'))
@@ -85,7 +85,7 @@ describe.each(cases)('the injected pod of %s, %s style', (name, style) => {
     expect([...asked].sort()).toEqual([...probes.keys()].map((key) => `/probe/${key}`).sort());
   });
 
-  it("ends the paths of the sidecar's own probes in the secret that it is told", () => {
+  test("ends the paths of the sidecar's own probes in the secret that it is told", () => {
     const sidecar = container('mesh-sidecar')!;
     const { probeSecret } = readConfig(environmentOf(sidecar));
     expect(probeSecret).toMatch(/^[0-9a-f]{32}$/);
@@ -93,7 +93,7 @@ describe.each(cases)('the injected pod of %s, %s style', (name, style) => {
     if (style === 'native') expect(sidecar.startupProbe?.httpGet?.path).toBe(`/startup/${probeSecret}`);
   });
 
-  it('gives the redirection an environment that it can read', () => {
+  test('gives the redirection an environment that it can read', () => {
     const redirect = container('mesh-redirect');
     if (!redirect) return;
     const read = readRedirectSettings(environmentOf(redirect));
@@ -105,7 +105,7 @@ describe.each(cases)('the injected pod of %s, %s style', (name, style) => {
   });
 });
 
-it('what users write arrives as they wrote it', () => {
+test('what users write arrives as they wrote it', () => {
   const { pod } = injected(PODS.statefulSet, injectionContext());
   const sidecar = containersOf(pod).find(({ name }) => name === 'mesh-sidecar')!;
   const { probes, upstreams } = readConfig(environmentOf(sidecar));
@@ -117,7 +117,7 @@ it('what users write arrives as they wrote it', () => {
   ]);
 });
 
-it('the ports that expect a PROXY protocol header arrive, and none where none are written', () => {
+test('the ports that expect a PROXY protocol header arrive, and none where none are written', () => {
   const portsOf = (annotations: object) => {
     const { metadata, ...rest } = PODS.deployment;
     const written = {

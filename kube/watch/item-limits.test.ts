@@ -5,7 +5,7 @@ import { ItemRoom } from './item-limits.ts';
 const text = (bytes: number): string => 'x'.repeat(bytes - 2);
 
 describe('the room for objects', () => {
-  it('has a number of places in all, and a place that is given back is there again', () => {
+  test('has a number of places in all, and a place that is given back is there again', () => {
     const room = new ItemRoom({ total: 2 });
     expect(['a', 'b', 'c'].map((key) => room.take(key, {}))).toEqual([true, true, false]);
     expect(room.take('a', {})).toBe(true);
@@ -14,7 +14,7 @@ describe('the room for objects', () => {
     expect([room.take('c', {}), room.take('b', {})]).toEqual([true, false]);
   });
 
-  it('has so many bytes for each namespace, whatever others take', () => {
+  test('has so many bytes for each namespace, whatever others take', () => {
     const room = new ItemRoom({ namespaceBytes: 100 });
     expect(room.take('shop/a', text(60))).toBe(true);
     expect(room.take('shop/b', text(60))).toBe(false);
@@ -23,18 +23,18 @@ describe('the room for objects', () => {
     expect(room.take('shop/b', text(60))).toBe(true);
   });
 
-  it('takes the place from an object that grew out of it', () => {
+  test('takes the place from an object that grew out of it', () => {
     const room = new ItemRoom({ namespaceBytes: 100 });
     expect([room.take('shop/a', text(50)), room.take('shop/a', text(200))]).toEqual([true, false]);
     expect(room.take('shop/b', text(100))).toBe(true);
   });
 
-  it('without limits is endless', () => {
+  test('without limits is endless', () => {
     const room = new ItemRoom({});
     for (let index = 0; index < 1_000; index++) expect(room.take(`shop/${index}`, text(1_000))).toBe(true);
   });
 
-  it('never holds more than the limits, whatever comes and goes', () => {
+  test('never holds more than the limits, whatever comes and goes', () => {
     const step = fc.record({
       key: fc.constantFrom('a/1', 'a/2', 'a/3', 'b/1'),
       bytes: fc.integer({ min: 2, max: 80 }),

@@ -1,6 +1,6 @@
 import { isRecord } from '#base/record.ts';
 
-const FIELDS = ['source', 'destination', 'upstream', 'reason', 'decision', 'error'];
+const FIELDS = ['source', 'destination', 'upstream', 'reason', 'detail', 'decision', 'error'];
 
 /**
  * A line of the sidecar's log as a sentence for whoever runs a process beside it.

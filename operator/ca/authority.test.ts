@@ -47,7 +47,7 @@ describe('the authority', () => {
 
   const key = async () => requestOf(await generateKeys());
 
-  it('has no roots before it started, and says so', async () => {
+  test('has no roots before it started, and says so', async () => {
     expect(authority.roots()).toEqual([]);
     expect(await authority.fault()).toContain('not ready');
     await authority.start();
@@ -57,7 +57,7 @@ describe('the authority', () => {
     expect(authority.roots()[0]?.notAfter).toMatch(/^20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ$/);
   });
 
-  it('signs leaves of the life the settings have now', async () => {
+  test('signs leaves of the life the settings have now', async () => {
     await authority.start();
     const second = Math.floor(clock.now() / 1000) * 1000;
     const leaf = await authority.signLeaf(WEB, await key());
@@ -72,7 +72,7 @@ describe('the authority', () => {
     expect((await authority.signLeaf(WEB, await key())).notAfter).toBe(second + 10_000);
   });
 
-  it('caps a leaf by the end of the root, and signs nothing after it', async () => {
+  test('caps a leaf by the end of the root, and signs nothing after it', async () => {
     await authority.start();
     const end = Date.parse(authority.roots()[0]!.notAfter);
     await clock.advance(end - clock.now() - 60_000);
@@ -82,7 +82,7 @@ describe('the authority', () => {
     expect(await authority.fault()).toContain('the root certificate has ended');
   });
 
-  it('gives the operator a serving certificate that clients verify by host name, and its own identity towards sidecars', async () => {
+  test('gives the operator a serving certificate that clients verify by host name, and its own identity towards sidecars', async () => {
     await authority.start();
     const serving = await authority.issueServing(['mesh-operator.mesh.svc']);
     const own = await authority.issueIdentity({
@@ -164,7 +164,7 @@ describe('a certificate of a faulty provider', () => {
       return { leafPem: leaf.certChainPem, intermediatesPem: '' };
     };
 
-  it('is handed out when it is as asked for', async () => {
+  test('is handed out when it is as asked for', async () => {
     const keys = await generateKeys();
     const authority = await authorityThat((pki) => bent(() => ({}))(pki, keys));
     expect(await authority.signLeaf(WEB, requestOf(keys))).toMatchObject({
@@ -219,7 +219,7 @@ describe('a certificate of a faulty provider', () => {
     await expect(refused).rejects.toThrow(message);
   });
 
-  it('a cross-signature counts only when it is of the root that is trusted, and of the key that was asked about', async () => {
+  test('a cross-signature counts only when it is of the root that is trusted, and of the key that was asked about', async () => {
     const [foreign, next] = [await TestPki.create(), await TestPki.create()];
     const answered = async (of: TestPki, by?: TestPki): Promise<string | undefined> => {
       const authority = await authorityThat(

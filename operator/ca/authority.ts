@@ -91,7 +91,7 @@ export class Authority {
   #following: Promise<void> = Promise.resolve();
   #again: Timer | undefined;
   #againMs = FIRST_RETRY_MS;
-  #stopped = false;
+  readonly #stopping = new AbortController();
 
   constructor(deps: AuthorityDeps) {
     this.#deps = deps;
@@ -124,9 +124,9 @@ export class Authority {
    * Does as the MeshConfig says: trusts the roots that are published, and signs with the one that is active. In every replica
    * this is how a rotation takes effect. Never rejects: what fails is in {@link fault}, and is tried again.
    *
-   * @param signal gives up looking for the root
+   * @param signal gives up looking for the root; default: {@link stop} does
    */
-  follow(published: PublishedRoots | undefined, signal?: AbortSignal): Promise<void> {
+  follow(published: PublishedRoots | undefined, signal = this.#stopping.signal): Promise<void> {
     this.#again?.cancel();
     this.#following = this.#following.then(() => this.#follow(published, signal));
     return this.#following;
@@ -231,7 +231,7 @@ export class Authority {
 
   /** Lets go of what the provider holds. Idempotent. */
   async stop(): Promise<void> {
-    this.#stopped = true;
+    this.#stopping.abort(new Error('the operator ends'));
     await this.#following;
     this.#again?.cancel();
     await this.#signing.provider.stop();
@@ -255,13 +255,15 @@ export class Authority {
       this.#againMs = FIRST_RETRY_MS;
     } catch (error) {
       this.#lost = `the root that signs (${active.id.slice(0, 12)}) cannot be used: ${(error as Error).message}`;
-      if (!this.#stopped && !signal?.aborted) this.#followLater(published);
+      if (!this.#stopping.signal.aborted && !signal?.aborted) this.#followLater(published);
       return;
     }
     if (wasLost || !sameRoots(roots, this.#roots)) this.#publish(roots);
   }
 
   #followLater(published: PublishedRoots): void {
+    // Of several that failed one after the other, the last one is tried again.
+    this.#again?.cancel();
     this.#again = this.#deps.clock.setTimeout(() => void this.follow(published), this.#againMs);
     this.#againMs = Math.min(this.#againMs * 2, LAST_RETRY_MS);
   }

@@ -54,7 +54,7 @@ describe('the builtin provider', () => {
         : {}),
     });
 
-  it('makes the root once, and reads it ever after', async () => {
+  test('makes the root once, and reads it ever after', async () => {
     const first = provider({ owner: OWNER });
     await first.start();
     const secret = store.objects.get(KEY) as Secret;
@@ -66,7 +66,7 @@ describe('the builtin provider', () => {
     expect(store.calls.filter((call) => call.startsWith('create'))).toHaveLength(1);
   });
 
-  it('agrees on one root when replicas race: all looked, none was there, all create', async () => {
+  test('agrees on one root when replicas race: all looked, none was there, all create', async () => {
     let looking = 0;
     let go: () => void = () => undefined;
     const everybodyLooked = new Promise<void>((resolve) => (go = resolve));
@@ -85,7 +85,7 @@ describe('the builtin provider', () => {
     ]);
   });
 
-  it('never writes the key to the log, nor into an error', async () => {
+  test('never writes the key to the log, nor into an error', async () => {
     await provider().start();
     const keyPem = Buffer.from((store.objects.get(KEY) as Secret).data!['root.key']!, 'base64').toString();
     const foreign = await TestPki.create();
@@ -158,7 +158,7 @@ describe('the builtin provider', () => {
     expect(store.calls.some((call) => call.startsWith('create'))).toBe(false);
   });
 
-  it('starts with a root that has ended, says so, and signs nothing', async () => {
+  test('starts with a root that has ended, says so, and signs nothing', async () => {
     const old = await TestPki.create({ now: clock.now() - 11 * 365 * 24 * 3600 * 1000 });
     put({ 'root.crt': old.rootPem, 'root.key': old.rootKeyPem });
     const started = provider();
@@ -170,7 +170,7 @@ describe('the builtin provider', () => {
     await expect(started.sign(request)).rejects.toThrow('the signer has ended');
   });
 
-  it('refuses to make a new root when the Secret is gone but workloads trust its root', async () => {
+  test('refuses to make a new root when the Secret is gone but workloads trust its root', async () => {
     await expect(provider({ publishedRoots: () => Promise.resolve(1) }).start()).rejects.toThrow(
       'workloads trust its root',
     );
@@ -178,7 +178,7 @@ describe('the builtin provider', () => {
     await provider({ publishedRoots: () => Promise.resolve(0) }).start();
   });
 
-  it('waits for an API server that is away or busy, and takes a no for a no', async () => {
+  test('waits for an API server that is away or busy, and takes a no for a no', async () => {
     let failures = 0;
     store.before = () => {
       failures += 1;
@@ -201,7 +201,7 @@ describe('the builtin provider', () => {
     await expect(provider().start()).rejects.toThrow('forbidden');
   });
 
-  it('is unwell when the Secret is gone or holds another root, and well while the API server is away', async () => {
+  test('is unwell when the Secret is gone or holds another root, and well while the API server is away', async () => {
     const running = provider();
     expect(await running.fault()).toContain('not ready');
     await running.start();

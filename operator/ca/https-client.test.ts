@@ -44,7 +44,7 @@ describe('a question to an authority', () => {
 
   const get = { method: 'GET', path: '/x' } as const;
 
-  it('is sent as JSON, and answered with JSON or nothing', async () => {
+  test('is sent as JSON, and answered with JSON or nothing', async () => {
     const served = await serve((request, response) => {
       let body = '';
       request.on('data', (chunk: Buffer) => (body += chunk.toString()));
@@ -65,7 +65,7 @@ describe('a question to an authority', () => {
     expect(await client.ask(get)).toEqual({ status: 201, body: undefined });
   });
 
-  it('is not sent where the certificate is another’s', async () => {
+  test('is not sent where the certificate is another’s', async () => {
     let asked = 0;
     const served = await serve((_request, response) => {
       asked += 1;
@@ -77,14 +77,14 @@ describe('a question to an authority', () => {
     expect(asked).toBe(0);
   });
 
-  it('does not follow to another address', async () => {
+  test('does not follow to another address', async () => {
     const served = await serve((_request, response) =>
       response.writeHead(307, { location: 'https://127.0.0.1:1/' }).end(),
     );
     expect(await clientOf(served).ask(get)).toEqual({ status: 307, body: undefined });
   });
 
-  it('takes no endless answer', async () => {
+  test('takes no endless answer', async () => {
     const served = await serve((_request, response) => {
       const chunk = Buffer.alloc(65_536);
       const more = (): void => {
@@ -96,7 +96,7 @@ describe('a question to an authority', () => {
     await expect(clientOf(served).ask(get)).rejects.toThrow('longer than 1048576 bytes');
   });
 
-  it('waits ten seconds, for the head and for the rest', async () => {
+  test('waits ten seconds, for the head and for the rest', async () => {
     for (const begin of [false, true]) {
       let asked: () => void = () => undefined;
       const arrived = new Promise<void>((resolve) => (asked = resolve));
@@ -115,7 +115,7 @@ describe('a question to an authority', () => {
     }
   });
 
-  it('ends when the asker gives up', async () => {
+  test('ends when the asker gives up', async () => {
     const served = await serve(() => undefined);
     const giveUp = new AbortController();
     const answer = clientOf(served).ask({ ...get, signal: giveUp.signal });
@@ -123,7 +123,7 @@ describe('a question to an authority', () => {
     await expect(answer).rejects.toThrow('enough');
   });
 
-  it('is asked again, once, when the kept connection had died', async () => {
+  test('is asked again, once, when the kept connection had died', async () => {
     const sockets: Socket[] = [];
     let asked = 0;
     const served = await serve((request, response) => {
@@ -140,7 +140,7 @@ describe('a question to an authority', () => {
     expect(sockets).toHaveLength(2);
   });
 
-  it('is not asked again when a new connection dies', async () => {
+  test('is not asked again when a new connection dies', async () => {
     let asked = 0;
     const served = await serve((request) => {
       asked += 1;

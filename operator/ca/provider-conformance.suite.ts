@@ -104,7 +104,7 @@ export function describeProvider(name: string, make: () => Promise<ProviderHarne
         now: Date.now(),
       });
 
-    it('publishes roots that are self-signed authorities within their time, an active one first', async () => {
+    test('publishes roots that are self-signed authorities within their time, an active one first', async () => {
       const roots = await provider.roots();
       expect(roots[0]?.active).toBe(true);
       for (const { pem } of roots) {
@@ -123,7 +123,7 @@ export function describeProvider(name: string, make: () => Promise<ProviderHarne
       }
     });
 
-    it('signs leaves that openssl trusts under the published roots, at both ends of TLS, and under no other', async () => {
+    test('signs leaves that openssl trusts under the published roots, at both ends of TLS, and under no other', async () => {
       const signed = await provider.sign(await workloadRequest());
       openssl.file('roots.pem', (await bundle()).pem);
       openssl.file('other.pem', (await TestPki.create()).rootPem);
@@ -133,14 +133,14 @@ export function describeProvider(name: string, make: () => Promise<ProviderHarne
       }
     });
 
-    it('signs exactly the name that was decided, for both ends of TLS, and no authority', async () => {
+    test('signs exactly the name that was decided, for both ends of TLS, and no authority', async () => {
       const request = await workloadRequest();
       const signed = await provider.sign(request);
       expect(await check(request, signed)).toBeUndefined();
       expect(new X509Certificate(signed.leafPem).subjectAltName).toBe(`URI:${SPIFFE_ID}`);
     });
 
-    it('takes nothing from what the asker wrote but the key', async () => {
+    test('takes nothing from what the asker wrote but the key', async () => {
       const requests = [
         await freshKey(SPIFFE_ID),
         await opensslKey(openssl, ['-subj', '/CN=web']),
@@ -158,7 +158,7 @@ export function describeProvider(name: string, make: () => Promise<ProviderHarne
       if (signed) expect(await check(foreign, signed)).toBeUndefined();
     });
 
-    it('signs a server’s host names, for servers only', async () => {
+    test('signs a server’s host names, for servers only', async () => {
       const request = await servingRequest();
       const signed = await provider.sign(request);
       expect(await check(request, signed)).toBeUndefined();
@@ -171,7 +171,7 @@ export function describeProvider(name: string, make: () => Promise<ProviderHarne
       expect(verify(openssl, 'roots.pem', signed, 'sslclient')).toMatchObject({ ok: false });
     });
 
-    it.each([
+    test.each([
       ['P-256', ['-algorithm', 'EC', '-pkeyopt', 'ec_paramgen_curve:P-256']],
       ['P-384', ['-algorithm', 'EC', '-pkeyopt', 'ec_paramgen_curve:P-384']],
       ['Ed25519', ['-algorithm', 'ED25519']],
@@ -180,7 +180,7 @@ export function describeProvider(name: string, make: () => Promise<ProviderHarne
       expect(await check(request, await provider.sign(request))).toBeUndefined();
     });
 
-    it.each([10 * MINUTE, HOUR, 24 * HOUR, 7 * 24 * HOUR])(
+    test.each([10 * MINUTE, HOUR, 24 * HOUR, 7 * 24 * HOUR])(
       'signs for %d ms from now when asked to',
       async (ttlMs) => {
         const before = Date.now();
@@ -193,7 +193,7 @@ export function describeProvider(name: string, make: () => Promise<ProviderHarne
       },
     );
 
-    it('signs nothing that outlives its issuer, however long a life is asked for', async () => {
+    test('signs nothing that outlives its issuer, however long a life is asked for', async () => {
       const request = await workloadRequest({ ttlMs: CENTURY });
       const signed = await provider.sign(request).catch((error: unknown) => error as Error);
       // An authority may refuse so long a life; the sentence must then say so.
@@ -209,7 +209,7 @@ export function describeProvider(name: string, make: () => Promise<ProviderHarne
       );
     });
 
-    it('gives serial numbers that nobody guesses and nothing repeats', async () => {
+    test('gives serial numbers that nobody guesses and nothing repeats', async () => {
       const serials: string[] = [];
       for (let count = 0; count < 8; count += 1) {
         const { leafPem } = await provider.sign(await workloadRequest());
@@ -220,7 +220,7 @@ export function describeProvider(name: string, make: () => Promise<ProviderHarne
       expect(new Set(serials.map((serial) => serial.slice(-8))).size).toBe(serials.length);
     });
 
-    it('agrees on the root when replicas start at once or later, and each signs for all', async () => {
+    test('agrees on the root when replicas start at once or later, and each signs for all', async () => {
       for (const one of [...replicas, await replica()]) {
         expect((await bundle(one)).pem).toBe((await bundle()).pem);
         const request = await workloadRequest();
@@ -228,7 +228,7 @@ export function describeProvider(name: string, make: () => Promise<ProviderHarne
       }
     });
 
-    it('signs many at once', async () => {
+    test('signs many at once', async () => {
       const requests = await Promise.all(Array.from({ length: 16 }, () => workloadRequest()));
       const signed = await Promise.all(requests.map((request) => provider.sign(request)));
       for (const [index, request] of requests.entries()) {
@@ -236,7 +236,7 @@ export function describeProvider(name: string, make: () => Promise<ProviderHarne
       }
     });
 
-    it('is well while it can sign, and says in a sentence when it is not started', async () => {
+    test('is well while it can sign, and says in a sentence when it is not started', async () => {
       expect(await provider.fault()).toBeUndefined();
       const fresh = harness.provider();
       expectSentence(await fresh.fault(), said);
@@ -244,7 +244,7 @@ export function describeProvider(name: string, make: () => Promise<ProviderHarne
       await fresh.stop();
     });
 
-    it('gives up when told to', async () => {
+    test('gives up when told to', async () => {
       const gone = AbortSignal.abort(new Error('told to end'));
       const fresh = harness.provider();
       expect((await refusal(fresh.start(gone))).message).toContain('told to end');
@@ -258,7 +258,7 @@ export function describeProvider(name: string, make: () => Promise<ProviderHarne
       expect((await refusal(provider.sign(await workloadRequest(), gone))).message).toContain('told to end');
     });
 
-    it('says in a sentence that its authority is away, shows no secret then, and signs again afterwards', async () => {
+    test('says in a sentence that its authority is away, shows no secret then, and signs again afterwards', async () => {
       await harness.outage();
       try {
         expectSentence(await provider.fault(), said);
@@ -274,7 +274,7 @@ export function describeProvider(name: string, make: () => Promise<ProviderHarne
       expect(await check(request, await provider.sign(request))).toBeUndefined();
     });
 
-    it('cross-signs a new root where it says that it can, so that those who trust the old one trust its leaves too', async () => {
+    test('cross-signs a new root where it says that it can, so that those who trust the old one trust its leaves too', async () => {
       expect(provider.crossSign !== undefined).toBe(harness.crossSigns);
       if (!provider.crossSign) return;
       const next = await TestPki.create({ trustDomain: TRUST_DOMAIN });
@@ -299,20 +299,20 @@ export function describeProvider(name: string, make: () => Promise<ProviderHarne
       expect(next.bundle.fault(leaf, TRUST_DOMAIN, { now, intermediates: crosses })).toBeUndefined();
     });
 
-    it('says beforehand whether it would start', async () => {
+    test('says beforehand whether it would start', async () => {
       const fresh = harness.provider();
       started.push(fresh);
       await fresh.check(AbortSignal.timeout(10_000));
     });
 
-    it('cross-signs nothing that is not a root', async () => {
+    test('cross-signs nothing that is not a root', async () => {
       if (!provider.crossSign) return;
       const leaf = await (await TestPki.create()).leaf(WHO);
       await refusal(provider.crossSign(leaf.certChainPem));
       await refusal(provider.crossSign('rubbish'));
     });
 
-    it('works no more once stopped, and may be stopped twice', async () => {
+    test('works no more once stopped, and may be stopped twice', async () => {
       const ending = await replica();
       await ending.stop();
       await ending.stop();
@@ -320,7 +320,7 @@ export function describeProvider(name: string, make: () => Promise<ProviderHarne
       expectSentence(await ending.fault(), said);
     });
 
-    it('shows no key, token or password in anything it said', () => {
+    test('shows no key, token or password in anything it said', () => {
       const all = said.join('\n') + harness.logged();
       expect(all.length).toBeGreaterThan(100);
       expect(all).not.toContain('PRIVATE KEY');

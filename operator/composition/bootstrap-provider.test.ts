@@ -40,14 +40,14 @@ describe('the certificate authority that the MeshConfig names', () => {
     return startAuthority({ config, api: store.api, clock: systemClock, log }, surroundings, signal);
   };
 
-  it('does not start with settings that are wrong, and says all that is wrong with them', async () => {
+  test('does not start with settings that are wrong, and says all that is wrong with them', async () => {
     const refused = start({ ca: { provider: 'vault', config: { address: 'http://vault.test' } } });
     await expect(refused).rejects.toThrow(CaStateError);
     await expect(refused).rejects.toThrow(/2 things to change:\n- .*intermediatePath.*\n- .*address/);
     expect(store.calls).toEqual(['get meshconfigs mesh']);
   });
 
-  it('is waited for until the operator is told to end, and no other one is started instead', async () => {
+  test('is waited for until the operator is told to end, and no other one is started instead', async () => {
     const ca = {
       provider: 'step-ca',
       config: { address: 'https://127.0.0.1:1', provisioner: 'mesh' },

@@ -19,13 +19,13 @@ const rootsOf = (...pkis: TestPki[]) =>
 const read = (status: MeshConfigStatus) => readSpiffeBundle(ownBundleText(status)!);
 
 describe('the bundle that others fetch', () => {
-  it('is not there before roots are published and counted', () => {
+  test('is not there before roots are published and counted', () => {
     expect(ownBundleText(undefined)).toBeUndefined();
     expect(ownBundleText({ roots: rootsOf(old) })).toBeUndefined();
     expect(ownBundleText({ ownBundle: { sequence: 1, id: 'a' } })).toBeUndefined();
   });
 
-  it('has every published root, the active one and others alike', () => {
+  test('has every published root, the active one and others alike', () => {
     const roots = rootsOf(old, next);
     const {
       roots: found,
@@ -36,7 +36,7 @@ describe('the bundle that others fetch', () => {
     expect({ sequence, refreshHint }).toEqual({ sequence: NOW / 1000, refreshHint: 60 });
   });
 
-  it('has the number that the leader gives it, also in a replica that hears of the roots first', () => {
+  test('has the number that the leader gives it, also in a replica that hears of the roots first', () => {
     const before = ownBundle(undefined, rootsOf(old), NOW);
     const roots = rootsOf(old, next);
     const early = read({ roots, ownBundle: before }).sequence;

@@ -69,7 +69,7 @@ function onError(log: Logger): ErrorRequestHandler {
     const status = statusOf(error);
     const path = request.path.slice(0, MAX_PATH_IN_LOG);
     if (status >= 500) log.error({ err: error, path }, 'a request failed');
-    else log.info({ status, path, reason: errorText(error) }, 'a request was refused');
+    else log.info({ status, path, detail: errorText(error) }, 'a request was refused');
     if (response.headersSent) {
       next(error);
       return;

@@ -327,7 +327,7 @@ describe('impersonation fails', () => {
     ['a service of several lines', 400, 'body-malformed', () => ({ service: 'web\n"x"' })],
   ];
 
-  it.each(cases)('%s: %i, %s', async (_what, status, reason, prepare) => {
+  test.each(cases)('%s: %i, %s', async (_what, status, reason, prepare) => {
     const attempt = await prepare(world);
     const response = await world.ask(attempt);
     expect({ status: response.status, reason: world.lastReason }).toEqual({ status, reason });
@@ -342,7 +342,7 @@ describe('impersonation fails', () => {
     expect(world.log.lines.some(({ message }) => message === 'certificate issued')).toBe(false);
   });
 
-  it('tells the pod why in an Event, where its people look; strangers cause none', async () => {
+  test('tells the pod why in an Event, where its people look; strangers cause none', async () => {
     world.putPod('web-1', 'web-uid', { service: 'db', serviceAccount: 'web' });
     await world.ask();
     expect(world.events.told).toMatchObject([{ type: 'Warning', reason: 'CertificateRefused' }]);
@@ -354,7 +354,7 @@ describe('impersonation fails', () => {
     expect(world.events.told).toHaveLength(1);
   });
 
-  it('gives away nothing: whatever is forbidden gets the same answer', async () => {
+  test('gives away nothing: whatever is forbidden gets the same answer', async () => {
     const seen = new Set<string>();
     for (const attempt of [
       { service: 'db' },
@@ -370,7 +370,7 @@ describe('impersonation fails', () => {
     expect(seen.size).toBe(1);
   });
 
-  it('reads no request of a stranger, and asks the API server nothing about malformed ones', async () => {
+  test('reads no request of a stranger, and asks the API server nothing about malformed ones', async () => {
     await world.ask({ token: 'forged', csr: 'hello' });
     expect(world.lastReason).toBe('token-rejected');
     world.store.calls.length = 0;

@@ -6,7 +6,7 @@ import type { Reason } from './refusal.ts';
 const DOCUMENT = new URL('../../docs/reference/certificates.md', import.meta.url);
 
 describe('the reasons of refusals', () => {
-  it('are each in the documentation, with their status, and no others', () => {
+  test('are each in the documentation, with their status, and no others', () => {
     const rows = [...readFileSync(DOCUMENT, 'utf8').matchAll(/^\| `([a-z-]+)`\s+\| (\d{3})/gm)];
     const documented = Object.fromEntries(rows.map(([, reason, status]) => [reason, Number(status)]));
     const actual = Object.keys(REASONS).map((reason) => [
@@ -16,7 +16,7 @@ describe('the reasons of refusals', () => {
     expect(documented).toEqual(Object.fromEntries(actual));
   });
 
-  it('that pass by themselves say when to ask again, in whole seconds and never at once', () => {
+  test('that pass by themselves say when to ask again, in whole seconds and never at once', () => {
     const retry = (retryAfterMs?: number) =>
       answer({ reason: 'busy', message: '', ...(retryAfterMs === undefined ? {} : { retryAfterMs }) }, 'x')
         .headers['Retry-After'];
@@ -27,7 +27,7 @@ describe('the reasons of refusals', () => {
     });
   });
 
-  it('never carry their exact text to the asker', () => {
+  test('never carry their exact text to the asker', () => {
     for (const reason of Object.keys(REASONS) as Reason[]) {
       expect(JSON.stringify(answer({ reason, message: 'exact-text' }, 'r1'))).not.toContain('exact-text');
     }

@@ -69,13 +69,13 @@ describe('POST /v1/sign', () => {
     return { status: response.statusCode, headers: response.headers, body: JSON.parse(text) };
   }
 
-  it('answers a pod with its certificate, which no cache keeps', async () => {
+  test('answers a pod with its certificate, which no cache keeps', async () => {
     const answer = await post([JSON.stringify({ csr: createCsr(await generateKeys()), service: 'web' })]);
     expect(answer).toMatchObject({ status: 200, headers: { 'cache-control': 'no-store' } });
     expect(Object.keys(answer.body).sort()).toEqual(['bundle', 'certificate', 'notAfter', 'spiffeId']);
   });
 
-  it('refuses a body of 1 MB, and the sender hears why', async () => {
+  test('refuses a body of 1 MB, and the sender hears why', async () => {
     expect(await post([Buffer.alloc(1024 * 1024, 'a')])).toMatchObject({
       status: 413,
       headers: { connection: 'close' },
@@ -84,19 +84,19 @@ describe('POST /v1/sign', () => {
     expect(world.store.calls).toEqual([]);
   });
 
-  it('refuses a body of which nobody says how long it will be', async () => {
+  test('refuses a body of which nobody says how long it will be', async () => {
     const body = JSON.stringify({ csr: createCsr(await generateKeys()) });
     expect(await post([body.slice(0, 100), body.slice(100)])).toMatchObject({ status: 400 });
     expect([world.lastReason, refused]).toEqual(['body-length-missing', ['length-required']]);
   });
 
-  it('takes a body of exactly 16 KB and refuses one more byte', async () => {
+  test('takes a body of exactly 16 KB and refuses one more byte', async () => {
     const body = (length: number) => JSON.stringify({ csr: 'a'.repeat(length - '{"csr":""}'.length) });
     expect((await post([body(16 * 1024)])).status).toBe(400);
     expect((await post([body(16 * 1024 + 1)])).status).toBe(413);
   });
 
-  it('refuses a token that cannot be right without reading a byte of the body', async () => {
+  test('refuses a token that cannot be right without reading a byte of the body', async () => {
     const socket = connect(port, '127.0.0.1');
     socket.write(
       'POST /v1/sign HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer x.y.z\r\nContent-Length: 100\r\n\r\n',
@@ -107,7 +107,7 @@ describe('POST /v1/sign', () => {
     socket.destroy();
   });
 
-  it('gives the place of a body that does not come to one that does', async () => {
+  test('gives the place of a body that does not come to one that does', async () => {
     const silent = connect(port, '127.0.0.1');
     const head = `POST /v1/sign HTTP/1.1\r\nHost: x\r\nAuthorization: ${bearer()}\r\nContent-Length: 16000\r\n\r\n`;
     let heard = '';
@@ -124,7 +124,7 @@ describe('POST /v1/sign', () => {
     for (const socket of [silent, ...others]) socket.destroy();
   });
 
-  it('survives a sender that goes away in the middle', async () => {
+  test('survives a sender that goes away in the middle', async () => {
     const socket = connect(port, '127.0.0.1');
     socket.write(
       `POST /v1/sign HTTP/1.1\r\nHost: x\r\nAuthorization: ${bearer()}\r\nContent-Length: 100\r\n\r\n{"csr":`,
@@ -137,7 +137,7 @@ describe('POST /v1/sign', () => {
     });
   });
 
-  it('tells whoever asks too often when to come back, and closes instead of reading on', async () => {
+  test('tells whoever asks too often when to come back, and closes instead of reading on', async () => {
     world.service = world.serviceWith({
       sourceAddressCheck: 'log',
       limits: { addressBurst: 1, addressPerSecond: 0.1 },
@@ -153,7 +153,7 @@ describe('POST /v1/sign', () => {
     });
   });
 
-  it('knows no other method', async () => {
+  test('knows no other method', async () => {
     const request = httpRequest({ port, method: 'GET', path: '/v1/sign' });
     request.end();
     const [response] = (await once(request, 'response')) as [IncomingMessage];

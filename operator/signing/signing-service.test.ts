@@ -25,7 +25,7 @@ beforeEach(async () => {
 });
 
 describe('a pod that asks for its own certificate', () => {
-  it('gets it, for the key it holds', async () => {
+  test('gets it, for the key it holds', async () => {
     const keys = await generateKeys();
     const { status, body } = await world.ask({ csr: createCsr(keys, WEB), service: 'web' });
     const issued = body as Issued;
@@ -38,11 +38,11 @@ describe('a pod that asks for its own certificate', () => {
     expect(Date.parse(issued.notAfter)).toBe(Date.parse(leaf.validTo));
   });
 
-  it('may leave out its name, and its service: the label says it', async () => {
+  test('may leave out its name, and its service: the label says it', async () => {
     expect(await world.ask()).toMatchObject({ status: 200, body: { spiffeId: WEB } });
   });
 
-  it('is found in the log and in an Event, with serial, hash, pod and account; its token is not', async () => {
+  test('is found in the log and in an Event, with serial, hash, pod and account; its token is not', async () => {
     const { body } = await world.ask();
     const leaf = new X509Certificate((body as Issued).certificate);
     const sha256 = leaf.fingerprint256.replaceAll(':', '').toLowerCase();
@@ -68,7 +68,7 @@ describe('a pod that asks for its own certificate', () => {
     expect(world.said).not.toContain('web-token');
   });
 
-  it('may renew while it is being deleted, because it still drains', async () => {
+  test('may renew while it is being deleted, because it still drains', async () => {
     world.putPod('web-1', 'web-uid', {
       service: 'web',
       serviceAccount: 'web',
@@ -77,7 +77,7 @@ describe('a pod that asks for its own certificate', () => {
     expect(await world.ask()).toMatchObject({ status: 200 });
   });
 
-  it.each([
+  test.each([
     ['its IPv4 address', WEB_ADDRESS],
     ['its IPv4 address inside IPv6', `::ffff:${WEB_ADDRESS}`],
     ['its IPv6 address in another spelling', 'fd00:0:0:0::7'],
@@ -85,7 +85,7 @@ describe('a pod that asks for its own certificate', () => {
     expect(await world.ask({ sourceAddress })).toMatchObject({ status: 200 });
   });
 
-  it('may come from anywhere where pods have no address at their start; the log says that this was not checked', async () => {
+  test('may come from anywhere where pods have no address at their start; the log says that this was not checked', async () => {
     world.service = world.serviceWith({ address: 'taken-on' });
     world.putPod('web-1', 'web-uid', {
       service: 'web',
@@ -100,7 +100,7 @@ describe('a pod that asks for its own certificate', () => {
     expect(world.log.lines.map(({ message }) => message)).toContain('the source address was not checked');
   });
 
-  it('may come from another address where that check only logs', async () => {
+  test('may come from another address where that check only logs', async () => {
     world.service = world.serviceWith({ sourceAddressCheck: 'log' });
     expect(await world.ask({ sourceAddress: '192.0.2.1' })).toMatchObject({ status: 200 });
     expect(world.said).toContain('the request came from 192.0.2.1');
@@ -108,7 +108,7 @@ describe('a pod that asks for its own certificate', () => {
 });
 
 describe('what passes by itself', () => {
-  it('a service nobody defined yet: come back in a second', async () => {
+  test('a service nobody defined yet: come back in a second', async () => {
     world.store.remove('meshservices', 'shop/web');
     expect(await world.ask()).toMatchObject({
       status: 503,
@@ -120,7 +120,7 @@ describe('what passes by itself', () => {
     expect(await world.ask()).toMatchObject({ status: 200 });
   });
 
-  it('an API server that is away', async () => {
+  test('an API server that is away', async () => {
     for (const error of [
       new KubeConnectionError('connect ECONNREFUSED 10.0.0.1:443'),
       new KubeError({ status: 500, reason: 'InternalError', message: 'etcdserver: request timed out' }),
@@ -136,7 +136,7 @@ describe('what passes by itself', () => {
     expect(await world.ask()).toMatchObject({ status: 200 });
   });
 
-  it('an authority that has no root yet', async () => {
+  test('an authority that has no root yet', async () => {
     world.service = world.serviceWith({
       authority: {
         ...world.authority,
@@ -149,7 +149,7 @@ describe('what passes by itself', () => {
     expect(world.lastReason).toBe('authority-not-ready');
   });
 
-  it('a fault of our own is told as such and does not end the process', async () => {
+  test('a fault of our own is told as such and does not end the process', async () => {
     world.service = world.serviceWith({
       authority: {
         roots: () => world.authority.roots(),
@@ -165,7 +165,7 @@ describe('what passes by itself', () => {
 });
 
 describe('limits', () => {
-  it('a pod that asks too often is sent away for a while, others are not', async () => {
+  test('a pod that asks too often is sent away for a while, others are not', async () => {
     world.service = world.serviceWith({ limits: { podBurst: 2, podPerSecond: 0.5 } });
     world.putPod('web-2', 'web-2-uid', { service: 'web', serviceAccount: 'web' });
     world.tokens.set('web-2-token', boundToken('web', 'web-2', 'web-2-uid'));
@@ -181,7 +181,7 @@ describe('limits', () => {
     expect(await world.ask()).toMatchObject({ status: 200 });
   });
 
-  it('an address that asks too often is sent away before anything is read, and cannot fill the log', async () => {
+  test('an address that asks too often is sent away before anything is read, and cannot fill the log', async () => {
     world.service = world.serviceWith({ limits: { addressBurst: 1, addressPerSecond: 1 } });
     await world.ask({ token: 'forged' });
     world.store.calls.length = 0;
@@ -196,7 +196,7 @@ describe('limits', () => {
     expect(world.log.lines.at(-1)).toMatchObject({ level: 'debug', fields: { reason: 'rate-address' } });
   });
 
-  it('requests beyond those worked on at once are sent away; a slow body holds no place', async () => {
+  test('requests beyond those worked on at once are sent away; a slow body holds no place', async () => {
     world.service = world.serviceWith({ limits: { concurrent: 1 } });
     void world.service.sign({
       sourceAddress: '10.9.9.9',
@@ -215,7 +215,7 @@ describe('limits', () => {
     expect(await world.ask()).toMatchObject({ status: 200 });
   });
 
-  it('an accepted token is asked about once in a few seconds, the pod every time; a refused one every time', async () => {
+  test('an accepted token is asked about once in a few seconds, the pod every time; a refused one every time', async () => {
     const asked = (plural: string) => world.store.calls.filter((call) => call.includes(` ${plural} `)).length;
     await world.ask();
     await world.ask();
@@ -233,7 +233,7 @@ describe('limits', () => {
 });
 
 describe('secrets', () => {
-  it('neither the root key, nor a token, nor a request is in any log line or Event', async () => {
+  test('neither the root key, nor a token, nor a request is in any log line or Event', async () => {
     const secret = world.store.objects.get('secrets mesh/mesh-ca') as unknown as {
       data: Record<string, string>;
     };

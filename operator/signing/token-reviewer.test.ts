@@ -7,7 +7,7 @@ import { TokenReviewer } from './token-reviewer.ts';
 const signal = new AbortController().signal;
 
 describe('the token reviewer', () => {
-  it('remembers a bounded number of tokens, and none by its text', async () => {
+  test('remembers a bounded number of tokens, and none by its text', async () => {
     const store = new StoreApi();
     store.answers.set('tokenreviews', (review) => ({
       ...(review as TokenReview),

@@ -24,7 +24,7 @@ function valuesOf(families: readonly FamilyData[]): Value[] {
 }
 
 describe('the numbers of several processes as those of one', () => {
-  it.each([
+  test.each([
     ['counter', 'mesh_bytes_total', [3, 4], 7],
     [
       'counter',
@@ -48,7 +48,7 @@ describe('the numbers of several processes as those of one', () => {
     expect(valuesOf(merge(values.map((value) => [family(type, name, value)])))).toEqual([merged]);
   });
 
-  it('have histograms summed bucket by bucket', () => {
+  test('have histograms summed bucket by bucket', () => {
     const histogram = (label: string, counts: readonly number[]): FamilyData => ({
       name: 'h_seconds',
       help: 'h',
@@ -82,13 +82,13 @@ describe('the numbers of several processes as those of one', () => {
     ]);
   });
 
-  it('are those of one where only one has them, in the order in which they come', () => {
+  test('are those of one where only one has them, in the order in which they come', () => {
     const parts = [[family('gauge', 'b', 1)], [family('gauge', 'a', 2), family('gauge', 'b', 1)]];
     expect(merge(parts).map(({ name }) => name)).toEqual(['b', 'a']);
     expect(merge([])).toEqual([]);
   });
 
-  it('are the same whatever the order of the labels', () => {
+  test('are the same whatever the order of the labels', () => {
     const sample = (labels: Record<string, string>): FamilyData => ({
       ...family('counter', 'c_total', 0),
       samples: [{ labels, value: 1 }],
@@ -108,14 +108,14 @@ test('every gauge of the sidecar has a rule, and no rule is without its gauge', 
 });
 
 describe('what a worker that ended had counted', () => {
-  it('stays in the sums; its gauges do not', () => {
+  test('stays in the sums; its gauges do not', () => {
     const last = [family('counter', 'c_total', 5), family('gauge', 'mesh_connections_open', 3)];
     const past = retire(retire([], last), last);
     expect(valuesOf(past)).toEqual([10]);
     expect(lasting(last)).toHaveLength(1);
   });
 
-  it('does not fill the memory, however many names it came under', () => {
+  test('does not fill the memory, however many names it came under', () => {
     const many = (from: number): FamilyData =>
       family(
         'counter',

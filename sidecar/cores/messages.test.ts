@@ -27,15 +27,15 @@ const FROM_WORKER: readonly FromWorker[] = [
 const overTheChannel = (value: unknown): unknown => JSON.parse(JSON.stringify(value));
 
 describe('messages between primary and workers', () => {
-  it.each(TO_WORKER)('to a worker: $kind arrives as it was sent', (message) => {
+  test.each(TO_WORKER)('to a worker: $kind arrives as it was sent', (message) => {
     expect(readToWorker(overTheChannel(message))).toEqual(message);
   });
 
-  it.each(FROM_WORKER)('from a worker: $kind arrives as it was sent', (message) => {
+  test.each(FROM_WORKER)('from a worker: $kind arrives as it was sent', (message) => {
     expect(readFromWorker(overTheChannel(message))).toEqual(message);
   });
 
-  it.each([
+  test.each([
     null,
     'stop',
     [],
@@ -51,7 +51,7 @@ describe('messages between primary and workers', () => {
     expect(readToWorker(value)).toBeUndefined();
   });
 
-  it('are passed over, whatever else comes, and nothing is thrown', () => {
+  test('are passed over, whatever else comes, and nothing is thrown', () => {
     fc.assert(
       fc.property(fc.anything(), (value) => {
         readFromWorker(value);
@@ -61,7 +61,7 @@ describe('messages between primary and workers', () => {
     );
   });
 
-  it('have answers that are read strictly', () => {
+  test('have answers that are read strictly', () => {
     expect(READ_ANSWER.readiness(['policy'])).toEqual(['policy']);
     expect(READ_ANSWER.local({ status: 200, body: 'x', type: 'y', more: 1 })).toEqual({
       status: 200,

@@ -183,7 +183,7 @@ test('what one worker is told by the operator holds for all', async () => {
 });
 
 describe('what is missing', () => {
-  it.each([
+  test.each([
     [[{ answer: [] }, { answer: [] }], []],
     [[{ answer: ['policy'] }, { answer: ['policy'] }], ['policy']],
     [

@@ -17,7 +17,7 @@ const NODE = '/usr/local/bin/node';
 const CODE = `00400000-00746000 r-xp 00000000 08:01 1234                       ${NODE}`;
 
 describe('what is given back of the program', () => {
-  it('is its code and its constants', () => {
+  test('is its code and its constants', () => {
     const constants = region(`7f0000000000-7f0000001000 r--p 00001000 08:01 1234 ${NODE}`);
     expect(programRegions(`${region(CODE)}\n${constants}\n`, NODE)).toEqual([
       { start: 0x400000n, length: 0x346000n, residentKb: 1000 },
@@ -25,7 +25,7 @@ describe('what is given back of the program', () => {
     ]);
   });
 
-  it.each([
+  test.each([
     ['a region with a page of our own', region(CODE, { anonymous: 4 })],
     ['a region with a page that was written', region(CODE, { dirty: 4 })],
     ['a region that can be written', region(CODE.replace('r-xp', 'rw-p'))],

@@ -117,7 +117,7 @@ const withoutProbes = (list: object[] | undefined) =>
     .filter(({ name }) => !String(name).startsWith('mesh-'));
 
 describe('any pod', () => {
-  it('that asks is injected once, keeps all but its probes, and is left alone afterwards', () => {
+  test('that asks is injected once, keeps all but its probes, and is left alone afterwards', () => {
     fc.assert(
       fc.property(pod, ({ pod: before, wish, style }) => {
         const context = injectionContext({ style });
@@ -142,7 +142,7 @@ describe('any pod', () => {
     );
   });
 
-  it('that does not ask is not touched, whatever else it says', () => {
+  test('that does not ask is not touched, whatever else it says', () => {
     fc.assert(
       fc.property(pod, fc.boolean(), ({ pod: before }, no) => {
         delete before.metadata.annotations?.['mesh/inject'];
@@ -153,7 +153,7 @@ describe('any pod', () => {
     );
   });
 
-  it('is read or refused, and never makes injection fail, however wild it is', () => {
+  test('is read or refused, and never makes injection fail, however wild it is', () => {
     const wild = fc.oneof(
       fc.anything(),
       fc.record({

@@ -25,16 +25,16 @@ describe.each(cases)('the pod of %s, %s style', (name, style) => {
   const context = injectionContext({ style });
   const outcome = injectRaw(pod, context);
 
-  it('gets the patch in its golden file', () => {
+  test('gets the patch in its golden file', () => {
     expect(outcome).toEqual(golden(`${name}-${style}`, outcome));
   });
 
-  it('is patched to what its golden file says, and by nothing else', () => {
+  test('is patched to what its golden file says, and by nothing else', () => {
     const { patch } = golden(`${name}-${style}`, outcome) as { patch: [] };
     expect(patched(pod, patch)).toEqual(injected(pod, context).pod);
   });
 
-  it('comes back unchanged a second time', () => {
+  test('comes back unchanged a second time', () => {
     const once = injected(pod, context).pod;
     expect(injectRaw(once, injectionContext({ style, nonce: 'other' }))).toEqual({
       unchanged: 'the pod carries the sidecar already',
@@ -42,13 +42,13 @@ describe.each(cases)('the pod of %s, %s style', (name, style) => {
     });
   });
 
-  it('is made again in the other style where that is the style now', () => {
+  test('is made again in the other style where that is the style now', () => {
     const [now] = STYLES.filter((one) => one !== style);
     const again = injected(injected(pod, context).pod, injectionContext({ style: now! })).pod;
     expect(again).toEqual(injected(pod, injectionContext({ style: now! })).pod);
   });
 
-  it('gets the same patch every time', () => {
+  test('gets the same patch every time', () => {
     expect(injectRaw(structuredClone(pod), context)).toEqual(outcome);
   });
 });
@@ -56,7 +56,7 @@ describe.each(cases)('the pod of %s, %s style', (name, style) => {
 describe('a pod that is injected', () => {
   const names = (list: { name: string }[] | undefined) => (list ?? []).map(({ name }) => name);
 
-  it('has redirection and sidecar before its own init containers in native style', () => {
+  test('has redirection and sidecar before its own init containers in native style', () => {
     const { spec } = injected(PODS.statefulSet, injectionContext()).pod;
     expect(names(spec.initContainers)).toEqual(['mesh-redirect', 'mesh-sidecar', 'fetch', 'migrate']);
     expect(names(spec.containers)).toEqual(['postgres', 'exporter']);
@@ -71,7 +71,7 @@ describe('a pod that is injected', () => {
     expect(sidecar.lifecycle).toBeUndefined();
   });
 
-  it.each(STYLES)('is told ready within a second, and unready only after ten, in %s style', (style) => {
+  test.each(STYLES)('is told ready within a second, and unready only after ten, in %s style', (style) => {
     const { spec } = injected(PODS.bare, injectionContext({ style })).pod;
     const all = [...(spec.initContainers ?? []), ...spec.containers];
     expect(all.find(({ name }) => name === 'mesh-sidecar')?.readinessProbe).toMatchObject({
@@ -81,7 +81,7 @@ describe('a pod that is injected', () => {
     });
   });
 
-  it('has redirection last and the sidecar first in ordinary style', () => {
+  test('has redirection last and the sidecar first in ordinary style', () => {
     const { spec } = injected(PODS.statefulSet, injectionContext({ style: 'ordinary' })).pod;
     expect(names(spec.initContainers)).toEqual(['fetch', 'migrate', 'mesh-redirect']);
     expect(names(spec.containers)).toEqual(['mesh-sidecar', 'postgres', 'exporter']);
@@ -91,7 +91,7 @@ describe('a pod that is injected', () => {
     expect(sidecar).not.toHaveProperty('startupProbe');
   });
 
-  it('has no redirection in explicit mode', () => {
+  test('has no redirection in explicit mode', () => {
     for (const style of STYLES) {
       const { pod, warnings } = injected(PODS.daemonSet, injectionContext({ style }));
       expect([...names(pod.spec.initContainers), ...names(pod.spec.containers)]).not.toContain(
@@ -102,7 +102,7 @@ describe('a pod that is injected', () => {
     }
   });
 
-  it('mounts the two tokens into the sidecar alone', () => {
+  test('mounts the two tokens into the sidecar alone', () => {
     for (const style of STYLES) {
       const { spec } = injected(PODS.statefulSet, injectionContext({ style })).pod;
       const holders = [...spec.initContainers!, ...spec.containers].filter(({ volumeMounts = [] }) =>
@@ -116,7 +116,7 @@ describe('a pod that is injected', () => {
     }
   });
 
-  it('keeps the default container that its author chose, else its own first one', () => {
+  test('keeps the default container that its author chose, else its own first one', () => {
     const chosen = injected(PODS.statefulSet, injectionContext({ style: 'ordinary' })).pod.metadata
       .annotations;
     expect(chosen?.['kubectl.kubernetes.io/default-container']).toBe('exporter');
@@ -127,7 +127,7 @@ describe('a pod that is injected', () => {
     expect(first['kubectl.kubernetes.io/default-logs-container']).toBe('web');
   });
 
-  it('is labelled with its service and style, over what somebody wrote there', () => {
+  test('is labelled with its service and style, over what somebody wrote there', () => {
     const pod = {
       ...PODS.deployment,
       metadata: { ...PODS.deployment.metadata, labels: { app: 'web', 'mesh.dev/service': 'db' } },
@@ -139,7 +139,7 @@ describe('a pod that is injected', () => {
     });
   });
 
-  it('has containers that can do no more than they must', () => {
+  test('has containers that can do no more than they must', () => {
     const { spec } = injected(PODS.deployment, injectionContext()).pod;
     const [redirect, sidecar] = spec.initContainers as [V1Container, V1Container];
     const common = {
@@ -165,12 +165,12 @@ describe('a pod that is injected', () => {
     expect(redirect.volumeMounts).toBeUndefined();
   });
 
-  it('tells the sidecar what users wrote as they wrote it, though Kubernetes would replace $(NAME)', () => {
+  test('tells the sidecar what users wrote as they wrote it, though Kubernetes would replace $(NAME)', () => {
     const probes = envOf(injected(PODS.statefulSet, injectionContext()).pod).MESH_PROBES ?? '';
     expect(probes).toContain('stop $$(NOW)');
   });
 
-  it('gets the defaults of the installation, and its own annotations before them', () => {
+  test('gets the defaults of the installation, and its own annotations before them', () => {
     const defaults = {
       logLevel: 'warn' as const,
       drainSeconds: 7,
@@ -197,7 +197,7 @@ describe('a pod that is injected', () => {
     expect(annotated.spec.initContainers![1]!.resources?.limits).toEqual({ cpu: '1', memory: '512Mi' });
   });
 
-  it('asks for no more than an annotated limit', () => {
+  test('asks for no more than an annotated limit', () => {
     const pod = structuredClone(PODS.deployment) as unknown as V1Pod & { metadata: { annotations: object } };
     pod.metadata.annotations = {
       ...pod.metadata.annotations,
@@ -211,7 +211,7 @@ describe('a pod that is injected', () => {
     });
   });
 
-  it('is given cores by the installation or its own annotation, and for each core what one needs', () => {
+  test('is given cores by the installation or its own annotation, and for each core what one needs', () => {
     const annotated = (annotations: Record<string, string>) => {
       const pod = structuredClone(PODS.deployment) as unknown as V1Pod & {
         metadata: { annotations: object };
@@ -243,7 +243,7 @@ describe('a pod that is injected', () => {
     });
   });
 
-  it('is given fewer cores than the installation says where its own memory limit is too little for them', () => {
+  test('is given fewer cores than the installation says where its own memory limit is too little for them', () => {
     const pod = structuredClone(PODS.deployment) as unknown as V1Pod & { metadata: { annotations: object } };
     pod.metadata.annotations = { ...pod.metadata.annotations, 'mesh/memory-limit': '128Mi' };
     const env = envOf(injected(pod, injectionContext({ defaults: { cores: 4 } })).pod);
@@ -253,14 +253,14 @@ describe('a pod that is injected', () => {
     });
   });
 
-  it('is started by the entry point of its image, and gets no variable from elsewhere', () => {
+  test('is started by the entry point of its image, and gets no variable from elsewhere', () => {
     const sidecar = injected(PODS.deployment, injectionContext()).pod.spec.initContainers![1]!;
     expect(sidecar.name).toBe('mesh-sidecar');
     expect(sidecar).not.toHaveProperty('command');
     expect(sidecar).not.toHaveProperty('envFrom');
   });
 
-  it('leaves the image its own flags where the memory is what the image is made for', () => {
+  test('leaves the image its own flags where the memory is what the image is made for', () => {
     expect(envOf(injected(PODS.deployment, injectionContext()).pod)).not.toHaveProperty('NODE_OPTIONS');
   });
 });

@@ -10,11 +10,11 @@ function built(document: object, change: (patch: PatchBuilder) => void): unknown
 }
 
 describe('a patch', () => {
-  it('escapes what a pointer would misread', () => {
+  test('escapes what a pointer would misread', () => {
     expect(jsonPointer(['metadata', 'annotations', 'a/b~c', 0])).toBe('/metadata/annotations/a~1b~0c/0');
   });
 
-  it('creates what is missing on the way, once', () => {
+  test('creates what is missing on the way, once', () => {
     expect(
       built({}, (patch) => {
         patch.set(['a', 'b', 'c'], 1);
@@ -23,7 +23,7 @@ describe('a patch', () => {
     ).toEqual({ a: { b: { c: 1, d: 2 } } });
   });
 
-  it('takes null for missing', () => {
+  test('takes null for missing', () => {
     expect(
       built({ a: null, l: null }, (patch) => {
         patch.set(['a', 'b'], 1);
@@ -32,13 +32,13 @@ describe('a patch', () => {
     ).toEqual({ a: { b: 1 }, l: [1, 2] });
   });
 
-  it('says nothing where the value is there already', () => {
+  test('says nothing where the value is there already', () => {
     const patch = new PatchBuilder({ a: { b: [1] } });
     patch.set(['a', 'b'], [1]);
     expect(patch.operations).toEqual([]);
   });
 
-  it('fails as a whole on another document', () => {
+  test('fails as a whole on another document', () => {
     const patch = new PatchBuilder({ a: 1 });
     patch.test(['a'], 1);
     patch.set(['a'], 2);
@@ -46,7 +46,7 @@ describe('a patch', () => {
     expect(() => patched({ a: 3 }, patch.operations)).toThrow();
   });
 
-  it('puts items in order, before or behind what is there', () => {
+  test('puts items in order, before or behind what is there', () => {
     const list = fc.array(fc.nat(9), { maxLength: 4 });
     fc.assert(
       fc.property(list, list, fc.constantFrom('first' as const, 'last' as const), (before, items, where) => {
@@ -58,7 +58,7 @@ describe('a patch', () => {
     );
   });
 
-  it('sets any member of any object', () => {
+  test('sets any member of any object', () => {
     const key = fc.string({ minLength: 1 }).filter((text) => text !== '__proto__');
     fc.assert(
       fc.property(fc.dictionary(key, fc.string()), key, fc.string(), (map, name, value) => {

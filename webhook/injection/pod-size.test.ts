@@ -75,7 +75,7 @@ describe('a pod that is larger than any real one', () => {
     expect(counts).toEqual(['injection refused too-large']);
   });
 
-  it('is refused for its labels and annotations', async () => {
+  test('is refused for its labels and annotations', async () => {
     const map = Object.fromEntries(many(POD_LIMITS.keys + 1, (i) => [`k${i}`, 'v']));
     expect(sizeRefusals({ metadata: { labels: map }, spec }).map(({ field }) => field)).toEqual([
       'metadata.labels',
@@ -83,7 +83,7 @@ describe('a pod that is larger than any real one', () => {
     expect(sizeRefusals({ metadata: { annotations: map } })).toHaveLength(1);
   });
 
-  it('is left alone when it does not ask for the mesh', async () => {
+  test('is left alone when it does not ask for the mesh', async () => {
     const { verdict } = await answerTo({
       metadata: { name: 'big' },
       spec: { containers: many(4_000, container) },
@@ -91,7 +91,7 @@ describe('a pod that is larger than any real one', () => {
     expect(verdict).toEqual({ allowed: true });
   });
 
-  it('joins up to the limits', async () => {
+  test('joins up to the limits', async () => {
     const spec = {
       containers: many(POD_LIMITS.containers, container),
       initContainers: many(POD_LIMITS.initContainers, (i) => ({ name: `i${i}` })),
@@ -103,12 +103,16 @@ describe('a pod that is larger than any real one', () => {
     });
   });
 
-  it.each([undefined, null, 'x', [], { spec: 'x' }, { spec: { containers: { length: 1e9 } }, metadata: 5 }])(
-    'is not found in what is not a pod: %j',
-    (value) => {
-      expect(sizeRefusals(value)).toEqual([]);
-    },
-  );
+  test.each([
+    undefined,
+    null,
+    'x',
+    [],
+    { spec: 'x' },
+    { spec: { containers: { length: 1e9 } }, metadata: 5 },
+  ])('is not found in what is not a pod: %j', (value) => {
+    expect(sizeRefusals(value)).toEqual([]);
+  });
 });
 
 test('the work of injection grows no faster than the pod: eight times the containers, at most nine times the reads', () => {

@@ -15,7 +15,7 @@ const rewrite = (container: object, list?: 'containers' | 'initContainers') =>
 const LIVENESS = 'app/liveness-b13144a0a16babb6129b8a4a2a01415d';
 
 describe('a probe', () => {
-  it.each([
+  test.each([
     ['httpGet', { httpGet: { port: 80 } }, { httpGet: { port: 80, scheme: 'HTTP' } }],
     [
       'httpGet by name',
@@ -57,7 +57,7 @@ describe('a probe', () => {
     });
   });
 
-  it.each([
+  test.each([
     ['exec', { exec: { command: ['x'] } }],
     ['another host', { httpGet: { host: 'example.org', port: 80 } }],
     ['another host by TCP', { tcpSocket: { host: '10.0.0.1', port: 80 } }],
@@ -66,7 +66,7 @@ describe('a probe', () => {
     expect(rewrite({ readinessProbe: probe })).toEqual({ changes: [], originals: {}, warnings: [] });
   });
 
-  it.each([
+  test.each([
     ['httpGet', { httpGet: { port: 'metrics' } }, 'port "metrics" is not a port of this container'],
     ['tcpSocket', { tcpSocket: { port: 0 } }, 'port 0 is not a port of this container'],
     ['grpc', { grpc: { port: 70000 } }, 'port 70000 is not a port of this container'],
@@ -81,7 +81,7 @@ describe('a probe', () => {
     expect(warnings).toEqual([expect.stringContaining(`container app, startupProbe: ${warning}`)]);
   });
 
-  it('is reached under a path that others cannot guess, which another admission does not repeat', () => {
+  test('is reached under a path that others cannot guess, which another admission does not repeat', () => {
     const container = {
       livenessProbe: { tcpSocket: { port: 1 } },
       readinessProbe: { httpGet: { port: 1, httpHeaders: [{ name: 'Authorization', value: 'Bearer x' }] } },
@@ -100,13 +100,13 @@ describe('a probe', () => {
     expect(rewrite(container).originals).toEqual(originals);
   });
 
-  it('keeps its own time, and one second more for the way', () => {
+  test('keeps its own time, and one second more for the way', () => {
     const { changes, originals } = rewrite({ startupProbe: { tcpSocket: { port: 1 } } });
     expect(changes[0]?.value).toMatchObject({ timeoutSeconds: 2 });
     expect(Object.values(originals)[0]).toMatchObject({ timeoutSeconds: 1 });
   });
 
-  it('of an init container counts only when that is a sidecar', () => {
+  test('of an init container counts only when that is a sidecar', () => {
     const container = { startupProbe: { tcpSocket: { port: 1 } } };
     expect(rewrite(container, 'initContainers').changes).toEqual([]);
     expect(rewrite({ ...container, restartPolicy: 'Always' }, 'initContainers').changes).toHaveLength(1);
@@ -114,7 +114,7 @@ describe('a probe', () => {
 });
 
 describe('a hook', () => {
-  it('by HTTP goes through the sidecar under a path that nobody can guess', () => {
+  test('by HTTP goes through the sidecar under a path that nobody can guess', () => {
     const hook = { httpGet: { path: '/quit', port: 'http', scheme: 'HTTP' } };
     const { changes, originals } = rewrite({ lifecycle: { preStop: hook, postStart: hook } });
     const paths = changes.map(({ value }) => (value as { path: string }).path);
@@ -131,7 +131,7 @@ describe('a hook', () => {
     expect(Object.keys(originals)).not.toContain(Object.keys(other.originals)[0]);
   });
 
-  it.each([
+  test.each([
     ['exec', { exec: { command: ['x'] } }],
     ['sleep', { sleep: { seconds: 1 } }],
     ['tcpSocket, which Kubernetes never runs', { tcpSocket: { port: 1 } }],

@@ -142,7 +142,7 @@ describe('a pod that cannot join the mesh is refused', () => {
     expect(outcome.refused).toContain(`pod shop/web- cannot join the mesh: ${text}`);
   });
 
-  it('with everything that is wrong at once', () => {
+  test('with everything that is wrong at once', () => {
     const { refused } = refusal(
       pod(
         {
@@ -158,7 +158,7 @@ describe('a pod that cannot join the mesh is refused', () => {
     expect(refused).toMatch(/^pod shop\/web- cannot join the mesh, 9 things to change:\n- mesh\/service: /);
   });
 
-  it.each([
+  test.each([
     ['a UDP port with the number of ours', { ports: [{ containerPort: 15020, protocol: 'UDP' }] }],
     ['a user beside ours', { securityContext: { runAsUser: 15776 } }],
     [
@@ -219,7 +219,7 @@ describe('where only the namespace asks for the mesh', () => {
     expect(injectRaw(silent({ hostNetwork: true }, metadata), asking)).toHaveProperty('refused');
   });
 
-  it('a pod that was left out once and can join is injected, and not marked any more', () => {
+  test('a pod that was left out once and can join is injected, and not marked any more', () => {
     const pod = silent({ serviceAccountName: 'web' }, { labels: { 'mesh.dev/left-out': 'host-network' } });
     expect(injected(pod, asking).pod.metadata.labels).toEqual({
       'mesh.dev/service': 'web',
@@ -282,7 +282,7 @@ describe('whether a pod asks', () => {
     expect(injectRaw(value, context)).toHaveProperty('service');
   });
 
-  it('a namespace that says neither stops none of its pods, with a warning that says so', () => {
+  test('a namespace that says neither stops none of its pods, with a warning that says so', () => {
     const odd = injectionContext({ namespaceLabels: { 'mesh/inject': 'enabled' } });
     expect(injectRaw(plain(undefined), odd)).toEqual({
       leftOut: expect.stringContaining('the label of namespace shop says "enabled"; write "true" or "false"'),
@@ -291,7 +291,7 @@ describe('whether a pod asks', () => {
     });
   });
 
-  it('a status without a sidecar says nothing: the pod is injected', () => {
+  test('a status without a sidecar says nothing: the pod is injected', () => {
     expect(injectRaw(plain({ 'mesh/inject': 'true', 'mesh/status': '{}' }), CONTEXT)).toHaveProperty(
       'service',
     );
@@ -362,13 +362,13 @@ describe('a pod that is injected all the same comes with a warning', () => {
     }
   });
 
-  it('not about Guaranteed where one container is not, or the pod has resources as a whole', () => {
+  test('not about Guaranteed where one container is not, or the pod has resources as a whole', () => {
     const sure = app({ resources: { limits } });
     expect(warnings(pod({ containers: [sure], initContainers: [{ name: 'i' }] }))).toEqual([]);
     expect(warnings(pod({ containers: [sure], resources: { limits } }))).toEqual([]);
   });
 
-  it('where its service is taken by other ServiceAccounts, or its ServiceAccount may be other services', () => {
+  test('where its service is taken by other ServiceAccounts, or its ServiceAccount may be other services', () => {
     const service = (name: string, serviceAccounts: string[]) => ({
       metadata: { name, namespace: 'shop' },
       spec: { serviceAccounts },
@@ -384,7 +384,7 @@ describe('a pod that is injected all the same comes with a warning', () => {
     ]);
   });
 
-  it('where its namespace refuses what the redirection needs', () => {
+  test('where its namespace refuses what the redirection needs', () => {
     const strict = injectionContext({
       namespaceLabels: { 'pod-security.kubernetes.io/enforce': 'restricted' },
     });

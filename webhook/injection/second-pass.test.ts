@@ -33,7 +33,7 @@ describe.each(STYLES)('a pod that carries our parts, %s style', (style) => {
     return patched(pod, outcome.patch);
   };
 
-  it('gets the probes of a container that was added behind us rewritten, and its own stay', () => {
+  test('gets the probes of a container that was added behind us rewritten, and its own stay', () => {
     const probe = { httpGet: { path: '/ready', port: 9000 } };
     const late = { name: 'late', image: 'late:1', readinessProbe: probe };
     const pod = madeAgain(change(({ spec }) => void spec.containers.push(late)));
@@ -80,7 +80,7 @@ describe.each(STYLES)('a pod that carries our parts, %s style', (style) => {
     expect(madeAgain(change(bend))).toEqual(once(style));
   });
 
-  it('keeps what others set by right: a mirrored image, its pull policy, limits of a LimitRange', () => {
+  test('keeps what others set by right: a mirrored image, its pull policy, limits of a LimitRange', () => {
     const mirrored = change((pod) => {
       const sidecar = sidecarOf(pod);
       sidecar.image = 'mirror.example/mesh-sidecar:0.1.0';
@@ -103,7 +103,7 @@ describe.each(STYLES)('a pod that carries our parts, %s style', (style) => {
     });
   });
 
-  it('and what a server fills in, or puts behind ours, is no change', () => {
+  test('and what a server fills in, or puts behind ours, is no change', () => {
     const filled = change((pod) => {
       Object.assign(sidecarOf(pod), { terminationMessagePath: '/dev/termination-log' });
       pod.spec.volumes!.push({ name: 'theirs', emptyDir: {} });
@@ -132,7 +132,7 @@ describe.each(STYLES)('a pod that carries our parts, %s style', (style) => {
     expect('refused' in outcome ? outcome.refused : JSON.stringify(outcome)).toContain(text);
   });
 
-  it('is refused then too where only its namespace asks: it is not left out with our parts in it', () => {
+  test('is refused then too where only its namespace asks: it is not left out with our parts in it', () => {
     const asking = injectionContext({ style, namespaceLabels: { 'mesh/inject': 'true' } });
     const silent = {
       metadata: { name: 'p' },
@@ -143,7 +143,7 @@ describe.each(STYLES)('a pod that carries our parts, %s style', (style) => {
     expect(injectRaw(pod, asking)).toHaveProperty('refused');
   });
 
-  it('is refused where a probe leads to the sidecar and nothing says what it asked before', () => {
+  test('is refused where a probe leads to the sidecar and nothing says what it asked before', () => {
     const forged = change(
       (pod) => (sidecarOf(pod).env!.find(({ name }) => name === 'MESH_PROBES')!.value = '{'),
     );
@@ -151,7 +151,7 @@ describe.each(STYLES)('a pod that carries our parts, %s style', (style) => {
   });
 });
 
-it('no value in the environment of the sidecar makes injection fail', () => {
+test('no value in the environment of the sidecar makes injection fail', () => {
   fc.assert(
     fc.property(
       fc.oneof(
@@ -172,7 +172,7 @@ it('no value in the environment of the sidecar makes injection fail', () => {
   );
 });
 
-it('containers that only have our names are not replaced: the pod is refused with a sentence', () => {
+test('containers that only have our names are not replaced: the pod is refused with a sentence', () => {
   const pod = {
     metadata: { name: 'p', annotations: { 'mesh/inject': 'true', 'mesh/status': '{}' } },
     spec: {
@@ -185,7 +185,7 @@ it('containers that only have our names are not replaced: the pod is refused wit
   });
 });
 
-it('a pod that is nothing but a sidecar is refused', () => {
+test('a pod that is nothing but a sidecar is refused', () => {
   const pod = once('ordinary', PODS.bare);
   pod.spec.containers = pod.spec.containers.filter(({ name }) => name === 'mesh-sidecar');
   expect(injectRaw(pod, contextOf('ordinary'))).toHaveProperty('refused');

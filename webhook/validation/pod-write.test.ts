@@ -36,11 +36,11 @@ const registration = (change: object = {}, metadata: object = {}) => ({
 });
 
 describe('a pod is created', () => {
-  it.each(['native', 'ordinary'] as const)('as injection makes it, %s: nothing is wrong', (style) => {
+  test.each(['native', 'ordinary'] as const)('as injection makes it, %s: nothing is wrong', (style) => {
     for (const pod of Object.values(PODS)) expect(faults({ object: meshed(style, pod) })).toEqual([]);
   });
 
-  it('without anything of the mesh: nothing is wrong', () => {
+  test('without anything of the mesh: nothing is wrong', () => {
     expect(faults({ object: plain({ app: 'web' }, { 'mesh/inject': 'true' }) })).toEqual([]);
     expect(faults({ object: { metadata: null, spec: {} } })).toEqual([]);
   });
@@ -96,18 +96,18 @@ describe('a pod is created', () => {
     expect(faults({ object: pod })).not.toEqual([]);
   });
 
-  it('as injection makes it where nothing is ever injected: refused', () => {
+  test('as injection makes it where nothing is ever injected: refused', () => {
     for (const namespace of ['kube-system', 'mesh', 'build'])
       expect(faults({ object: meshed(), namespace })[0]).toContain('namespace ' + namespace + ' is excluded');
   });
 
-  it('left out by injection: nothing is wrong', () => {
+  test('left out by injection: nothing is wrong', () => {
     expect(
       faults({ object: plain({ 'mesh.dev/left-out': 'host-network' }, {}, { hostNetwork: true }) }),
     ).toEqual([]);
   });
 
-  it('marked as left out although it has a sidecar: refused', () => {
+  test('marked as left out although it has a sidecar: refused', () => {
     const pod = meshed();
     const labels = { ...pod.metadata.labels, 'mesh.dev/left-out': 'host-network' };
     expect(faults({ object: { ...pod, metadata: { ...pod.metadata, labels } } })).not.toEqual([]);
@@ -115,7 +115,7 @@ describe('a pod is created', () => {
 });
 
 describe('a process outside of pods is registered', () => {
-  it('where it may join: nothing is wrong', () => {
+  test('where it may join: nothing is wrong', () => {
     expect(faults({ object: registration() }, { outside: true })).toEqual([]);
   });
 
@@ -162,7 +162,7 @@ describe.each([undefined, 'status'])('a pod is changed (subresource %s)', (subRe
     expect(change(before, after)[0]).toMatch(/written by the mesh alone, and stays as it is/);
   });
 
-  it('anything else: nothing is wrong, not even where an earlier version let something pass', () => {
+  test('anything else: nothing is wrong, not even where an earlier version let something pass', () => {
     expect(
       change(withLabels(own), withLabels({ ...own, app: 'x' }, { 'mesh/sidecar-port': '4001' })),
     ).toEqual([]);
@@ -199,7 +199,7 @@ describe('a container for debugging is put into a pod', () => {
     expect(debug(container)[0]).toContain(text);
   });
 
-  it('any other: nothing is wrong, nor with one that is there already', () => {
+  test('any other: nothing is wrong, nor with one that is there already', () => {
     expect(debug({ image: 'busybox', targetContainerName: 'mesh-sidecar' })).toEqual([]);
     const there = { name: 'debugger', securityContext: { runAsUser: 15777 } };
     const pod = meshed();
@@ -207,7 +207,7 @@ describe('a container for debugging is put into a pod', () => {
     expect(debug(there, before)).toEqual([]);
   });
 
-  it('of a pod that is not in the mesh: nothing is wrong', () => {
+  test('of a pod that is not in the mesh: nothing is wrong', () => {
     expect(debug({ securityContext: { runAsUser: 15777 } }, plain({}))).toEqual([]);
   });
 });

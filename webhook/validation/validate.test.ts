@@ -26,7 +26,7 @@ const service = (name: string, namespace = 'shop', serviceAccounts?: string[]) =
 const rule = { source: { service: 'web' }, destination: { service: 'db' }, action: 'allow' };
 
 describe('an Intention', () => {
-  it('may be written before its services exist, with a word about it', () => {
+  test('may be written before its services exist, with a word about it', () => {
     expect(check('intentions', rule)).toEqual({
       allowed: true,
       warnings: [
@@ -48,7 +48,7 @@ describe('an Intention', () => {
     expect(check('intentions', foreign)).toEqual({ allowed: true, warnings: [] });
   });
 
-  it('is refused with all its faults in one text', () => {
+  test('is refused with all its faults in one text', () => {
     expect(
       check('intentions', {
         source: { service: 'WEB' },
@@ -66,7 +66,7 @@ describe('an Intention', () => {
     });
   });
 
-  it('is refused for one SPIFFE ID of this very mesh', () => {
+  test('is refused for one SPIFFE ID of this very mesh', () => {
     const own = { ...rule, source: { spiffeId: 'spiffe://cluster.local/ns/shop/dc/dc1/svc/web' } };
     expect(check('intentions', own)).toMatchObject({
       allowed: false,
@@ -74,7 +74,7 @@ describe('an Intention', () => {
     });
   });
 
-  it('beside another for the same edge is stored with a warning that does not name it, and alone without', () => {
+  test('beside another for the same edge is stored with a warning that does not name it, and alone without', () => {
     const twin = { metadata: { name: 'two', namespace: 'shop' }, spec: { ...rule, action: 'deny' } };
     const same = { metadata: { name: 'one', namespace: 'shop' }, spec: rule };
     const services = [service('db'), service('web')];
@@ -89,7 +89,7 @@ describe('an Intention', () => {
     ).toEqual({ allowed: true, warnings: [] });
   });
 
-  it('that has expired is stored with a warning', () => {
+  test('that has expired is stored with a warning', () => {
     const expired = { ...rule, expiresAt: '2026-01-01T00:00:00Z' };
     const cluster = { meshServices: [service('db'), service('web')] };
     for (const before of [undefined, rule])
@@ -126,7 +126,7 @@ describe('an Intention', () => {
     ]);
   });
 
-  it("may be an override in the mesh's own namespace alone", () => {
+  test("may be an override in the mesh's own namespace alone", () => {
     const override = { ...rule, override: true };
     expect(check('intentions', override)).toEqual({
       allowed: false,
@@ -143,19 +143,19 @@ describe('an Intention', () => {
 describe('a change', () => {
   const wrong = { ...rule, colour: 'red' };
 
-  it('that leaves the spec alone is never held up', () => {
+  test('that leaves the spec alone is never held up', () => {
     expect(check('intentions', wrong, { colour: 'red', ...rule })).toEqual({ allowed: true, warnings: [] });
     expect(check('intentions', wrong, rule)).toMatchObject({ allowed: false });
   });
 
-  it('of an object that is being deleted is never held up', () => {
+  test('of an object that is being deleted is never held up', () => {
     const leaving = { deletionTimestamp: '2026-06-01T00:00:00Z' };
     expect(check('intentions', wrong, rule, {}, leaving)).toEqual({ allowed: true, warnings: [] });
   });
 });
 
 describe('a MeshService', () => {
-  it('is refused with all its faults', () => {
+  test('is refused with all its faults', () => {
     expect(check('meshservices', { proxy: 'haproxy', ports: [{ port: 1 }, { port: 1 }] })).toEqual({
       allowed: false,
       refused: [
@@ -166,7 +166,7 @@ describe('a MeshService', () => {
     });
   });
 
-  it('comes with a warning where another can take its name', () => {
+  test('comes with a warning where another can take its name', () => {
     expect(check('meshservices', {}, undefined, { meshServices: [service('web', 'shop', ['one'])] })).toEqual(
       {
         allowed: true,
@@ -181,7 +181,7 @@ describe('a MeshService', () => {
 describe('the MeshConfig', () => {
   const mesh = { name: 'mesh', namespace: undefined };
 
-  it('is one, and keeps its trust domain', () => {
+  test('is one, and keeps its trust domain', () => {
     expect(check('meshconfigs', {})).toMatchObject({
       allowed: false,
       refused: expect.stringContaining('metadata.name: "one": there is one MeshConfig'),
@@ -196,7 +196,7 @@ describe('the MeshConfig', () => {
   });
 });
 
-it('other resources are none of ours', () => {
+test('other resources are none of ours', () => {
   expect(isValidated({ group: 'mesh.dev', resource: 'intentions' })).toBe(true);
   expect(isValidated({ group: 'apps', resource: 'intentions' })).toBe(false);
   expect(isValidated({ group: 'mesh.dev', resource: 'toString' })).toBe(false);

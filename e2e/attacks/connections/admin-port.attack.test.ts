@@ -16,7 +16,7 @@ beforeEach(async () => {
 });
 afterEach(() => sidecar.stop());
 
-it.each(
+test.each(
   withVariants<[string, Omit<FloodOrder, 'port'>]>(
     [
       [
@@ -78,7 +78,7 @@ it.each(
   expectUnharmed(sidecar, withstood);
 });
 
-it('probes that strangers ask for do not reach the application, under whatever path they guess', async () => {
+test('probes that strangers ask for do not reach the application, under whatever path they guess', async () => {
   const before = sidecar.app.seen;
   const orders = [
     '/probe/app/readiness',

@@ -35,7 +35,7 @@ const denied = async (): Promise<Shown> => {
 /** As many certificates as OpenSSL reads of one client: 100 KB. */
 const LONGEST_CHAIN = 130;
 
-it.each(
+test.each(
   withVariants<[string, () => Promise<Shown>, Omit<HandshakesOrder, 'port'>]>(
     [
       [
@@ -78,7 +78,7 @@ it.each(
 });
 
 /** Node's own `tls.Server` keeps 1.3 MB of each, in Node 24 (docs/decisions/0026-before-admission.md). */
-it('of the longest chain that a member of the mesh shows little is kept once its connection is over', async () => {
+test('of the longest chain that a member of the mesh shows little is kept once its connection is over', async () => {
   const order = { open: 4, afterwards: 'stay', from: 'many addresses', times: LONGEST_CHAIN };
   const attacker = Attacker.start(HANDSHAKES, {
     port: sidecar.inboundPort,

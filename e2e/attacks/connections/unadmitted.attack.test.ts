@@ -17,7 +17,7 @@ const flood = (order: Omit<FloodOrder, 'port'>) => [
   { program: FLOOD, order: { port: sidecar.inboundPort, ...order } },
 ];
 
-it.each(
+test.each(
   withVariants<[string, Omit<FloodOrder, 'port'>]>(
     [
       [

@@ -55,7 +55,7 @@ describeHere(`step-ca${reason ? ` (skipped: ${reason})` : ''}`, () => {
     return made;
   };
 
-  it('takes the key as a JWK too', async () => {
+  test('takes the key as a JWK too', async () => {
     const jwk = readPrivateKey(server.provisionerKeyPem).privateKey.export({ format: 'jwk' });
     const using = provider(server, {}, { 'provisioner-key': JSON.stringify(jwk) });
     await using.start();
@@ -92,13 +92,13 @@ describeHere(`step-ca${reason ? ` (skipped: ${reason})` : ''}`, () => {
       expect(String((error as Error).stack)).not.toContain(line);
   });
 
-  it('does not start with step-ca’s own template, which makes a server’s certificate good for clients', async () => {
+  test('does not start with step-ca’s own template, which makes a server’s certificate good for clients', async () => {
     await expect(provider(await serverWith(undefined)).start()).rejects.toThrow(
       'its extended key usage is 1.3.6.1.5.5.7.3.1 1.3.6.1.5.5.7.3.2. Is the provisioner’s template the one of the documentation?',
     );
   });
 
-  it('says that a life is longer than the provisioner allows', async () => {
+  test('says that a life is longer than the provisioner allows', async () => {
     const using = provider(
       await serverWith(docsBlocks('text')[0], {
         maxTLSCertDuration: '1h',

@@ -45,7 +45,7 @@ describeHere(`Vault${reason ? ` (skipped: ${reason})` : ''}`, () => {
     return error as CaStateError;
   };
 
-  it('signs nothing outside of the mesh for the operator’s token', async () => {
+  test('signs nothing outside of the mesh for the operator’s token', async () => {
     const token = await server.tokenWith(POLICY);
     providers.putSecret({ token });
     const provider = providers.provider(server.settings());
@@ -83,7 +83,7 @@ describeHere(`Vault${reason ? ` (skipped: ${reason})` : ''}`, () => {
       await expect(server.asToken(token, 'POST', path, {})).rejects.toThrow('403');
   });
 
-  it('puts a role right that somebody has loosened', async () => {
+  test('puts a role right that somebody has loosened', async () => {
     await providers.provider(server.settings()).start();
     const path = 'mesh-intermediate/roles/mesh-workload';
     const before = await server.admin('GET', path);
@@ -93,7 +93,7 @@ describeHere(`Vault${reason ? ` (skipped: ${reason})` : ''}`, () => {
     expect((await server.admin('GET', path)).allowed_uri_sans).toEqual(['spiffe://cluster.local/*']);
   });
 
-  it('logs in with the operator’s own token, and Vault asks the API server whose it is', async () => {
+  test('logs in with the operator’s own token, and Vault asks the API server whose it is', async () => {
     const kubernetes = await server.withKubernetes('mesh', 'mesh-operator', POLICY);
     const token = kubernetes.token('mesh', 'mesh-operator');
     const settings = server.settings({ auth: 'kubernetes', authPath: 'kubernetes' });
@@ -111,7 +111,7 @@ describeHere(`Vault${reason ? ` (skipped: ${reason})` : ''}`, () => {
     await kubernetes.close();
   });
 
-  it('says what is the matter, each in a sentence of its own', async () => {
+  test('says what is the matter, each in a sentence of its own', async () => {
     const { roleId, secretId } = await server.appRole(POLICY);
     providers.putSecret({ 'role-id': roleId, 'secret-id': secretId });
     const provider = providers.provider(server.settings({ auth: 'approle', authPath: 'approle' }));
@@ -134,7 +134,7 @@ describeHere(`Vault${reason ? ` (skipped: ${reason})` : ''}`, () => {
     expect(await provider.fault()).toMatch(/^Vault at https:\S+ cannot be reached: .*ECONNREFUSED/);
   });
 
-  it('waits for a Vault that is sealed, and is ready soon after', async () => {
+  test('waits for a Vault that is sealed, and is ready soon after', async () => {
     await server.seal();
     const starting = providers.provider(server.settings()).start();
     await eventually(
@@ -145,7 +145,7 @@ describeHere(`Vault${reason ? ` (skipped: ${reason})` : ''}`, () => {
     await starting;
   });
 
-  it('logs in again when its token was revoked', async () => {
+  test('logs in again when its token was revoked', async () => {
     const { roleId, secretId } = await server.appRole(POLICY);
     providers.putSecret({ 'role-id': roleId, 'secret-id': secretId });
     const provider = providers.provider(server.settings({ auth: 'approle', authPath: 'approle' }));
@@ -158,7 +158,7 @@ describeHere(`Vault${reason ? ` (skipped: ${reason})` : ''}`, () => {
     expect(await provider.fault()).toBeUndefined();
   });
 
-  it('renews its token while that goes, and logs in again when it does not go any more', async () => {
+  test('renews its token while that goes, and logs in again when it does not go any more', async () => {
     const { roleId, secretId } = await server.appRole(POLICY, { token_ttl: '3s', token_max_ttl: '6s' });
     providers.putSecret({ 'role-id': roleId, 'secret-id': secretId });
     const provider = providers.provider(server.settings({ auth: 'approle', authPath: 'approle' }));
@@ -175,7 +175,7 @@ describeHere(`Vault${reason ? ` (skipped: ${reason})` : ''}`, () => {
     expect(logins).toBeLessThanOrEqual(4);
   });
 
-  it('says when a token that cannot be renewed ends, and takes the next one from the Secret', async () => {
+  test('says when a token that cannot be renewed ends, and takes the next one from the Secret', async () => {
     const token = await server.tokenWith(POLICY, { ttl: '6s', renewable: false });
     providers.putSecret({ token });
     const provider = providers.provider(server.settings());
@@ -190,7 +190,7 @@ describeHere(`Vault${reason ? ` (skipped: ${reason})` : ''}`, () => {
     await provider.sign(await workloadRequest());
   });
 
-  it('makes a new intermediate before the old one ends, under the same root', async () => {
+  test('makes a new intermediate before the old one ends, under the same root', async () => {
     const clock = new FakeClock(Date.now());
     const provider = providers.provider(server.settings({ intermediateTtlMs: 30 * 60_000 }), { clock });
     await provider.start();
@@ -211,7 +211,7 @@ describeHere(`Vault${reason ? ` (skipped: ${reason})` : ''}`, () => {
     }
   });
 
-  it('makes no intermediate under a root that nobody trusts yet, and takes it up when a next root is wanted', async () => {
+  test('makes no intermediate under a root that nobody trusts yet, and takes it up when a next root is wanted', async () => {
     const clock = new FakeClock(Date.now());
     const settings = server.settings({ intermediateTtlMs: 30 * 60_000 });
     const provider = providers.provider(settings, { clock });
@@ -248,19 +248,19 @@ describeHere(`Vault${reason ? ` (skipped: ${reason})` : ''}`, () => {
     expect(await next.sign(await workloadRequest())).toMatchObject({ leafPem: expect.any(String) });
   });
 
-  it('makes no new root when workloads trust one already', async () => {
+  test('makes no new root when workloads trust one already', async () => {
     const provider = providers.provider(server.settings(), { publishedRoots: () => Promise.resolve(1) });
     expect((await refusal(provider.start())).message).toContain('workloads trust one already');
     expect(Object.keys(await server.admin('GET', 'sys/mounts'))).not.toContain('mesh-root/');
   });
 
-  it('makes one root however many replicas start at once', async () => {
+  test('makes one root however many replicas start at once', async () => {
     const replicas = Array.from({ length: 5 }, () => providers.provider(server.settings()));
     await Promise.all(replicas.map((replica) => replica.start()));
     expect((await server.admin('LIST', 'mesh-root/issuers')).keys).toHaveLength(1);
   });
 
-  it('needs an issuer where no root mount is named, and the whole chain', async () => {
+  test('needs an issuer where no root mount is named, and the whole chain', async () => {
     const settings = server.settings({ rootPath: undefined });
     expect((await refusal(providers.provider(settings).start())).message).toContain(
       'has no issuer at mesh-intermediate',
@@ -269,7 +269,7 @@ describeHere(`Vault${reason ? ` (skipped: ${reason})` : ''}`, () => {
     expect((await refusal(providers.provider(settings).start())).message).toContain('import the whole chain');
   });
 
-  it('names every credential that is missing', async () => {
+  test('names every credential that is missing', async () => {
     providers.putSecret({ other: 'x' });
     const provider = providers.provider(server.settings({ auth: 'approle', authPath: 'approle' }));
     expect((await refusal(provider.start())).message).toContain(
@@ -277,7 +277,7 @@ describeHere(`Vault${reason ? ` (skipped: ${reason})` : ''}`, () => {
     );
   });
 
-  it('shows nobody unknown its credentials: an address whose certificate does not verify gets no login', async () => {
+  test('shows nobody unknown its credentials: an address whose certificate does not verify gets no login', async () => {
     const giveUp = new AbortController();
     const settings = server.settings({ caCertificate: (await TestPki.create()).rootPem });
     const starting = providers.provider(settings).start(giveUp.signal);
@@ -290,7 +290,7 @@ describeHere(`Vault${reason ? ` (skipped: ${reason})` : ''}`, () => {
     );
   });
 
-  it('signs a server’s certificate for servers only', async () => {
+  test('signs a server’s certificate for servers only', async () => {
     const provider = providers.provider(server.settings());
     await provider.start();
     const { leafPem } = await provider.sign(await servingRequest());

@@ -74,7 +74,7 @@ const serveBehind = (service: string, address: string): void =>
   });
 
 describe('the catalog', () => {
-  it('has an entry for each service that can be reached, in the namespace of the mesh, and nothing is written twice', async () => {
+  test('has an entry for each service that can be reached, in the namespace of the mesh, and nothing is written twice', async () => {
     meshServices.put(meshServiceOf('db', { ports: [5432] }));
     meshServices.put(meshServiceOf('lonely'));
     services.put(kubeService('db', { app: 'db' }));
@@ -92,7 +92,7 @@ describe('the catalog', () => {
     expect(writes()).toBe(before);
   });
 
-  it('follows pods of headless Services, and forgets a service whose Service is gone', async () => {
+  test('follows pods of headless Services, and forgets a service whose Service is gone', async () => {
     meshServices.put(meshServiceOf('db'));
     services.put(kubeService('peers', { app: 'db' }, { clusterIP: 'None', clusterIPs: ['None'] }));
     pods.put(meshPod('db-0', 'db', { address: '10.1.0.1' }));
@@ -109,7 +109,7 @@ describe('the catalog', () => {
     expect(published()).toEqual({});
   });
 
-  it('puts right an entry that somebody else wrote or changed', async () => {
+  test('puts right an entry that somebody else wrote or changed', async () => {
     meshServices.put(meshServiceOf('db'));
     services.put(kubeService('db', { app: 'db' }));
     pods.put(meshPod('db-0', 'db'));
@@ -125,7 +125,7 @@ describe('the catalog', () => {
     expect(published()['mesh/db.shop']).not.toHaveProperty('addresses');
   });
 
-  it('keeps a Service with its service when a pod of another takes its labels, ready or not, and tells nobody, since nothing changed', async () => {
+  test('keeps a Service with its service when a pod of another takes its labels, ready or not, and tells nobody, since nothing changed', async () => {
     meshServices.put(meshServiceOf('db'));
     meshServices.put(meshServiceOf('evil'));
     services.put(kubeService('db', { app: 'db' }));
@@ -141,7 +141,7 @@ describe('the catalog', () => {
     expect(world.events.told).toEqual([]);
   });
 
-  it('tells both objects, and counts, when a Service means several services of the mesh', async () => {
+  test('tells both objects, and counts, when a Service means several services of the mesh', async () => {
     for (const name of ['a', 'b']) {
       meshServices.put(meshServiceOf(name));
       pods.put(meshPod(`${name}-0`, name, { labels: { tier: 'data' } }));
@@ -162,7 +162,7 @@ describe('the catalog', () => {
     expect(gauge.values.find(({ labels }) => labels.reach === 'ambiguous')?.value).toBe(2);
   });
 
-  it('takes in a Service that serves pods outside of the mesh when those are gone', async () => {
+  test('takes in a Service that serves pods outside of the mesh when those are gone', async () => {
     meshServices.put(meshServiceOf('db'));
     services.put(kubeService('db', { app: 'db' }));
     pods.put(meshPod('db-0', 'db', { address: '10.1.0.1' }));
@@ -177,7 +177,7 @@ describe('the catalog', () => {
     expect(Object.keys(published())).toEqual(['mesh/db.shop']);
   });
 
-  it('is written at a limited rate for one namespace once it was written whole', async () => {
+  test('is written at a limited rate for one namespace once it was written whole', async () => {
     meshServices.put(meshServiceOf('db'));
     services.put(kubeService('peers', { app: 'db' }, { clusterIP: 'None', clusterIPs: ['None'] }));
     const controller = await run();

@@ -69,13 +69,13 @@ describe('which Kubernetes Services stand for a mesh service', () => {
     expect(decide(pods, services).owners).toEqual(expected);
   });
 
-  it('without pods, the one of the name of a MeshService that a user wrote', () => {
+  test('without pods, the one of the name of a MeshService that a user wrote', () => {
     const meshServices = [meshServiceOf('db', { by: 'user' }), meshServiceOf('web')];
     const services = [kubeService('db', { app: 'db' }), kubeService('web', { app: 'web' })];
     expect(decide([], services, { meshServices }).owners).toEqual({ db: ['db'] });
   });
 
-  it('one that both select is neither’s: both entries say so, and so does the way to both', () => {
+  test('one that both select is neither’s: both entries say so, and so does the way to both', () => {
     const verdict = decide([db, web], [kubeService('data', { tier: 'data' })]);
     const ambiguous = [{ name: 'data', clusterIPs: ['10.96.0.4'] }];
     expect(specs(verdict)).toEqual([
@@ -85,7 +85,7 @@ describe('which Kubernetes Services stand for a mesh service', () => {
     expect(verdict.reach.get('db')).toEqual({ kind: 'ambiguous', service: 'data', with: ['db', 'web'] });
   });
 
-  it('a pod that takes another service’s labels, even a ready one, takes nothing from it, before and after a restart of the operator', () => {
+  test('a pod that takes another service’s labels, even a ready one, takes nothing from it, before and after a restart of the operator', () => {
     const services = [kubeService('data', { tier: 'data' })];
     const before = decide([db], services);
     const after = decide([db, web], services, { published: specs(before) });
@@ -93,21 +93,21 @@ describe('which Kubernetes Services stand for a mesh service', () => {
     expect(specs(after)).toEqual(specs(before));
   });
 
-  it('scaled to zero, it keeps those it had, so that their addresses stay in the mesh', () => {
+  test('scaled to zero, it keeps those it had, so that their addresses stay in the mesh', () => {
     const services = [kubeService('primary', { app: 'db' })];
     const published = specs(decide([db], services));
     expect(decide([], services, { published }).owners).toEqual({ db: ['primary'] });
     expect(decide([], [], { published }).owners).toEqual({});
   });
 
-  it('one whose MeshService is deleted stays in the mesh while its pods run, and leaves it with them', () => {
+  test('one whose MeshService is deleted stays in the mesh while its pods run, and leaves it with them', () => {
     const services = [kubeService('primary', { app: 'db' })];
     const published = specs(decide([db], services));
     expect(decide([db], services, { published, meshServices: [] }).owners).toEqual({ db: ['primary'] });
     expect(decide([], services, { published, meshServices: [] }).owners).toEqual({});
   });
 
-  it('one that serves pods outside of the mesh too waits, and says so', () => {
+  test('one that serves pods outside of the mesh too waits, and says so', () => {
     const asked: string[] = [];
     const verdict = decide([db], [kubeService('db', { app: 'db' })], {
       hasForeignEndpoints: ({ metadata }, own) => {
@@ -124,7 +124,7 @@ describe('which Kubernetes Services stand for a mesh service', () => {
 describe('a process outside of pods', () => {
   const outside = registration('db-ab12cd', 'db');
 
-  it('stands behind the Service of its name, with a selector or without, and behind no other', () => {
+  test('stands behind the Service of its name, with a selector or without, and behind no other', () => {
     expect(decide([outside], [kubeService('db', undefined)]).owners).toEqual({ db: ['db'] });
     expect(
       decide([outside], [kubeService('db', { app: 'db' }), kubeService('x', { app: 'db' })]).owners,
@@ -133,7 +133,7 @@ describe('a process outside of pods', () => {
     });
   });
 
-  it('is at its address with the port of its sidecar and its own ports alone', () => {
+  test('is at its address with the port of its sidecar and its own ports alone', () => {
     const where = { sidecarPort: 40_001, ports: [5432] };
     const headless = kubeService('db', undefined, { clusterIP: 'None', clusterIPs: ['None'] });
     const { entries } = decide([outside], [headless], { outside: () => where });
@@ -152,7 +152,7 @@ describe('what is published of a service', () => {
   );
   const headless = kubeService('peers', { app: 'db' }, { clusterIP: 'None', clusterIPs: ['None'] });
 
-  it('is its Services with the addresses of both families and TCP ports, its declared ports, and the pods of headless ones', () => {
+  test('is its Services with the addresses of both families and TCP ports, its declared ports, and the pods of headless ones', () => {
     const pods = [
       meshPod('db-0', 'db', { address: '10.1.0.1', ready: false }),
       meshPod('db-1', 'db', { address: '10.1.0.2', deleted: true }),
@@ -180,11 +180,11 @@ describe('what is published of a service', () => {
     ]);
   });
 
-  it('without a headless Service has no addresses of pods', () => {
+  test('without a headless Service has no addresses of pods', () => {
     expect(decide([meshPod('db-0', 'db')], [dual]).entries.get('db')).not.toHaveProperty('addresses');
   });
 
-  it('calls an address that others claim disputed, and leaves out one that is another’s', () => {
+  test('calls an address that others claim disputed, and leaves out one that is another’s', () => {
     const pods = ['10.1.0.1', '10.1.0.2', '10.1.0.3'].map((address, index) =>
       meshPod(`db-${index}`, 'db', { address }),
     );
@@ -200,7 +200,7 @@ describe('what is published of a service', () => {
 describe('the limits of a namespace', () => {
   const name = (index: number): string => `s${String(index).padStart(5, '0')}`;
 
-  it('publish the oldest services, so that new ones take nothing away from others', () => {
+  test('publish the oldest services, so that new ones take nothing away from others', () => {
     const count = CATALOG_LIMITS.services + 5;
     const all = Array.from({ length: count }, (_, index) => index);
     const meshServices = all.map((index) =>
@@ -219,7 +219,7 @@ describe('the limits of a namespace', () => {
     expect(reach.get(name(5))).toMatchObject({ kind: 'reachable' });
   });
 
-  it('hold for the addresses of pods and for ports', () => {
+  test('hold for the addresses of pods and for ports', () => {
     const pods = Array.from({ length: CATALOG_LIMITS.addresses + 10 }, (_, index) =>
       meshPod(`db-${index}`, 'db', {
         address: `10.${1 + (index >> 16)}.${(index >> 8) & 255}.${index & 255}`,

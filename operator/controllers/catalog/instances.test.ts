@@ -37,7 +37,7 @@ describe('a pod is an instance of its service', () => {
     expect(isVouched(pod, RULES, () => false)).toBe(expected);
   });
 
-  it('a process outside of pods by its proof alone', () => {
+  test('a process outside of pods by its proof alone', () => {
     const claim = registration('r', 'db');
     expect([true, false].map((proven) => isVouched(claim, RULES, () => proven))).toEqual([true, false]);
   });

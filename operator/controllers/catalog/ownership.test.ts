@@ -122,7 +122,7 @@ describe('whatever pods there are', () => {
   const names = fc.uniqueArray(fc.constantFrom('a', 'b', 'c', 'data'), { maxLength: 4 });
   const given = fc.record({ running: names, ready: names, pinned: fc.boolean(), foreign: fc.boolean() });
 
-  it('a Service that stands for a service that is still there never becomes the outside', () => {
+  test('a Service that stands for a service that is still there never becomes the outside', () => {
     fc.assert(
       fc.property(given, fc.constantFrom('a', 'b', 'c', 'data'), (bends, owner) => {
         expect(meaning({ ...bends, owner }).kind).not.toBe('outside');
@@ -130,7 +130,7 @@ describe('whatever pods there are', () => {
     );
   });
 
-  it('one that was ambiguous between services that are still there never becomes the outside', () => {
+  test('one that was ambiguous between services that are still there never becomes the outside', () => {
     fc.assert(
       fc.property(
         given,
@@ -142,7 +142,7 @@ describe('whatever pods there are', () => {
     );
   });
 
-  it('a pod that is not ready changes nothing where any pod of the mesh is ready', () => {
+  test('a pod that is not ready changes nothing where any pod of the mesh is ready', () => {
     fc.assert(
       fc.property(
         given,

@@ -44,7 +44,7 @@ const settle = async (): Promise<void> => {
 describe('a process outside of pods', () => {
   const claim = registration('db-1', 'db', '10.9.0.1', 40_001);
 
-  it('is assumed to be where a sidecar shows its service’s certificate', async () => {
+  test('is assumed to be where a sidecar shows its service’s certificate', async () => {
     const { proofs, start, asked, changed } = world([claim], () => true);
     start();
     expect(proofs.isProven(claim)).toBe(false);
@@ -56,7 +56,7 @@ describe('a process outside of pods', () => {
     expect(changed).toEqual(['db-1']);
   });
 
-  it('is not where nobody shows it, until somebody does', async () => {
+  test('is not where nobody shows it, until somebody does', async () => {
     let there = false;
     const { proofs, start, clock, asked } = world([claim], () => there);
     start();
@@ -68,7 +68,7 @@ describe('a process outside of pods', () => {
     expect([proofs.isProven(claim), asked.length]).toEqual([true, 2]);
   });
 
-  it('at another address needs another proof', async () => {
+  test('at another address needs another proof', async () => {
     const { proofs, start, cache } = world([claim], ({ ip }) => ip === '10.9.0.1');
     start();
     await settle();
@@ -78,7 +78,7 @@ describe('a process outside of pods', () => {
     expect([proofs.isProven(moved), proofs.isProven(claim)]).toEqual([false, false]);
   });
 
-  it('cannot be at an address of the cluster itself, whoever answers at the port it names', async () => {
+  test('cannot be at an address of the cluster itself, whoever answers at the port it names', async () => {
     const { proofs, start, asked, events, clock } = world([claim], () => true, ['10.9.0.1']);
     start();
     await settle();
@@ -87,7 +87,7 @@ describe('a process outside of pods', () => {
     expect(events.told).toMatchObject([{ type: 'Warning', reason: 'AddressRefused' }]);
   });
 
-  it('keeps what an earlier leader published, until five handshakes have failed', async () => {
+  test('keeps what an earlier leader published, until five handshakes have failed', async () => {
     const { proofs, start, clock, changed } = world([claim], () => false);
     start(true);
     await settle();
@@ -99,7 +99,7 @@ describe('a process outside of pods', () => {
     expect([proofs.isProven(claim), changed]).toEqual([false, ['db-1']]);
   });
 
-  it('is asked for no more when it is gone, and pods are never asked', async () => {
+  test('is asked for no more when it is gone, and pods are never asked', async () => {
     const { proofs, start, cache, asked, clock } = world([claim, meshPod('web-0', 'web')], () => false);
     start();
     await settle();
@@ -111,7 +111,7 @@ describe('a process outside of pods', () => {
   });
 });
 
-it('so many handshakes at most are under way at once', async () => {
+test('so many handshakes at most are under way at once', async () => {
   const claims = Array.from({ length: 50 }, (_, index) =>
     registration(`r-${index}`, 'db', `10.9.1.${index}`, 40_001),
   );

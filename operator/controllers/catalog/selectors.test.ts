@@ -24,12 +24,12 @@ describe('the pods that a Service selects', () => {
     expect(names(selected.behind(kubeService('any', selector)))).toEqual(expected);
   });
 
-  it('are joined by processes outside of pods behind the Service of their name', () => {
+  test('are joined by processes outside of pods behind the Service of their name', () => {
     expect(names(selected.behind(kubeService('db', undefined)))).toEqual(['out-0']);
     expect(names(selected.behind(kubeService('db', { app: 'db' })))).toEqual(['db-0', 'out-0']);
   });
 
-  it('are found by looking at those with the rarest label only', () => {
+  test('are found by looking at those with the rarest label only', () => {
     let looks = 0;
     const counted = (index: number): Pod => {
       const pod = meshPod(`p-${index}`, 'web');

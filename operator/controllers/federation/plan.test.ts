@@ -24,7 +24,7 @@ const status = (taken: ReturnType<typeof take>): FederationStatus => {
 };
 
 describe('a bundle that was fetched', () => {
-  it('is taken, with its number and time', () => {
+  test('is taken, with its number and time', () => {
     expect(first(3)).toEqual({
       trustDomain: 'partner.example',
       bundle: expect.stringContaining('BEGIN CERTIFICATE'),
@@ -34,19 +34,19 @@ describe('a bundle that was fetched', () => {
     });
   });
 
-  it('of the same roots is no news: later, in another order, or twice', () => {
+  test('of the same roots is no news: later, in another order, or twice', () => {
     const both = status(take(undefined, { roots: roots(old, next), sequence: 3 }, AT));
     const again = { roots: roots(next, old, next), sequence: 3 };
     expect(take(both, again, { ...AT, now: NOW + 1000 })).toEqual({ result: 'unchanged', status: both });
   });
 
-  it('of the same roots with a higher number raises the number, so that what lies between is older', () => {
+  test('of the same roots with a higher number raises the number, so that what lies between is older', () => {
     const raised = take(first(3), { roots: roots(old), sequence: 9 }, { ...AT, now: NOW + 1000 });
     expect(raised).toEqual({ result: 'unchanged', status: { ...first(3), sequence: 9 } });
     expect(take(status(raised), { roots: roots(next), sequence: 5 }, AT).result).toBe('refused');
   });
 
-  it.each([
+  test.each([
     ['a lower number', 2],
     ['no number', undefined],
   ])('of the same roots with %s lowers no number', (_what, sequence) => {
@@ -54,12 +54,12 @@ describe('a bundle that was fetched', () => {
     expect(take(first(3), bundle, AT)).toEqual({ result: 'unchanged', status: first(3) });
   });
 
-  it('takes back what was wrong before', () => {
+  test('takes back what was wrong before', () => {
     const taken = take({ ...first(), message: 'away' }, { roots: roots(old) }, AT);
     expect(status(taken)).toEqual(first());
   });
 
-  it.each([
+  test.each([
     ['with a higher number', 3, 4, 'changed'],
     ['with the same number', 3, 3, 'changed'],
     ['without a number', 3, undefined, 'refused'],
@@ -71,7 +71,7 @@ describe('a bundle that was fetched', () => {
     expect(take(first(before), bundle, AT).result).toBe(result);
   });
 
-  it('is not taken when it is older, whatever was offered and refused in between', () => {
+  test('is not taken when it is older, whatever was offered and refused in between', () => {
     const unnumbered = take(first(5), { roots: roots(next) }, AT);
     expect(unnumbered).toMatchObject({ result: 'refused', message: expect.stringContaining('no number') });
     expect(take(first(5), { roots: roots(next), sequence: 4 }, AT)).toMatchObject({
@@ -80,13 +80,13 @@ describe('a bundle that was fetched', () => {
     });
   });
 
-  it('of another endpoint is not measured by the numbers of the last one', () => {
+  test('of another endpoint is not measured by the numbers of the last one', () => {
     expect(take(first(3), { roots: roots(next), sequence: 1 }, { ...AT, source: 'endpoint-2' }).result).toBe(
       'changed',
     );
   });
 
-  it('without roots takes trust away', () => {
+  test('without roots takes trust away', () => {
     const taken = take(first(3), { roots: [], sequence: 4 }, AT);
     expect(taken).toMatchObject({
       result: 'withdrawn',
@@ -147,7 +147,7 @@ describe('what is known', () => {
 });
 
 describe('the next look', () => {
-  it.each([
+  test.each([
     [undefined, 300_000],
     [0, 300_000],
     [1, 60_000],
@@ -158,7 +158,7 @@ describe('the next look', () => {
     expect(refreshMs(hint, 0)).toBe(ms * 0.9);
   });
 
-  it('after a failure is soon while nothing is known, else as seldom as usual', () => {
+  test('after a failure is soon while nothing is known, else as seldom as usual', () => {
     expect([1, 2, 3, 20].map((misses) => retryMs(misses, false, 1))).toEqual([
       5_000, 10_000, 20_000, 300_000,
     ]);
@@ -166,7 +166,7 @@ describe('the next look', () => {
   });
 });
 
-it('the condition names every trust domain that is not as it should be', () => {
+test('the condition names every trust domain that is not as it should be', () => {
   expect(federationCondition([], [])).toBeUndefined();
   expect(federationCondition(['partner.example'], [first()])).toMatchObject({ status: 'True' });
   expect(
@@ -180,13 +180,13 @@ it('the condition names every trust domain that is not as it should be', () => {
   });
 });
 
-it('an endpoint is known by all that is written of it, in whatever order', () => {
+test('an endpoint is known by all that is written of it, in whatever order', () => {
   const endpoint = { url: 'https://a/', profile: 'https_web' } as const;
   expect(endpointId({ profile: 'https_web', url: 'https://a/' })).toBe(endpointId(endpoint));
   expect(endpointId({ ...endpoint, caCertificate: 'x' })).not.toBe(endpointId(endpoint));
 });
 
-it('the number of our own bundle grows with each change of the roots, and with nothing else', () => {
+test('the number of our own bundle grows with each change of the roots, and with nothing else', () => {
   const root = (id: string) => ({ id, pem: '', active: true, notAfter: '' });
   const one = ownBundle(undefined, [root('a')], NOW);
   expect(one.sequence).toBe(NOW / 1000);

@@ -17,20 +17,20 @@ function many(count: number, make: (index: number) => Tenant): readonly Tenant[]
 }
 
 describe('one more tunnel', () => {
-  it('fits below the cap for one peer, and not at it', () => {
+  test('fits below the cap for one peer, and not at it', () => {
     const used = (count: number) => many(count, () => tenant(web, undefined));
     expect(tooMany(used(MOST_TUNNELS_OF_A_PEER - 1), web, MEMORY)).toBeUndefined();
     expect(tooMany(used(MOST_TUNNELS_OF_A_PEER), web, MEMORY)).toBe('tunnels');
   });
 
-  it('fits below the cap for those of one peer that carry nothing, and not at it', () => {
+  test('fits below the cap for those of one peer that carry nothing, and not at it', () => {
     const idle = (count: number) => many(count, (index) => tenant(web, index));
     expect(tooMany(idle(MOST_IDLE_TUNNELS_OF_A_PEER - 1), web, MEMORY)).toBeUndefined();
     expect(tooMany(idle(MOST_IDLE_TUNNELS_OF_A_PEER), web, MEMORY)).toBe('tunnels');
     expect(tooMany(idle(MOST_IDLE_TUNNELS_OF_A_PEER), sibling, MEMORY)).toBeUndefined();
   });
 
-  it('does not fit where those of all peers that carry nothing take half of the memory', () => {
+  test('does not fit where those of all peers that carry nothing take half of the memory', () => {
     const everybody = (count: number) =>
       many(count, (index) => tenant(new PeerAccount('x', `${index}`, new FakeClock()), index));
     expect(tooMany(everybody(100), web, MEMORY)).toBeUndefined();
@@ -39,13 +39,13 @@ describe('one more tunnel', () => {
 });
 
 describe('the tunnel that is ended so that another one fits', () => {
-  it('is never one that carries something', () => {
+  test('is never one that carries something', () => {
     expect(
       leastUseful([tenant(web, undefined), tenant(stranger, undefined)], web, 'process'),
     ).toBeUndefined();
   });
 
-  it('is of the peer where that has too many, of its identity where that has, and of any where all have', () => {
+  test('is of the peer where that has too many, of its identity where that has, and of any where all have', () => {
     const [mine, siblings, other] = [tenant(web, 3), tenant(sibling, 2), tenant(stranger, 1)];
     expect(leastUseful([mine, siblings, other], web, 'tunnels')).toBe(mine);
     expect(leastUseful([mine, siblings, other], web, 'peer')).toBe(mine);
@@ -53,13 +53,13 @@ describe('the tunnel that is ended so that another one fits', () => {
     expect(leastUseful([mine, siblings, other], web, 'process')).toBe(other);
   });
 
-  it('never carried anything, even where others are idle for longer and their peer has more of them', () => {
+  test('never carried anything, even where others are idle for longer and their peer has more of them', () => {
     const useful = many(10, (index) => tenant(web, index, true));
     const unused = tenant(stranger, 100);
     expect(leastUseful([...useful, unused], web, 'process')).toBe(unused);
   });
 
-  it('is the one that is idle for the longest time, of the peer that has most of them', () => {
+  test('is the one that is idle for the longest time, of the peer that has most of them', () => {
     const longest = tenant(stranger, 5);
     const all = [tenant(web, 1), tenant(stranger, 9), longest, tenant(stranger, 7)];
     expect(leastUseful(all, sibling, 'process')).toBe(longest);

@@ -41,7 +41,7 @@ function arrive(held: Held, bytes: number): void {
 }
 
 describe('what exists', () => {
-  it('is refused to a peer that has its share, while another one gets more', () => {
+  test('is refused to a peer that has its share, while another one gets more', () => {
     const greedy = budget.account('web', '10.0.0.1');
     while (budget.take(greedy, 10_000));
     expect(greedy.fixed).toBeGreaterThan(BYTES * 0.45);
@@ -50,7 +50,7 @@ describe('what exists', () => {
     expect(budget.obstacle(budget.account('api', '10.0.0.2'), 10_000)).toBeUndefined();
   });
 
-  it('is refused where all peers together have what there is, and given again when some of it goes', () => {
+  test('is refused where all peers together have what there is, and given again when some of it goes', () => {
     const back: (() => void)[] = [];
     for (let peer = 0; ; peer++) {
       const release = budget.take(budget.account(`service-${peer}`, '10.0.0.1'), 10_000);
@@ -66,14 +66,14 @@ describe('what exists', () => {
     expect(budget.fixed).toBe(0);
   });
 
-  it('of one identity at many addresses is bounded, so that some is left for others', () => {
+  test('of one identity at many addresses is bounded, so that some is left for others', () => {
     for (let pod = 0; budget.take(budget.account('web', `10.0.${pod}.1`), 10_000); pod++);
     expect(budget.obstacle(budget.account('web', '10.1.0.1'), 10_000)).toBe('identity');
   });
 });
 
 describe('what waits', () => {
-  it('is at no time more than half of the memory and what may arrive between two counts', () => {
+  test('is at no time more than half of the memory and what may arrive between two counts', () => {
     const step = fc.record({ who: fc.nat(5), bytes: fc.integer({ min: 1, max: 16_384 }) });
     fc.assert(
       fc.property(fc.array(step, { minLength: 100, maxLength: 400 }), (steps) => {
@@ -92,7 +92,7 @@ describe('what waits', () => {
     );
   });
 
-  it('is ended where most waits, for whom most waits, and nowhere else', () => {
+  test('is ended where most waits, for whom most waits, and nowhere else', () => {
     const victim = new Held(budget, budget.account('web', '10.0.0.1'));
     const greedy = budget.account('stranger', '10.0.0.2');
     const [small, big] = [new Held(budget, greedy), new Held(budget, greedy)];
@@ -103,7 +103,7 @@ describe('what waits', () => {
     expect(budget.waiting).toBe(110_000);
   });
 
-  it('of a peer with very many small pieces gives way before the one piece of another', () => {
+  test('of a peer with very many small pieces gives way before the one piece of another', () => {
     const greedy = budget.account('stranger', '10.0.0.2');
     const many = Array.from({ length: 60 }, () => new Held(budget, greedy));
     const victim = new Held(budget, budget.account('web', '10.0.0.1'));
@@ -114,7 +114,7 @@ describe('what waits', () => {
     expect(many.some(({ shedTimes }) => shedTimes > 0)).toBe(true);
   });
 
-  it('gives way where more exists than there is room for beside it', () => {
+  test('gives way where more exists than there is room for beside it', () => {
     const held = new Held(budget, budget.account('web', '10.0.0.1'));
     arrive(held, 400_000);
     budget.count();
@@ -123,7 +123,7 @@ describe('what waits', () => {
     expect(held.shedTimes).toBe(1);
   });
 
-  it('lets windows grow no more while much of it waits', () => {
+  test('lets windows grow no more while much of it waits', () => {
     const held = new Held(budget, budget.account('web', '10.0.0.1'));
     expect(budget.growth.take(1)).toBe(true);
     arrive(held, 300_000);

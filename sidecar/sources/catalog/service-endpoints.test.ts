@@ -33,7 +33,7 @@ const many = (index: number, count: number): object[] =>
   Array.from({ length: count }, (_, at) => pod(`10.${index & 255}.${at >> 8}.${at & 255}`));
 
 describe('the endpoints of a Service whose slices are somebody else’s to write', () => {
-  it('are five thousand at most, in however many slices they come', async () => {
+  test('are five thousand at most, in however many slices they come', async () => {
     for (let index = 0; index < 20; index++)
       fake.put(SLICES, slice(`s${index}`, { endpoints: many(index, 1_000) }));
     endpoints.acquire();
@@ -41,7 +41,7 @@ describe('the endpoints of a Service whose slices are somebody else’s to write
     expect(endpoints.endpoints({ name: 'pg' }, false)).toHaveLength(5_000);
   });
 
-  it('make room again for others when a slice goes', async () => {
+  test('make room again for others when a slice goes', async () => {
     for (let index = 0; index < 6; index++)
       fake.put(SLICES, slice(`s${index}`, { endpoints: many(index, 1_000) }));
     endpoints.acquire();

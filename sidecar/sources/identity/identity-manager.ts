@@ -235,8 +235,8 @@ export class IdentityManager implements IdentitySource {
       random: this.#random(),
     });
     const fields = {
-      code: fault.code,
-      reason: fault.message,
+      reason: fault.code,
+      detail: fault.message,
       failures: this.#failuresInARow,
       retryInMs: Math.round(delay),
     };
