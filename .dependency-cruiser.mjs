@@ -12,6 +12,7 @@ const ROOMS = {
   operator: ['base', 'core', 'pki', 'kube', 'webhook'],
   local: ['base', 'core', 'pki', 'kube', 'webhook', 'sidecar', 'operator'],
   cli: ['base', 'core', 'pki', 'kube', 'local'],
+  examples: [],
 };
 
 /** The rooms within a room, the lowest first: each imports only those before it. Their test rooms may be used by all tests. */
