@@ -17,6 +17,7 @@ const ROOMS = {
 
 /** The rooms within a room, the lowest first: each imports only those before it. Their test rooms may be used by all tests. */
 const FLOORS = {
+  core: [['net'], ['pod']],
   kube: [['cluster'], ['client'], ['watch', 'control']],
   sidecar: [['config', 'redirect'], ['dataplane'], ['sources'], ['admin'], ['process'], ['cores']],
   'sidecar/dataplane': [

@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { InvalidArgumentError, Option } from 'commander';
 import type { Command as Cli } from 'commander';
 
-import { parseUpstreams } from '#core/upstream.ts';
-import type { UpstreamSpec } from '#core/upstream.ts';
+import { parseUpstreams } from '#core/pod/upstream.ts';
+import type { UpstreamSpec } from '#core/pod/upstream.ts';
 import { systemClock } from '#base/clock.ts';
 import type { ClusterConfig } from '#kube/cluster/cluster-config.ts';
 import { kubeconfig } from '#kube/cluster/kubeconfig.ts';

@@ -34,7 +34,7 @@ test.each(rooms.filter((room) => !WITHOUT_PAGE.includes(room)))(
   },
 );
 
-test.each(['sidecar/', 'sidecar/dataplane/', 'operator/', 'kube/'])(
+test.each(['core/', 'sidecar/', 'sidecar/dataplane/', 'operator/', 'kube/'])(
   'every part of %s is on the map',
   (room) => {
     const parts = readdirSync(join(ROOT, room), { withFileTypes: true })

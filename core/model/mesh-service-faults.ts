@@ -3,7 +3,7 @@ import type { Fault } from '../fault.ts';
 import { quoted } from '../fault.ts';
 import { nameFault } from '../names.ts';
 import type { ObjectMeta } from '../resource.ts';
-import { localPortFault } from '../upstream.ts';
+import { localPortFault } from '../pod/upstream.ts';
 import type { MeshService, MeshServiceSpec } from './mesh-service.ts';
 import { allowedServiceAccounts, meshServiceSpecSchema } from './mesh-service.ts';
 import { schemaFaults } from './schema-faults.ts';

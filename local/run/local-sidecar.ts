@@ -1,7 +1,7 @@
 import type { MeshConfig } from '#core/model/mesh-config.ts';
 import { meshSettings } from '#core/model/mesh-settings.ts';
 import type { NamespaceName, ServiceName } from '#core/names.ts';
-import type { UpstreamSpec } from '#core/upstream.ts';
+import type { UpstreamSpec } from '#core/pod/upstream.ts';
 import { KubeClient } from '#kube/client/client.ts';
 import type { Clock } from '#base/clock.ts';
 import type { ClusterConfig } from '#kube/cluster/cluster-config.ts';

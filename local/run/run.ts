@@ -3,7 +3,7 @@ import { connect } from 'node:net';
 
 import { MESH_CONFIG_NAME, OPERATOR_ADDRESS_CONFIG_MAP } from '#core/constants.ts';
 import type { MeshConfig } from '#core/model/mesh-config.ts';
-import type { UpstreamSpec } from '#core/upstream.ts';
+import type { UpstreamSpec } from '#core/pod/upstream.ts';
 import type { KubeApi } from '#kube/api.ts';
 import { KubeClient } from '#kube/client/client.ts';
 import type { Clock } from '#base/clock.ts';

@@ -1,6 +1,6 @@
 import type { KubeObject } from '#core/resource.ts';
 import { objectKey } from '#core/resource.ts';
-import type { SidecarStyle } from '#core/sidecar-of-pod.ts';
+import type { SidecarStyle } from '#core/pod/sidecar-of-pod.ts';
 import { trustDomain } from '#core/spiffe-id.ts';
 import type { ResourceType } from '#kube/api.ts';
 import { FakeClock } from '#base/testing/clock.fake.ts';

@@ -1,5 +1,5 @@
 import { MOUNT_PATHS, RUN_SCHEDULER, SIDECAR_CONTAINER, SIDECAR_UID, VOLUMES } from '#core/constants.ts';
-import type { SidecarStyle } from '#core/sidecar-of-pod.ts';
+import type { SidecarStyle } from '#core/pod/sidecar-of-pod.ts';
 import type { Pod } from '#kube/types.ts';
 
 type PodSpec = NonNullable<Pod['spec']>;

@@ -1,8 +1,8 @@
 import { LABELS } from '#core/constants.ts';
 import { isDnsLabel } from '#core/names.ts';
 import type { ServiceName } from '#core/names.ts';
-import { sidecarOfPod } from '#core/sidecar-of-pod.ts';
-import type { SidecarStyle } from '#core/sidecar-of-pod.ts';
+import { sidecarOfPod } from '#core/pod/sidecar-of-pod.ts';
+import type { SidecarStyle } from '#core/pod/sidecar-of-pod.ts';
 import type { Capabilities } from '#kube/cluster/capabilities.ts';
 import type { Pod } from '#kube/types.ts';
 

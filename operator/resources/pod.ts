@@ -1,4 +1,4 @@
-import { canonicalAddress } from '#core/address.ts';
+import { canonicalAddress } from '#core/net/address.ts';
 import { ANNOTATIONS, LABELS, RUN_SCHEDULER, SIDECAR_CONTAINER } from '#core/constants.ts';
 import { isDnsLabel } from '#core/names.ts';
 import type { ObjectMeta } from '#core/resource.ts';

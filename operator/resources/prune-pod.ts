@@ -8,7 +8,7 @@ import {
   VOLUMES,
 } from '#core/constants.ts';
 import type { ObjectMeta, OwnerReference } from '#core/resource.ts';
-import { SERVICE_VARIABLE } from '#core/sidecar-of-pod.ts';
+import { SERVICE_VARIABLE } from '#core/pod/sidecar-of-pod.ts';
 import type { Pod } from '#kube/types.ts';
 
 import { isRegistration, pick, pruneMeta } from './pod.ts';

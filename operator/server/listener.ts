@@ -11,7 +11,7 @@ import type { BucketLimits } from '#base/token-buckets.ts';
 import { ConnectionTable } from './connection-table.ts';
 import { KnownNetworks } from './known-networks.ts';
 import type { Connection, ConnectionLimits } from './connection-table.ts';
-import { networkOf } from '#core/network-of.ts';
+import { networkOf } from '#core/net/network-of.ts';
 
 /** Limits of a request, times in milliseconds: a slow or silent client must not hold a place. */
 export const REQUEST_LIMITS = {

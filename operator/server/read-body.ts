@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 
 import type { BodyBudget } from './body-budget.ts';
-import { networkOf } from '#core/network-of.ts';
+import { networkOf } from '#core/net/network-of.ts';
 
 /** Why a body was not read; the label `reason` of the metric. */
 export type BodyRefusal =

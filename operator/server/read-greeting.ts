@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net';
 
-import { MAX_GREETING_BYTES, greetingOf } from '#core/client-hello.ts';
+import { MAX_GREETING_BYTES, greetingOf } from '#core/net/client-hello.ts';
 
 const FIRST_BYTES = 1_024;
 

@@ -1,7 +1,7 @@
 import type { Pod } from '#kube/types.ts';
 
 import type { ObjectCache } from '../control-loop/cache.ts';
-import { canonicalAddress } from '#core/address.ts';
+import { canonicalAddress } from '#core/net/address.ts';
 import type { ReviewGateDeps } from './review-gate.ts';
 
 /**

@@ -1,7 +1,7 @@
 import type { Logger } from '#base/log.ts';
 
 import type { OperatorMetrics } from '../metrics/metrics.ts';
-import { canonicalAddress } from '#core/address.ts';
+import { canonicalAddress } from '#core/net/address.ts';
 import { ADDRESS_PATH, SIGN_PATH } from '#core/wire.ts';
 import { signingRouter } from './router.ts';
 import type { SigningLimits, SigningService } from './signing-service.ts';

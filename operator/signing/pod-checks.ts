@@ -1,4 +1,4 @@
-import { canonicalAddress } from '#core/address.ts';
+import { canonicalAddress } from '#core/net/address.ts';
 
 import { LABELS } from '#core/constants.ts';
 import type { Pod } from '#kube/types.ts';

@@ -4,7 +4,7 @@ import type { ObjectCache } from '../control-loop/cache.ts';
 import { memberOf } from '../resources/member.ts';
 import type { MemberRules } from '../resources/member.ts';
 import { podAddresses } from '../resources/pod.ts';
-import { networkOf } from '#core/network-of.ts';
+import { networkOf } from '#core/net/network-of.ts';
 
 /** The networks of the mesh's members: for the ports that are there for them, everybody else comes after. A label makes no pod one. */
 export class PodNetworks {

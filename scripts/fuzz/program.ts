@@ -1,5 +1,10 @@
-import { frameBytes, helloBytes, numberBytes, openBytes } from '#sidecar/dataplane/tunnel/frames.fake.ts';
-import { FRAME, SETTING } from '#sidecar/dataplane/tunnel/protocol.ts';
+import {
+  frameBytes,
+  helloBytes,
+  numberBytes,
+  openBytes,
+} from '#sidecar/dataplane/tunnel/frames/frames.fake.ts';
+import { FRAME, SETTING } from '#sidecar/dataplane/tunnel/frames/protocol.ts';
 
 import { Random } from './random.ts';
 

@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net';
 
-import { canonicalAddress } from '#core/address.ts';
+import { canonicalAddress } from '#core/net/address.ts';
 
 import type { Clock } from '#base/clock.ts';
 

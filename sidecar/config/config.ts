@@ -6,11 +6,11 @@ import { isRecord } from '#base/record.ts';
 import { MAX_SIDECAR_CORES } from '#core/constants.ts';
 import { nameFault } from '#core/names.ts';
 import type { NamespaceName, ServiceName } from '#core/names.ts';
-import { parsePortList } from '#core/port-list.ts';
+import { parsePortList } from '#core/net/port-list.ts';
 import { trustDomain } from '#core/spiffe-id.ts';
 import type { TrustDomain } from '#core/spiffe-id.ts';
 
-import { parseUpstreams } from '#core/upstream.ts';
+import { parseUpstreams } from '#core/pod/upstream.ts';
 
 import { parseProbes } from './probe.ts';
 import type { Probe } from './probe.ts';

@@ -1,6 +1,6 @@
-import { parseCidrList } from '#core/cidr.ts';
+import { parseCidrList } from '#core/net/cidr.ts';
 import { PORTS, SIDECAR_UID } from '#core/constants.ts';
-import { parsePortList } from '#core/port-list.ts';
+import { parsePortList } from '#core/net/port-list.ts';
 
 /** What to redirect and what to leave alone. Every value in here is safe to be written into a rule script. */
 export interface RedirectSettings {

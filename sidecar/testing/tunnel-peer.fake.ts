@@ -1,14 +1,14 @@
 import type { ConnectionOptions } from 'node:tls';
 
-import { FRAME } from '../dataplane/tunnel/protocol.ts';
+import { FRAME } from '../dataplane/tunnel/frames/protocol.ts';
 import {
   closeReasonIn,
   frameBytes,
   framesIn,
   helloBytes,
   openBytes,
-} from '../dataplane/tunnel/frames.fake.ts';
-import type { Frame } from '../dataplane/tunnel/frames.fake.ts';
+} from '../dataplane/tunnel/frames/frames.fake.ts';
+import type { Frame } from '../dataplane/tunnel/frames/frames.fake.ts';
 import { ALPN_TUNNEL } from '../dataplane/transport/alpn.ts';
 import type { FakeMesh } from './data-plane.fake.ts';
 import { eventually } from '#base/testing/eventually.ts';

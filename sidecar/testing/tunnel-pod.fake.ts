@@ -2,9 +2,9 @@ import { createServer } from 'node:tls';
 import type { TLSSocket } from 'node:tls';
 
 import { ALPN_TUNNEL } from '../dataplane/transport/alpn.ts';
-import { closeReasonIn, framesIn, helloBytes } from '../dataplane/tunnel/frames.fake.ts';
-import type { Frame } from '../dataplane/tunnel/frames.fake.ts';
-import { FRAME } from '../dataplane/tunnel/protocol.ts';
+import { closeReasonIn, framesIn, helloBytes } from '../dataplane/tunnel/frames/frames.fake.ts';
+import type { Frame } from '../dataplane/tunnel/frames/frames.fake.ts';
+import { FRAME } from '../dataplane/tunnel/frames/protocol.ts';
 import { DB } from './data-plane.fake.ts';
 import type { FakeMesh } from './data-plane.fake.ts';
 import { eventually } from '#base/testing/eventually.ts';

@@ -1,9 +1,9 @@
 import type { LogLevel } from '#base/log-level.ts';
 import type { MeshService } from '#core/model/mesh-service.ts';
-import type { SidecarStyle } from '#core/sidecar-of-pod.ts';
+import type { SidecarStyle } from '#core/pod/sidecar-of-pod.ts';
 
 export { MOUNT_PATHS, VOLUMES } from '#core/constants.ts';
-export type { SidecarStyle } from '#core/sidecar-of-pod.ts';
+export type { SidecarStyle } from '#core/pod/sidecar-of-pod.ts';
 
 interface Quantities {
   readonly cpu?: string | undefined;

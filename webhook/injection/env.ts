@@ -1,5 +1,5 @@
-import type { PodAnnotations } from '#core/pod-annotations.ts';
-import { formatUpstreams } from '#core/upstream.ts';
+import type { PodAnnotations } from '#core/pod/pod-annotations.ts';
+import { formatUpstreams } from '#core/pod/upstream.ts';
 import { BUILT_IN_DEFAULTS } from './context.ts';
 import type { InjectionContext } from './context.ts';
 import type { Pod } from './pod.ts';

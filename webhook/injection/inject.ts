@@ -1,7 +1,7 @@
 import { ANNOTATIONS, LABELS, REDIRECT_CONTAINER, SIDECAR_CONTAINER } from '#core/constants.ts';
 import { faultsText } from '#core/fault.ts';
 import { podIdentityWarnings } from '#core/model/service-identity.ts';
-import type { PodAnnotations } from '#core/pod-annotations.ts';
+import type { PodAnnotations } from '#core/pod/pod-annotations.ts';
 import type { InjectionContext } from './context.ts';
 import { VOLUMES } from './context.ts';
 import { redirectEnv, sidecarEnv } from './env.ts';

@@ -1,7 +1,7 @@
 import { ANNOTATIONS } from '#core/constants.ts';
-import type { PodAnnotations } from '#core/pod-annotations.ts';
-import { readPodAnnotations } from '#core/pod-annotations.ts';
-import type { NamedService } from '#core/service-name-of-pod.ts';
+import type { PodAnnotations } from '#core/pod/pod-annotations.ts';
+import { readPodAnnotations } from '#core/pod/pod-annotations.ts';
+import type { NamedService } from '#core/pod/service-name-of-pod.ts';
 import type { Pod } from './pod.ts';
 import type { InjectionRefusal } from './refusals.ts';
 import { refusalsOf } from './refusals.ts';

@@ -1,4 +1,4 @@
-import { parsePort } from '#core/port-list.ts';
+import { parsePort } from '#core/net/port-list.ts';
 import type { Container, PlacedContainer } from './pod.ts';
 import { runsWithThePod } from './pod.ts';
 import { isTcp } from './refusals.ts';

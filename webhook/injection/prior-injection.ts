@@ -1,5 +1,5 @@
 import { PORTS, SIDECAR_CONTAINER, VOLUMES } from '#core/constants.ts';
-import { isOwnContainer, sidecarOfPod } from '#core/sidecar-of-pod.ts';
+import { isOwnContainer, sidecarOfPod } from '#core/pod/sidecar-of-pod.ts';
 import type { Container, Pod, Probe } from './pod.ts';
 import { placedContainers, podSchema, runsWithThePod } from './pod.ts';
 import { ACTIONS, HOOKS, PROBES, PROBE_PATH, probeKey } from './probes.ts';

@@ -1,4 +1,4 @@
-import { isLeftOutReason } from '#core/left-out.ts';
+import { isLeftOutReason } from '#core/pod/left-out.ts';
 
 import { injectRaw, injected } from './apply.fake.ts';
 import { injectionContext } from './context.fake.ts';

@@ -1,6 +1,6 @@
 import { PORTS, REDIRECT_CONTAINER, SIDECAR_CONTAINER, SIDECAR_UID } from '#core/constants.ts';
 import type { Fault } from '#core/fault.ts';
-import type { PodAnnotations } from '#core/pod-annotations.ts';
+import type { PodAnnotations } from '#core/pod/pod-annotations.ts';
 import { ANNOTATIONS } from '#core/constants.ts';
 import { MOUNT_PATHS, VOLUMES } from './context.ts';
 import type { PlacedContainer, Pod } from './pod.ts';

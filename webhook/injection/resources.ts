@@ -1,5 +1,5 @@
-import type { PodAnnotations } from '#core/pod-annotations.ts';
-import { MIN_SIDECAR_MEMORY } from '#core/pod-annotations.ts';
+import type { PodAnnotations } from '#core/pod/pod-annotations.ts';
+import { MIN_SIDECAR_MEMORY } from '#core/pod/pod-annotations.ts';
 import { MEBIBYTE, parseQuantity } from '#core/quantity.ts';
 import { BUILT_IN_DEFAULTS } from './context.ts';
 import type { SidecarDefaults } from './context.ts';

@@ -3,7 +3,7 @@ import type { Operation } from 'rfc6902';
 
 import { VOLUMES } from '#core/constants.ts';
 import { holds, same } from '#core/json-compare.ts';
-import { isOwnContainer } from '#core/sidecar-of-pod.ts';
+import { isOwnContainer } from '#core/pod/sidecar-of-pod.ts';
 import type { JsonPatchOp } from './json-patch.ts';
 import { PatchBuilder } from './json-patch.ts';
 import type { Container, Pod } from './pod.ts';

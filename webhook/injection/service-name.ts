@@ -1,5 +1,5 @@
-import { serviceNameOfPod } from '#core/service-name-of-pod.ts';
-import type { NamedService } from '#core/service-name-of-pod.ts';
+import { serviceNameOfPod } from '#core/pod/service-name-of-pod.ts';
+import type { NamedService } from '#core/pod/service-name-of-pod.ts';
 import type { Pod } from './pod.ts';
 
 /**

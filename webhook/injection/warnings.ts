@@ -1,5 +1,5 @@
 import { ANNOTATIONS, PORTS } from '#core/constants.ts';
-import type { PodAnnotations } from '#core/pod-annotations.ts';
+import type { PodAnnotations } from '#core/pod/pod-annotations.ts';
 import type { InjectionContext } from './context.ts';
 import type { PlacedContainer, Pod } from './pod.ts';
 import { placedContainers, runsWithThePod } from './pod.ts';

@@ -4,7 +4,7 @@ import { ANNOTATIONS, LABELS, RESERVED_PREFIX, RUN_SCHEDULER } from '#core/const
 import type { Fault } from '#core/fault.ts';
 import { quoted } from '#core/fault.ts';
 import { isDnsLabel } from '#core/names.ts';
-import { sidecarOfPod } from '#core/sidecar-of-pod.ts';
+import { sidecarOfPod } from '#core/pod/sidecar-of-pod.ts';
 import type { InjectionContext } from '../injection/context.ts';
 import { containerSchema, podSchema } from '../injection/pod.ts';
 import type { Pod } from '../injection/pod.ts';

@@ -1,4 +1,4 @@
-import { clientHello } from '#core/client-hello.fake.ts';
+import { clientHello } from '#core/net/client-hello.fake.ts';
 
 /** What a connection of an attacker says at first, and what it never gets to say. */
 export type Behaviour =

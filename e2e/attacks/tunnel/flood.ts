@@ -1,8 +1,8 @@
 /** Sends frames that make work and bring none, as fast as they are taken. Its order is a {@link FloodOrder}. */
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import { frameBytes, numberBytes, openBytes } from '#sidecar/dataplane/tunnel/frames.fake.ts';
-import { FRAME } from '#sidecar/dataplane/tunnel/protocol.ts';
+import { frameBytes, numberBytes, openBytes } from '#sidecar/dataplane/tunnel/frames/frames.fake.ts';
+import { FRAME } from '#sidecar/dataplane/tunnel/frames/protocol.ts';
 
 import { Peer } from './peer.ts';
 import type { Target } from './peer.ts';

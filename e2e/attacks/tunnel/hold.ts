@@ -1,8 +1,8 @@
 /** Makes a sidecar hold as much as it can be made to, keeping to every credit, or to none. Its order is a {@link HoldOrder}. */
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import { frameBytes } from '#sidecar/dataplane/tunnel/frames.fake.ts';
-import { FRAME } from '#sidecar/dataplane/tunnel/protocol.ts';
+import { frameBytes } from '#sidecar/dataplane/tunnel/frames/frames.fake.ts';
+import { FRAME } from '#sidecar/dataplane/tunnel/frames/protocol.ts';
 
 import { Peer } from './peer.ts';
 import { APPLICATION } from './hold-order.ts';

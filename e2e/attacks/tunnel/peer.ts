@@ -7,9 +7,9 @@ import {
   helloBytes,
   numberBytes,
   openBytes,
-} from '#sidecar/dataplane/tunnel/frames.fake.ts';
-import type { Frame } from '#sidecar/dataplane/tunnel/frames.fake.ts';
-import { FRAME } from '#sidecar/dataplane/tunnel/protocol.ts';
+} from '#sidecar/dataplane/tunnel/frames/frames.fake.ts';
+import type { Frame } from '#sidecar/dataplane/tunnel/frames/frames.fake.ts';
+import { FRAME } from '#sidecar/dataplane/tunnel/frames/protocol.ts';
 
 /** Where a hostile peer connects, and as whom. */
 export interface Target {

@@ -1,4 +1,4 @@
-import { canonicalAddress } from '#core/address.ts';
+import { canonicalAddress } from '#core/net/address.ts';
 import type { KubeApi, ResourceType } from '#kube/api.ts';
 import { SERVICE_NAME_LABEL, isReady } from '#kube/endpoint-slices.ts';
 import type { EndpointSlice } from '#kube/endpoint-slices.ts';

@@ -1,4 +1,4 @@
-import { canonicalAddress } from '#core/address.ts';
+import { canonicalAddress } from '#core/net/address.ts';
 import type { KubeApi } from '#kube/api.ts';
 import type { Clock } from '#base/clock.ts';
 import { SERVICE_NAME_LABEL } from '#kube/endpoint-slices.ts';

@@ -1,6 +1,6 @@
 import type { Pod } from '#kube/types.ts';
 
-import type { SidecarStyle } from '#core/sidecar-of-pod.ts';
+import type { SidecarStyle } from '#core/pod/sidecar-of-pod.ts';
 import { memberSpec } from '../../resources/member.fake.ts';
 import { finishedWork } from './decide.ts';
 

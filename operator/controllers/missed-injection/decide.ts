@@ -1,5 +1,5 @@
 import { ANNOTATIONS } from '#core/constants.ts';
-import { sidecarOfPod } from '#core/sidecar-of-pod.ts';
+import { sidecarOfPod } from '#core/pod/sidecar-of-pod.ts';
 import type { Pod } from '#kube/types.ts';
 
 import { isRegistration, isTerminal } from '../../resources/pod.ts';

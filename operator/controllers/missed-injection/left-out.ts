@@ -1,5 +1,5 @@
 import { ANNOTATIONS, LABELS } from '#core/constants.ts';
-import { LEFT_OUT_REASONS, isLeftOutReason } from '#core/left-out.ts';
+import { LEFT_OUT_REASONS, isLeftOutReason } from '#core/pod/left-out.ts';
 import { objectKey } from '#core/resource.ts';
 import type { Pod } from '#kube/types.ts';
 import type { Requeue } from '#kube/control/work-queue.ts';

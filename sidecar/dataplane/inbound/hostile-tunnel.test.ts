@@ -3,8 +3,8 @@ import { FakeMesh } from '../../testing/data-plane.fake.ts';
 import { eventually } from '#base/testing/eventually.ts';
 import { TunnelPeer } from '../../testing/tunnel-peer.fake.ts';
 import { codeOf } from '../refusals/reset-reason.ts';
-import { frameBytes, helloBytes, numberBytes, openBytes } from '../tunnel/frames.fake.ts';
-import { FRAME, MAX_STREAM_ID, SETTING } from '../tunnel/protocol.ts';
+import { frameBytes, helloBytes, numberBytes, openBytes } from '../tunnel/frames/frames.fake.ts';
+import { FRAME, MAX_STREAM_ID, SETTING } from '../tunnel/frames/protocol.ts';
 
 /** A peer that may be let in and yet breaks the protocol: it is told so and cut off, and nobody else notices. */
 

@@ -2,8 +2,8 @@ import { FakeMesh } from '../../testing/data-plane.fake.ts';
 import { eventually } from '#base/testing/eventually.ts';
 import { TunnelPeer } from '../../testing/tunnel-peer.fake.ts';
 import { codeOf } from '../refusals/reset-reason.ts';
-import { closeReasonIn, frameBytes, openBytes } from '../tunnel/frames.fake.ts';
-import { FRAME } from '../tunnel/protocol.ts';
+import { closeReasonIn, frameBytes, openBytes } from '../tunnel/frames/frames.fake.ts';
+import { FRAME } from '../tunnel/frames/protocol.ts';
 import { MOST_IDLE_TUNNELS_OF_A_PEER } from './tunnel-room.ts';
 
 /** Tunnels that carry nothing: who opened them is told to go away, and they go whether or not it does. */

@@ -4,7 +4,7 @@ import fc from 'fast-check';
 
 import type { SpiffeId } from '#core/spiffe-id.ts';
 
-import { canonicalAddress } from '#core/address.ts';
+import { canonicalAddress } from '#core/net/address.ts';
 import { LOCAL_HEADER, PP2_TYPE_SPIFFE_ID, callerHeader } from './proxy-protocol.ts';
 import { readHeader } from './testing/proxy-header.fake.ts';
 

@@ -6,8 +6,8 @@ import { eventually } from '#base/testing/eventually.ts';
 import { heldMegabytes } from '../../testing/memory.fake.ts';
 import { TunnelPeer } from '../../testing/tunnel-peer.fake.ts';
 import { codeOf } from '../refusals/reset-reason.ts';
-import { closeReasonIn, frameBytes, numberBytes, openBytes } from '../tunnel/frames.fake.ts';
-import { FRAME } from '../tunnel/protocol.ts';
+import { closeReasonIn, frameBytes, numberBytes, openBytes } from '../tunnel/frames/frames.fake.ts';
+import { FRAME } from '../tunnel/frames/protocol.ts';
 
 /** A peer that says far more than it has to: bounded, told why, and nobody else notices. */
 

@@ -1,7 +1,7 @@
 import { connect } from 'node:net';
 import type { Socket } from 'node:net';
 
-import { clientHello } from '#core/client-hello.fake.ts';
+import { clientHello } from '#core/net/client-hello.fake.ts';
 import { FakeMesh } from '../../testing/data-plane.fake.ts';
 import { eventually, pause } from '#base/testing/eventually.ts';
 import { RawPeer } from '../../testing/raw-peer.fake.ts';

@@ -12,8 +12,8 @@ import { PendingConnections } from '../pending/pending-connections.ts';
 import type { PendingLimit, Place } from '../pending/pending-connections.ts';
 import type { DataPlaneMetrics } from '../interfaces/data-plane-metrics.ts';
 import type { OwnService } from '../interfaces/own-service.ts';
-import { MAX_GREETING_BYTES, greetingOf } from '#core/client-hello.ts';
-import type { Greeting } from '#core/client-hello.ts';
+import { MAX_GREETING_BYTES, greetingOf } from '#core/net/client-hello.ts';
+import type { Greeting } from '#core/net/client-hello.ts';
 import { HandshakeQueue } from './handshake-queue.ts';
 import type { Handshake, TlsAcceptor } from './tls-acceptor.ts';
 

@@ -4,9 +4,9 @@ import { FakeMesh, WEB } from '../../testing/data-plane.fake.ts';
 import { eventually, pause } from '#base/testing/eventually.ts';
 import { TunnelPeer } from '../../testing/tunnel-peer.fake.ts';
 import { codeOf } from '../refusals/reset-reason.ts';
-import { closeReasonIn, frameBytes } from '../tunnel/frames.fake.ts';
+import { closeReasonIn, frameBytes } from '../tunnel/frames/frames.fake.ts';
 import { tunnelProof } from '../tunnel/proof.ts';
-import { FRAME } from '../tunnel/protocol.ts';
+import { FRAME } from '../tunnel/frames/protocol.ts';
 
 /** Who vouches for a tunnel must be the very process that holds it, and have a newer certificate. */
 

@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net';
 
-import { canonicalAddress } from '#core/address.ts';
+import { canonicalAddress } from '#core/net/address.ts';
 
 import { loadLibc } from './libc.ts';
 import type { OriginalDestination, SocketAddress } from './original-destination.ts';

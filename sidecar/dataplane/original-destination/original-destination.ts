@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net';
 
-import { canonicalAddress } from '#core/address.ts';
+import { canonicalAddress } from '#core/net/address.ts';
 
 /** An IP address and a port. The address is in its plain spelling: no brackets, no `::ffff:`. */
 export interface SocketAddress {

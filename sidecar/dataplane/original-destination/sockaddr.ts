@@ -1,6 +1,6 @@
 import { endianness } from 'node:os';
 
-import { canonicalAddress } from '#core/address.ts';
+import { canonicalAddress } from '#core/net/address.ts';
 
 import type { SocketAddress } from './original-destination.ts';
 

@@ -2,8 +2,8 @@ import { FakeMesh } from '../../testing/data-plane.fake.ts';
 import { eventually, pause } from '#base/testing/eventually.ts';
 import { TunnelPod } from '../../testing/tunnel-pod.fake.ts';
 import { codeOf } from '../refusals/reset-reason.ts';
-import { frameBytes, helloBytes, openBytes } from '../tunnel/frames.fake.ts';
-import { FRAME } from '../tunnel/protocol.ts';
+import { frameBytes, helloBytes, openBytes } from '../tunnel/frames/frames.fake.ts';
+import { FRAME } from '../tunnel/frames/protocol.ts';
 
 /** A pod of the service that was wanted, with the right certificate, that breaks the protocol or drags its feet. */
 

@@ -3,8 +3,8 @@ import type { ResetReason } from '#core/refusals.ts';
 import { FakeMesh } from '../../testing/data-plane.fake.ts';
 import { TunnelPod } from '../../testing/tunnel-pod.fake.ts';
 import { codeOf } from '../refusals/reset-reason.ts';
-import { frameBytes } from '../tunnel/frames.fake.ts';
-import { FRAME } from '../tunnel/protocol.ts';
+import { frameBytes } from '../tunnel/frames/frames.fake.ts';
+import { FRAME } from '../tunnel/frames/protocol.ts';
 
 /** A pod gives up a tunnel that carries nothing in the moment in which a stream is opened there. */
 

@@ -1,4 +1,4 @@
-import { networkOf } from '#core/network-of.ts';
+import { networkOf } from '#core/net/network-of.ts';
 
 /** Where a connection comes from. */
 export interface Origin {

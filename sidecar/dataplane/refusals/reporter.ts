@@ -1,7 +1,7 @@
 import type { Clock } from '#base/clock.ts';
 import type { Logger } from '#base/log.ts';
 
-import { networkOf } from '#core/network-of.ts';
+import { networkOf } from '#core/net/network-of.ts';
 import { REFUSALS, refusalRow } from '#core/refusals.ts';
 import type { RefusalReason } from '#core/refusals.ts';
 import type { DataPlaneMetrics, Direction } from '../interfaces/data-plane-metrics.ts';

@@ -1,4 +1,4 @@
-import { BASE_LIMITS, CONNECTION_CREDIT_STEP } from './protocol.ts';
+import { BASE_LIMITS, CONNECTION_CREDIT_STEP } from './frames/protocol.ts';
 
 /** What all streams of the peer together may still send, and what of it is to be credited. */
 export class ConnectionCredit {

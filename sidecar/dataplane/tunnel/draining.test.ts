@@ -4,8 +4,8 @@ import { eventually, pause } from '#base/testing/eventually.ts';
 import { RawPeer } from '../../testing/raw-peer.fake.ts';
 import { TunnelPeer } from '../../testing/tunnel-peer.fake.ts';
 import { codeOf } from '../refusals/reset-reason.ts';
-import { closeReasonIn, helloBytes, openBytes } from './frames.fake.ts';
-import { FRAME } from './protocol.ts';
+import { closeReasonIn, helloBytes, openBytes } from './frames/frames.fake.ts';
+import { FRAME } from './frames/protocol.ts';
 
 /** A pod that leaves: its streams finish, and new ones go elsewhere although there is a tunnel to it. */
 

@@ -1,6 +1,6 @@
-import { framesIn } from './frames.fake.ts';
+import { framesIn } from './frames/frames.fake.ts';
 import { Outbox } from './outbox.ts';
-import { FRAME } from './protocol.ts';
+import { FRAME } from './frames/protocol.ts';
 import { turn } from './session-pair.fake.ts';
 import type { TunnelStream } from './tunnel-stream.ts';
 import { FakeWire } from './wire.fake.ts';

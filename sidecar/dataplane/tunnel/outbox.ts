@@ -1,7 +1,7 @@
-import { FrameWriter } from './frame-writer.ts';
-import { encodeCloseReason } from './payloads.ts';
-import type { CloseReason } from './payloads.ts';
-import { FRAME, MAX_PAYLOAD, MAX_WINDOW } from './protocol.ts';
+import { FrameWriter } from './frames/frame-writer.ts';
+import { encodeCloseReason } from './frames/payloads.ts';
+import type { CloseReason } from './frames/payloads.ts';
+import { FRAME, MAX_PAYLOAD, MAX_WINDOW } from './frames/protocol.ts';
 import { slabs } from './slab-pool.ts';
 import type { StreamSender, TunnelStream } from './tunnel-stream.ts';
 import type { Wire } from './wire.ts';

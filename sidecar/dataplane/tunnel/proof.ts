@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { TLSSocket } from 'node:tls';
 
-import { VOUCH_BYTES } from './protocol.ts';
+import { VOUCH_BYTES } from './frames/protocol.ts';
 
 /**
  * Something that only the two ends of a TLS connection know, and that no two connections share (RFC 8446 section 7.5): who

@@ -3,8 +3,8 @@ import type { Clock, Timer } from '#base/clock.ts';
 import { StreamReset, codeOf, reasonOf } from '../refusals/reset-reason.ts';
 import type { ResetReason } from '#core/refusals.ts';
 import type { Outbox } from './outbox.ts';
-import { decodeCloseReason, encodeCloseReason } from './payloads.ts';
-import { FRAME } from './protocol.ts';
+import { decodeCloseReason, encodeCloseReason } from './frames/payloads.ts';
+import { FRAME } from './frames/protocol.ts';
 import type { SessionEnd, SessionOptions } from './session-options.ts';
 import type { Wire } from './wire.ts';
 

@@ -1,4 +1,4 @@
-import { BASE_LIMITS } from './protocol.ts';
+import { BASE_LIMITS } from './frames/protocol.ts';
 import { PAIR_BUDGET, SessionPair } from './session-pair.fake.ts';
 import { StreamEnd } from './stream-end.fake.ts';
 

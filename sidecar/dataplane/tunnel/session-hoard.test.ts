@@ -1,6 +1,6 @@
 import { heldMegabytes } from '../../testing/memory.fake.ts';
-import { frameBytes, openBytes } from './frames.fake.ts';
-import { FRAME } from './protocol.ts';
+import { frameBytes, openBytes } from './frames/frames.fake.ts';
+import { FRAME } from './frames/protocol.ts';
 import { SessionPair, turn } from './session-pair.fake.ts';
 
 test('what a peer says before it is let in holds what was said, and not all that came along with it', async () => {

@@ -1,6 +1,6 @@
 import { FrameBudget } from '../memory/frame-budget.ts';
-import { framesIn, helloBytes } from './frames.fake.ts';
-import { BASE_LIMITS, FRAME, SETTING } from './protocol.ts';
+import { framesIn, helloBytes } from './frames/frames.fake.ts';
+import { BASE_LIMITS, FRAME, SETTING } from './frames/protocol.ts';
 import { TunnelSession } from './session.ts';
 import { PAIR_BUDGET, SessionPair, turn } from './session-pair.fake.ts';
 import { StreamEnd } from './stream-end.fake.ts';

@@ -7,11 +7,11 @@ import { BulkMeter } from './bulk-meter.ts';
 import { ConnectionCredit } from './connection-credit.ts';
 import { FRAME_COSTS } from '../memory/frame-budget.ts';
 import type { FrameBudget } from '../memory/frame-budget.ts';
-import { FrameReader, ProtocolError } from './frame-reader.ts';
-import type { FrameHandler } from './frame-reader.ts';
+import { FrameReader, ProtocolError } from './frames/frame-reader.ts';
+import type { FrameHandler } from './frames/frame-reader.ts';
 import { Liveness } from './liveness.ts';
 import { Outbox } from './outbox.ts';
-import { FRAME_UNITS, OPEN_UNITS, PacedReader } from './paced-reader.ts';
+import { FRAME_UNITS, OPEN_UNITS, PacedReader } from './frames/paced-reader.ts';
 import {
   decodeCloseReason,
   decodeHello,
@@ -19,8 +19,15 @@ import {
   decodeOpen,
   encodeHello,
   encodeOpen,
-} from './payloads.ts';
-import { BASE_LIMITS, FRAME, GROWTH_BYTES, MAX_STREAM_ID, MAX_WINDOW, VOUCH_BYTES } from './protocol.ts';
+} from './frames/payloads.ts';
+import {
+  BASE_LIMITS,
+  FRAME,
+  GROWTH_BYTES,
+  MAX_STREAM_ID,
+  MAX_WINDOW,
+  VOUCH_BYTES,
+} from './frames/protocol.ts';
 import { ReceiveWindow } from './receive-window.ts';
 import type { WindowShare } from './receive-window.ts';
 import { SessionClose, streamLoss } from './session-close.ts';

@@ -4,7 +4,7 @@ import type { Leg, LegEvents } from '../bytes/leg.ts';
 import { Packs, ownCopy } from '../bytes/packs.ts';
 import { MEMORY_COSTS } from '../memory/costs.ts';
 import { StreamReset, codeOf } from '../refusals/reset-reason.ts';
-import type { CloseReason } from './payloads.ts';
+import type { CloseReason } from './frames/payloads.ts';
 import type { StreamHeader } from '../transport/transport.ts';
 import type { ReceiveWindow } from './receive-window.ts';
 

@@ -1,4 +1,4 @@
-import { canonicalAddress } from '#core/address.ts';
+import { canonicalAddress } from '#core/net/address.ts';
 /**
  * A program for the tests in network namespaces: listens, and answers each connection with one JSON line that says where it
  * arrived, where it was meant to go, and who called.

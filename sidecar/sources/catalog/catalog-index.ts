@@ -1,4 +1,4 @@
-import { canonicalAddress } from '#core/address.ts';
+import { canonicalAddress } from '#core/net/address.ts';
 import { catalogEntryName } from '#core/model/catalog-entry-name.ts';
 import type { CatalogAddress } from '#core/model/catalog-entry.ts';
 import type { BackingService } from '#core/model/mesh-service.ts';

@@ -1,4 +1,4 @@
-import { canonicalAddress } from '#core/address.ts';
+import { canonicalAddress } from '#core/net/address.ts';
 import type { AmbiguousService, CatalogAddress, CatalogEntry } from '#core/model/catalog-entry.ts';
 import type { BackingService, ServicePort } from '#core/model/mesh-service.ts';
 import { isDnsLabel } from '#core/names.ts';

@@ -1,4 +1,4 @@
-import { canonicalAddress } from '#core/address.ts';
+import { canonicalAddress } from '#core/net/address.ts';
 import type { Endpoint, EndpointSlice } from '#kube/endpoint-slices.ts';
 import { SERVICE_NAME_LABEL, SIDECAR_PORT_NAME, endpointSlices } from '#kube/endpoint-slices.ts';
 

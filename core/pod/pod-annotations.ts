@@ -1,13 +1,13 @@
 import { LOG_LEVELS } from '#base/log-level.ts';
 import type { LogLevel } from '#base/log-level.ts';
 
-import { ANNOTATIONS, MAX_SIDECAR_CORES, PORTS } from './constants.ts';
-import type { Fault } from './fault.ts';
-import { oneOf, quoted } from './fault.ts';
-import { parseCidrList } from './cidr.ts';
-import { parsePortList } from './port-list.ts';
-import { MEBIBYTE, parseQuantity } from './quantity.ts';
-import { closest } from './closest.ts';
+import { ANNOTATIONS, MAX_SIDECAR_CORES, PORTS } from '../constants.ts';
+import type { Fault } from '../fault.ts';
+import { oneOf, quoted } from '../fault.ts';
+import { parseCidrList } from '../net/cidr.ts';
+import { parsePortList } from '../net/port-list.ts';
+import { MEBIBYTE, parseQuantity } from '../quantity.ts';
+import { closest } from '../closest.ts';
 import type { UpstreamSpec } from './upstream.ts';
 import { parseUpstreams } from './upstream.ts';
 

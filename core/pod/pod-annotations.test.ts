@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 
-import { ANNOTATIONS } from './constants.ts';
+import { ANNOTATIONS } from '../constants.ts';
 import { readPodAnnotations } from './pod-annotations.ts';
 
 const faultsOf = (annotations: Record<string, string>) =>

@@ -1,4 +1,4 @@
-import type { StreamHeader } from '../transport/transport.ts';
+import type { StreamHeader } from '../../transport/transport.ts';
 import { ProtocolError } from './frame-reader.ts';
 import { BASE_LIMITS, MAX_DESTINATION_BYTES, MAX_TEXT_BYTES, MAX_WINDOW, SETTING } from './protocol.ts';
 import type { TunnelLimits } from './protocol.ts';

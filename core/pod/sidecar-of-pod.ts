@@ -5,10 +5,10 @@ import {
   SIDECAR_CONTAINER,
   SIDECAR_UID,
   VOLUMES,
-} from './constants.ts';
-import { quoted } from './fault.ts';
-import { isDnsLabel } from './names.ts';
-import type { ServiceName } from './names.ts';
+} from '../constants.ts';
+import { quoted } from '../fault.ts';
+import { isDnsLabel } from '../names.ts';
+import type { ServiceName } from '../names.ts';
 
 /**
  * Whether a pod's spec has our sidecar, and for which service. Labels can be changed while a pod lives, and anybody who may

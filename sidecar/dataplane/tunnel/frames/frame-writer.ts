@@ -1,5 +1,5 @@
 import { FRAME, HEADER_BYTES, MAX_PAYLOAD } from './protocol.ts';
-import type { Slab, SlabPool } from './slab-pool.ts';
+import type { Slab, SlabPool } from '../slab-pool.ts';
 
 /**
  * Collects the frames of one turn of the event loop in one piece of memory, so that they leave in one write: many small

@@ -2,7 +2,7 @@ import { FrameReader, ProtocolError } from './frame-reader.ts';
 import { frameBytes } from './frames.fake.ts';
 import { FRAME_UNITS, PacedReader } from './paced-reader.ts';
 import { FRAME } from './protocol.ts';
-import { turn } from './session-pair.fake.ts';
+import { turn } from '../session-pair.fake.ts';
 
 /** As many frames as a turn takes, by what each costs. */
 const A_TURN = 262_144 / FRAME_UNITS;

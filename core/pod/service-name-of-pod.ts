@@ -1,7 +1,7 @@
-import { ANNOTATIONS } from './constants.ts';
-import { quoted } from './fault.ts';
-import { isDnsLabel, nameFault } from './names.ts';
-import type { ServiceName } from './names.ts';
+import { ANNOTATIONS } from '../constants.ts';
+import { quoted } from '../fault.ts';
+import { isDnsLabel, nameFault } from '../names.ts';
+import type { ServiceName } from '../names.ts';
 import { workloadOf } from './workload-of-pod.ts';
 import type { PodOwner } from './workload-of-pod.ts';
 

@@ -4,8 +4,8 @@ import { FrameWriter } from './frame-writer.ts';
 import { framesIn, numberBytes } from './frames.fake.ts';
 import type { Frame } from './frames.fake.ts';
 import { FRAME, HEADER_BYTES, MAX_PAYLOAD } from './protocol.ts';
-import { SlabPool } from './slab-pool.ts';
-import type { Slab } from './slab-pool.ts';
+import { SlabPool } from '../slab-pool.ts';
+import type { Slab } from '../slab-pool.ts';
 
 type Call =
   | { readonly kind: 'frame'; readonly type: number; readonly stream: number; readonly payload: Buffer }

@@ -1,7 +1,7 @@
-import { quoted } from './fault.ts';
-import { nameFault } from './names.ts';
-import { PORTS } from './constants.ts';
-import { parsePort } from './port-list.ts';
+import { quoted } from '../fault.ts';
+import { nameFault } from '../names.ts';
+import { PORTS } from '../constants.ts';
+import { parsePort } from '../net/port-list.ts';
 
 /**
  * Upstreams as people write them: `service[.namespace]:localPort[:port]`, separated by commas, such as

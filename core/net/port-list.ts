@@ -1,4 +1,4 @@
-import { quoted } from './fault.ts';
+import { quoted } from '../fault.ts';
 
 /** Lists of TCP ports as people write them: `22`, `22,8081-8090`. */
 

@@ -1,6 +1,6 @@
 import { isIP } from 'node:net';
 
-import { quoted } from './fault.ts';
+import { quoted } from '../fault.ts';
 
 /** Address blocks in CIDR notation (RFC 4632, RFC 4291), both families. */
 
