@@ -67,7 +67,7 @@ describe('a certificate request of others', () => {
     });
   });
 
-  it.each<[string, string, string[], string[]]>([
+  test.each<[string, string, string[], string[]]>([
     ['a weak RSA key', 'csr-key', NO_SUBJECT, ['-algorithm', 'RSA', '-pkeyopt', 'rsa_keygen_bits:1024']],
     ['a strong RSA key', 'csr-key', NO_SUBJECT, ['-algorithm', 'RSA', '-pkeyopt', 'rsa_keygen_bits:2048']],
     [

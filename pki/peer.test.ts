@@ -29,7 +29,7 @@ describe('the SPIFFE ID of a peer', () => {
     expect(await of({ extraSans: [{ type: 'dns', value: 'web.shop.svc' }] })).toMatchObject({ ok: true });
   });
 
-  it.each<[string, LeafBends, string]>([
+  test.each<[string, LeafBends, string]>([
     ['no name', { uri: null }, 'no subject alternative name'],
     ['no URI name', { uri: null, extraSans: [{ type: 'dns', value: 'spiffe' }] }, 'no URI name'],
     [

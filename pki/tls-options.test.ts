@@ -76,7 +76,7 @@ describe('a TLS context of the mesh', () => {
     });
   });
 
-  it.each<[string, (pki: TestPki) => Promise<ConnectionOptions>, string]>([
+  test.each<[string, (pki: TestPki) => Promise<ConnectionOptions>, string]>([
     [
       'a foreign authority',
       async (own) => secureContextOptions(await (await own.foreign()).svid(WEB), own.bundle),

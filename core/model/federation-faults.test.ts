@@ -50,7 +50,7 @@ describe('federation with a bundle endpoint', () => {
     ]);
   });
 
-  it.each<[string, () => string[], string[]]>([
+  test.each<[string, () => string[], string[]]>([
     [
       'with roots written down as well',
       () => told({ bundle: CERTIFICATE, bundleEndpoint: web }),

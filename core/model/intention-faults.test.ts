@@ -35,7 +35,7 @@ describe('an Intention', () => {
     expect(check({ ...good, destination: { service: '*', namespace: '*' } }, 'mesh')).toEqual([]);
   });
 
-  it.each<[string, unknown, string]>([
+  test.each<[string, unknown, string]>([
     ['no spec', undefined, 'spec: is missing; write source, destination and action'],
     ['a list', [], 'spec: is missing; write source, destination and action'],
     ['no source', { destination: db, action: 'allow' }, 'spec.source: is missing'],

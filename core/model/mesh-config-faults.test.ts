@@ -34,7 +34,7 @@ describe('a MeshConfig', () => {
     expect(check(spec)).toEqual([]);
   });
 
-  it.each<[string, unknown, string[]]>([
+  test.each<[string, unknown, string[]]>([
     ['of the wrong type', [], ['spec: is a list; write an object']],
     [
       'with an unknown field',

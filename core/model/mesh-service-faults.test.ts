@@ -26,7 +26,7 @@ describe('a MeshService', () => {
     expect(check(spec)).toEqual([]);
   });
 
-  it.each<[string, unknown, string[]]>([
+  test.each<[string, unknown, string[]]>([
     ['of the wrong type', 'x', ['spec: is a string; write an object']],
     [
       'with an unknown field',

@@ -36,7 +36,7 @@ describe('the sidecar in the spec of a pod', () => {
     });
   });
 
-  it.each<[string, PodSpecFacts | undefined, string]>([
+  test.each<[string, PodSpecFacts | undefined, string]>([
     ['no spec', undefined, 'has no container mesh-sidecar'],
     ['no such container', { containers: [APP], volumes: [VOLUME] }, 'has no container mesh-sidecar'],
     ['an init container that ends', native({ restartPolicy: null }), 'has no container mesh-sidecar'],

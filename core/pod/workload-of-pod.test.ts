@@ -6,7 +6,7 @@ const owned = (apiVersion: string, kind: string, name: string, labels: Record<st
   workloadOf({ owner: { apiVersion, kind, name }, labels }, NOW);
 
 describe('the workload of a pod', () => {
-  it.each<[string, string, string, Record<string, string>, string]>([
+  test.each<[string, string, string, Record<string, string>, string]>([
     ['apps/v1', 'ReplicaSet', 'web-7c9d8f6b5', { 'pod-template-hash': '7c9d8f6b5' }, 'Deployment web'],
     [
       'apps/v1',

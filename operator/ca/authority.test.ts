@@ -172,7 +172,7 @@ describe('a certificate of a faulty provider', () => {
     });
   });
 
-  it.each<[string, ReturnType<typeof bent>, string]>([
+  test.each<[string, ReturnType<typeof bent>, string]>([
     ['for another service', bent(() => ({}), 'db'), 'its names are'],
     [
       'with a second name',

@@ -102,7 +102,7 @@ describe('the builtin provider', () => {
       expect(said).not.toContain(line);
   });
 
-  it.each<[string, (pki: TestPki, now: number) => Promise<Record<string, string> | undefined>, string]>([
+  test.each<[string, (pki: TestPki, now: number) => Promise<Record<string, string> | undefined>, string]>([
     ['is empty', async () => undefined, 'its field root.crt is missing'],
     ['lacks the key', async (pki) => ({ 'root.crt': pki.rootPem }), 'its field root.key is missing'],
     [

@@ -57,7 +57,7 @@ describe('the certificate authority that the MeshConfig names', () => {
   });
 
   const reason = skipReason(STEP_CA);
-  (reason ? it.skip : it)(
+  (reason ? test.skip : test)(
     `signs nothing when workloads trust another root, and is taken when they trust its own${reason ? ` (skipped: ${reason})` : ''}`,
     async () => {
       const server = await StepCaServer.start(docsBlocks('text')[0]);

@@ -26,7 +26,7 @@ async function answerTo(pod: unknown) {
 
 describe('a pod that is larger than any real one', () => {
   const spec = { containers: [container(0)] };
-  it.each<[string, object, string]>([
+  test.each<[string, object, string]>([
     ['containers', { ...spec, containers: many(129, container) }, 'spec.containers: has 129 entries'],
     [
       '4,000 containers',

@@ -19,7 +19,7 @@ const refusal = (value: unknown, context = CONTEXT) => {
 };
 
 describe('a pod that cannot join the mesh is refused', () => {
-  it.each<[string, string, unknown, string]>([
+  test.each<[string, string, unknown, string]>([
     [
       'on the network of its node',
       'host-network',
@@ -177,7 +177,7 @@ describe('where only the namespace asks for the mesh', () => {
     spec: { containers: [app()], ...spec },
   });
 
-  it.each<[string, string, object, string]>([
+  test.each<[string, string, object, string]>([
     ['that nothing names', 'no-service-name', {}, 'mesh/service: nothing says which service this pod is'],
     [
       'whose ServiceAccount is not a valid name of a service',
@@ -210,7 +210,7 @@ describe('where only the namespace asks for the mesh', () => {
     expect(isLeftOutReason(reason)).toBe(true);
   });
 
-  it.each<[string, object]>([
+  test.each<[string, object]>([
     ['its annotation', { annotations: { 'mesh/inject': 'true' } }],
     ['its label', { labels: { 'mesh/inject': 'true' } }],
     ['another annotation of the mesh', { annotations: { 'mesh/upstreams': 'db:9191' } }],
@@ -235,7 +235,7 @@ describe('whether a pod asks', () => {
   });
   const asking = injectionContext({ namespaceLabels: { 'mesh/inject': 'true' } });
 
-  it.each<[string, unknown, ReturnType<typeof injectionContext>, string]>([
+  test.each<[string, unknown, ReturnType<typeof injectionContext>, string]>([
     ['no word anywhere', plain(undefined), CONTEXT, 'not-asked'],
     ['its annotation says no', plain({ 'mesh/inject': 'false' }), CONTEXT, 'not-asked'],
     ['its annotation says no against its namespace', plain({ 'mesh/inject': 'false' }), asking, 'not-asked'],
@@ -273,7 +273,7 @@ describe('whether a pod asks', () => {
     expect(injectRaw(value, context)).toMatchObject({ unchanged: expect.any(String), reason });
   });
 
-  it.each<[string, unknown, ReturnType<typeof injectionContext>]>([
+  test.each<[string, unknown, ReturnType<typeof injectionContext>]>([
     ['its annotation', plain({ 'mesh/inject': 'true' }), CONTEXT],
     ['its label', plain(undefined, { 'mesh/inject': 'true' }), CONTEXT],
     ['both', plain({ 'mesh/inject': 'true' }, { 'mesh/inject': 'true' }), CONTEXT],
@@ -304,7 +304,7 @@ describe('a pod that is injected all the same comes with a warning', () => {
     return 'service' in outcome ? outcome.warnings : [JSON.stringify(outcome)];
   };
 
-  it.each<[string, object, string[]]>([
+  test.each<[string, object, string[]]>([
     [
       'privileged',
       { securityContext: { privileged: true } },
@@ -333,7 +333,7 @@ describe('a pod that is injected all the same comes with a warning', () => {
   const block = (cpu: string, memory: string) => ({ cpu, memory });
   const limits = block('1', '1Gi');
 
-  it.each<[string, object, Record<string, string>, boolean]>([
+  test.each<[string, object, Record<string, string>, boolean]>([
     ['limits alone, which are requests too', { limits }, {}, true],
     ['requests that equal limits in other words', { limits, requests: block('1000m', '1024Mi') }, {}, true],
     ['requests below limits', { limits, requests: block('500m', '1Gi') }, {}, false],

@@ -51,7 +51,7 @@ describe.each(STYLES)('a pod that carries our parts, %s style', (style) => {
     expect(again(pod)).toHaveProperty('unchanged');
   });
 
-  it.each<[string, (pod: Raw) => void]>([
+  test.each<[string, (pod: Raw) => void]>([
     ['another command', (pod) => (sidecarOf(pod).command = ['sh'])],
     ['other arguments', (pod) => (sidecarOf(pod).args = ['-e', 'evil()'])],
     ['variables from elsewhere', (pod) => (sidecarOf(pod).envFrom = [{ secretRef: { name: 'x' } }])],
@@ -112,7 +112,7 @@ describe.each(STYLES)('a pod that carries our parts, %s style', (style) => {
     expect(again(filled)).toHaveProperty('unchanged');
   });
 
-  it.each<[string, (pod: Raw) => void, string]>([
+  test.each<[string, (pod: Raw) => void, string]>([
     [
       'whose user is ours',
       ({ spec }) => void spec.containers.push({ name: 'late', securityContext: { runAsUser: 15777 } }),

@@ -45,7 +45,7 @@ describe('a pod is created', () => {
     expect(faults({ object: { metadata: null, spec: {} } })).toEqual([]);
   });
 
-  it.each<[string, object]>([
+  test.each<[string, object]>([
     ['the label of injected pods', plain({ 'mesh.dev/injected': 'native' })],
     ['both labels', plain({ 'mesh.dev/injected': 'native', 'mesh.dev/service': 'web' })],
     ['the service alone', plain({ 'mesh.dev/service': 'web' })],
@@ -68,7 +68,7 @@ describe('a pod is created', () => {
     );
   });
 
-  it.each<[string, (pod: ReturnType<typeof meshed>) => void]>([
+  test.each<[string, (pod: ReturnType<typeof meshed>) => void]>([
     [
       'another service than its sidecar',
       ({ metadata }) => void (metadata.labels!['mesh.dev/service'] = 'db'),
@@ -119,7 +119,7 @@ describe('a process outside of pods is registered', () => {
     expect(faults({ object: registration() }, { outside: true })).toEqual([]);
   });
 
-  it.each<[string, object, boolean, string]>([
+  test.each<[string, object, boolean, string]>([
     ['where none may join', registration(), false, 'may not join this mesh'],
     ['on a node', registration({ nodeName: 'n1' }), true, 'mesh run'],
     ['for a scheduler that is there', registration({ schedulerName: 'default-scheduler' }), true, 'mesh run'],
@@ -147,7 +147,7 @@ describe.each([undefined, 'status'])('a pod is changed (subresource %s)', (subRe
   const withLabels = (labels: object, annotations: object = {}) => plain(labels, annotations);
   const own = { app: 'web', 'mesh.dev/injected': 'native', 'mesh.dev/service': 'web' };
 
-  it.each<[string, object, object]>([
+  test.each<[string, object, object]>([
     ['a label of ours is added', withLabels({ app: 'web' }), withLabels(own)],
     ['one is changed', withLabels(own), withLabels({ ...own, 'mesh.dev/service': 'db' })],
     ['one is taken away', withLabels(own), withLabels({ app: 'web' })],
@@ -178,7 +178,7 @@ describe('a container for debugging is put into a pod', () => {
     return faults({ operation: 'UPDATE', subResource: 'ephemeralcontainers', old: before, object });
   };
 
-  it.each<[string, object, string]>([
+  test.each<[string, object, string]>([
     [
       "as the sidecar's user",
       { securityContext: { runAsUser: 15777 } },

@@ -99,7 +99,7 @@ describe('an Intention', () => {
       });
   });
 
-  it.each<[string, object, object]>([
+  test.each<[string, object, object]>([
     ['a service of another namespace', { ...rule, source: { service: 'web', namespace: 'front' } }, {}],
     [
       'rules of other namespaces',

@@ -62,7 +62,7 @@ describeHere(`step-ca${reason ? ` (skipped: ${reason})` : ''}`, () => {
     expect((await using.sign(await workloadRequest())).leafPem).toContain('BEGIN CERTIFICATE');
   });
 
-  it.each<[string, Partial<StepCaSettings>, (key: string) => Promise<Record<string, string>>, string]>([
+  test.each<[string, Partial<StepCaSettings>, (key: string) => Promise<Record<string, string>>, string]>([
     [
       'a provisioner is not there',
       { provisioner: 'other' },
@@ -110,7 +110,7 @@ describeHere(`step-ca${reason ? ` (skipped: ${reason})` : ''}`, () => {
     expect((await using.sign(await workloadRequest({ ttlMs: 1800_000 }))).leafPem).toContain('BEGIN');
   });
 
-  it.each<[string, () => Promise<Partial<StepCaSettings>>, RegExp]>([
+  test.each<[string, () => Promise<Partial<StepCaSettings>>, RegExp]>([
     [
       'whose certificate another authority signed',
       async () => ({ caCertificate: (await TestPki.create()).rootPem }),

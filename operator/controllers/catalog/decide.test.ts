@@ -38,7 +38,7 @@ describe('which Kubernetes Services stand for a mesh service', () => {
   const db = meshPod('db-0', 'db', { labels: { tier: 'data' } });
   const web = meshPod('web-0', 'web', { labels: { tier: 'data' } });
 
-  it.each<[string, Pod[], Service[], Record<string, string[]>]>([
+  test.each<[string, Pod[], Service[], Record<string, string[]>]>([
     [
       'those that select its pods, whatever their name',
       [db],

@@ -8,7 +8,7 @@ const RULES = { outside: true, address: 'required' } as const;
 
 describe('a pod is an instance of its service', () => {
   const ordinary = meshPod('p', 'db');
-  it.each<[string, Pod, boolean]>([
+  test.each<[string, Pod, boolean]>([
     ['with our sidecar in its spec and an address from the kubelet', ordinary, true],
     [
       'with an ordinary container as sidecar',

@@ -35,7 +35,7 @@ const ambiguous = (...among: string[]): Meaning => ({ kind: 'ambiguous', among }
 const outside = (...waiting: string[]): Meaning => ({ kind: 'outside', waiting });
 
 describe('a Kubernetes Service that was not of the mesh', () => {
-  it.each<[string, Given, Meaning]>([
+  test.each<[string, Given, Meaning]>([
     ['is outside without pods of the mesh', {}, outside()],
     ['is its only service’s before the first pod is ready', { running: ['db'] }, owned('db')],
     [
@@ -68,7 +68,7 @@ describe('a Kubernetes Service that was not of the mesh', () => {
 
 describe('a Kubernetes Service that stands for a service of the mesh', () => {
   const db = { owner: 'db' };
-  it.each<[string, Given, Meaning]>([
+  test.each<[string, Given, Meaning]>([
     ['stays so when scaled to zero', db, owned('db')],
     ['stays so when none of its pods is ready', { ...db, running: ['db'] }, owned('db')],
     [
@@ -104,7 +104,7 @@ describe('a Kubernetes Service that stands for a service of the mesh', () => {
 });
 
 describe('a Kubernetes Service that was ambiguous', () => {
-  it.each<[string, Given, Meaning]>([
+  test.each<[string, Given, Meaning]>([
     ['stays ambiguous without pods', { claimants: ['a', 'b'] }, ambiguous('a', 'b')],
     ['is the remaining one’s when the others are gone', { claimants: ['a'] }, owned('a')],
     ['is that of the only ready service', { claimants: ['a', 'b'], ready: ['a'] }, owned('a')],

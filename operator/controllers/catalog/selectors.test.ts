@@ -14,7 +14,7 @@ describe('the pods that a Service selects', () => {
   ];
   const selected = new SelectedPods(pods);
 
-  it.each<[string, Record<string, string> | undefined, readonly string[]]>([
+  test.each<[string, Record<string, string> | undefined, readonly string[]]>([
     ['one label', { app: 'web' }, ['web-0', 'web-1']],
     ['every label of the selector', { app: 'web', tier: 'back' }, ['web-1']],
     ['a label that no pod has', { app: 'web', zone: 'a' }, []],

@@ -103,7 +103,7 @@ describe('a bundle that was fetched', () => {
 });
 
 describe('what is known', () => {
-  it.each<[string, FederationStatus | undefined, FederationStatus | undefined, number | undefined]>([
+  test.each<[string, FederationStatus | undefined, FederationStatus | undefined, number | undefined]>([
     [
       'is what another leader published, where that is later',
       { trustDomain: 'a', endpoint: 'e', sequence: 3 },
