@@ -43,7 +43,8 @@ const MOST_REMEMBERED = 4_096;
 
 /**
  * The rules compiled for asking: a decision looks up at most ten keys, however many rules there are.
- * The one engine of the mesh; sidecar, webhook and every other surface ask it and none decides by itself.
+ * The one engine of the mesh: a sidecar asks it about every connection (`sidecar/sources/policy/policy-watch.ts`), and whoever else
+ * wants to know a decision asks it too; none decides by itself.
  */
 export class Policy {
   readonly #scope: IdentityScope;

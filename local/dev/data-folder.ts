@@ -14,7 +14,7 @@ export function kubeconfigIn(folder: string): string {
   return join(folder, 'kubeconfig');
 }
 
-/** Makes a folder that only its owner can enter. @throws Fault when there can be none */
+/** Makes a folder that only its owner can enter. @throws CliError when there can be none */
 export function ownFolder(folder: string): string {
   try {
     makeFolder(folder);

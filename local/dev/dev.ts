@@ -32,7 +32,7 @@ const FILE = 'mesh.db';
 /**
  * The mesh in one process, with a kubeconfig for it.
  *
- * @throws Fault saying what to do
+ * @throws CliError saying what to do
  */
 export async function startDev({ folder, ...options }: DevOptions): Promise<Dev> {
   const passing = folder === undefined ? passingFolder() : undefined;

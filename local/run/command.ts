@@ -27,7 +27,7 @@ export class Command {
   /**
    * Starts a program with the terminal of this process.
    *
-   * @throws Fault 127 when there is no such program, 126 when it cannot be run
+   * @throws CliError 127 when there is no such program, 126 when it cannot be run
    */
   static async start([program = '', ...args]: readonly string[], env: NodeJS.ProcessEnv): Promise<Command> {
     const child = spawn(program, args, { stdio: 'inherit', env });

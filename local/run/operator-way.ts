@@ -30,7 +30,7 @@ const MAX_ANSWER_BYTES = 4_096;
  *
  * @param rootsPem by which the operator is known
  * @param wanted what the user wrote
- * @throws Fault when the operator cannot be reached, or sees another address than one of this machine
+ * @throws CliError when the operator cannot be reached, or sees another address than one of this machine
  */
 export async function ownAddress(
   way: OperatorWay,

@@ -49,7 +49,7 @@ export class Registration {
     return this.#uid;
   }
 
-  /** Makes account, Service and pod. @throws Fault, KubeError */
+  /** Makes account, Service and pod. @throws CliError, KubeError */
   async begin(): Promise<void> {
     const { api, clock, instance } = this.#deps;
     await this.#ensure(SERVICE_ACCOUNTS, serviceAccountOf(instance));

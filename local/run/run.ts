@@ -59,7 +59,7 @@ const CHECK_PATIENCE_MS = 1_000;
  * Gives this process a place in the mesh: an account, an identity, a sidecar beside it. Resolves when the sidecar serves, so
  * that whatever is started then finds its upstream ports open.
  *
- * @throws Fault, KubeError, KubeConnectionError
+ * @throws CliError, KubeError, KubeConnectionError
  */
 export async function joinMesh(options: RunOptions, deps: RunDeps, signal: AbortSignal): Promise<Running> {
   const { clock, cluster } = deps;

@@ -127,7 +127,7 @@ export class OperatorConfigError extends Error {
 /**
  * Reads the operator's environment.
  *
- * @throws ConfigError naming every fault at once.
+ * @throws OperatorConfigError naming every fault at once.
  */
 export function readConfig(env: Readonly<Record<string, string | undefined>>): OperatorConfig {
   const given = Object.fromEntries(

@@ -152,7 +152,7 @@ type Values = {
   readonly [Key in keyof typeof VARIABLES]: ReturnType<(typeof VARIABLES)[Key]['parse']>;
 };
 
-/** @throws ConfigError with everything that is wrong, at once. */
+/** @throws SidecarConfigError with everything that is wrong, at once. */
 function readVariables(env: Env): Values {
   const faults: string[] = [];
   const values = Object.entries<Variable<unknown>>(VARIABLES).map(([variable, { parse, default: unset }]) => {
@@ -173,7 +173,7 @@ function readVariables(env: Env): Values {
 /**
  * Reads the sidecar's environment.
  *
- * @throws ConfigError with everything that is wrong, at once.
+ * @throws SidecarConfigError with everything that is wrong, at once.
  */
 export function readConfig(env: Env): SidecarConfig {
   const read = readVariables({ ...env, POD_IPS: env.POD_IPS?.trim() || env.POD_IP });

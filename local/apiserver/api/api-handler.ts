@@ -40,7 +40,7 @@ export class ApiHandler {
     this.#deps = deps;
   }
 
-  /** @throws Refusal 403 when the user may not, 405 when nobody can */
+  /** @throws ApiStatusError 403 when the user may not, 405 when nobody can */
   authorize(request: Omit<ResourceRequest, 'body'>): void {
     const { kind, namespace, name, subresource, user, query } = request;
     const verb = verbOf(request);
@@ -56,7 +56,7 @@ export class ApiHandler {
     throw forbidden(kind, name ?? '', what);
   }
 
-  /** @throws Refusal */
+  /** @throws ApiStatusError */
   async answer(request: ResourceRequest): Promise<ApiResponse> {
     const { kind, method, name, subresource } = request;
     if (kind.access === 'review') return { status: 201, body: this.#deps.reviews.review(request) };

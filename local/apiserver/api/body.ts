@@ -16,7 +16,7 @@ const BODY_TIMEOUT_MS = 30_000;
 export class Bodies {
   #held = 0;
 
-  /** The bytes of a request. @throws Refusal 413, 429 */
+  /** The bytes of a request. @throws ApiStatusError 413, 429 */
   async read(request: Http2ServerRequest): Promise<Buffer> {
     const parts: Buffer[] = [];
     let size = 0;
@@ -55,7 +55,7 @@ export class Bodies {
  * The object in a body.
  *
  * @returns undefined when there is none
- * @throws Refusal 415 for a form that is not taken, 400 for what cannot be read, 413 for what is too much
+ * @throws ApiStatusError 415 for a form that is not taken, 400 for what cannot be read, 413 for what is too much
  */
 export function readBody(
   body: Buffer,

@@ -33,7 +33,7 @@ const SUBRESOURCES = new Set(['status', 'token']);
  * Reads `/api/v1/namespaces/shop/pods/web-1/status` and the like.
  *
  * @returns undefined for a path that has not this form
- * @throws Refusal 404 for a resource that is not known, 400 for a name that is none
+ * @throws ApiStatusError 404 for a resource that is not known, 400 for a name that is none
  */
 export function readAddress(path: string, kinds: Kinds): Address | undefined {
   const [root = '', ...rest] = path.split('/').slice(1).map(decoded);

@@ -4,7 +4,7 @@ import { badRequest } from './api-status-error.ts';
 /**
  * Nothing that is kept is nested deeper; a field `__proto__` would be no field.
  *
- * @throws Refusal 400
+ * @throws ApiStatusError 400
  */
 export function checkShape(value: unknown, depth = 0): void {
   if (typeof value !== 'object' || value === null) return;

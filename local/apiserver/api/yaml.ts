@@ -15,7 +15,7 @@ const MAX_ALIASES = 20;
  * compiled on, and Node ends the process. So the depth is looked at while the text is taken apart, which needs no stack. That keys
  * are unique is not looked at, since the library compares each with all others.
  *
- * @throws Refusal 400, 413
+ * @throws ApiStatusError 400, 413
  */
 export function readYaml(text: string): unknown {
   const json = asJson(text);

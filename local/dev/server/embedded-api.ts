@@ -44,7 +44,7 @@ export interface EmbeddedApi {
   readonly port: number;
   /** The way in for whoever runs the server. */
   readonly admin: ClusterConfig & { readonly caPem: string; readonly adminToken: string };
-  /** A token of a ServiceAccount for this server, good for an hour. @throws Refusal when there is none */
+  /** A token of a ServiceAccount for this server, good for an hour. @throws ConnectionRefusal when there is none */
   tokenOf(namespace: string, name: string): string;
   /** Adds a webhook that runs in this process. */
   admit(admission: Admission): void;

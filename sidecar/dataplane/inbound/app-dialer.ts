@@ -66,7 +66,7 @@ export class AppDialer {
 
   /**
    * @param signal gives up
-   * @throws Refusal `app-unreachable`
+   * @throws ConnectionRefusal `app-unreachable`
    */
   dial(port: number, signal: AbortSignal): Promise<Socket> {
     return this.#dialFirst(this.#addresses, port, signal);
@@ -77,7 +77,7 @@ export class AppDialer {
    * loopback address either. Programs take who comes to or from loopback for a local user (Redis' protected mode, PostgreSQL's
    * `trust` for 127.0.0.1, admin pages); a caller that was not authenticated must not be one.
    *
-   * @throws Refusal `app-unreachable`; `unknown-destination` where the address is not one of this pod, as when a neighbour leads
+   * @throws ConnectionRefusal `app-unreachable`; `unknown-destination` where the address is not one of this pod, as when a neighbour leads
    *   packets for another host through it
    */
   async dialAt(address: string, port: number, signal: AbortSignal): Promise<Socket> {

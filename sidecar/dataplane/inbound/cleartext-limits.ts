@@ -39,7 +39,7 @@ export class CleartextLimits {
    * Counts a connection until it closes.
    *
    * @returns to be called when its client has said something
-   * @throws Refusal where there are too many
+   * @throws ConnectionRefusal where there are too many
    */
   take(raw: Socket, origin: Origin): () => void {
     const { metrics, settings } = this.#deps;

@@ -24,7 +24,7 @@ const MAX_LINE_BYTES = 1024;
 /**
  * Serves one connection of the protocol `mesh-control/1`: one line of JSON, one line back.
  *
- * @throws Refusal for everybody but the operator, and for a line that is not a command
+ * @throws ConnectionRefusal for everybody but the operator, and for a line that is not a command
  */
 export async function serveControl(
   leg: SocketLeg,

@@ -201,7 +201,7 @@ export class Inbound {
     const connection = { peer, account, raw, admission };
     if (tls.alpnProtocol === ALPN_STREAM) return this.#streams.meshStream(leg, connection);
     if (tls.alpnProtocol === ALPN_CONTROL) return serveControl(leg, peer, control, this.#deps);
-    return this.#streams.singleStreamPeer(leg, connection, redirected);
+    return this.#streams.foreignPeer(leg, connection, redirected);
   }
 
   async #cleartext(raw: Socket, destination: SocketAddress, origin: Origin): Promise<void> {

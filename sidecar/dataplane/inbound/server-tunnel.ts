@@ -13,7 +13,7 @@ import { tunnelProof } from '../tunnel/proof.ts';
 import { TunnelSession } from '../tunnel/session.ts';
 import type { SessionEnd } from '../tunnel/session.ts';
 import type { TunnelStream } from '../tunnel/tunnel-stream.ts';
-import { TlsWire } from '../tunnel/wire.ts';
+import { TlsWire } from '../tunnel/tls-wire.ts';
 import type { Tenant } from './tunnel-room.ts';
 
 /** How long a tunnel is kept of whose streams all were refused, from the first refusal, milliseconds. */

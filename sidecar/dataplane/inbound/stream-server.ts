@@ -32,7 +32,7 @@ import { callerHeader } from './proxy-protocol.ts';
 import type { Admission } from './unadmitted.ts';
 
 /** A TLS connection of an admitted peer: one connection of the application, or a tunnel of many. */
-export interface PeerConnection {
+export interface InboundPeer {
   readonly peer: AdmittedPeer;
   /** Whose memory it takes. */
   readonly account: PeerAccount;
@@ -78,7 +78,7 @@ export class StreamServer {
    * @param tunnel what carries it
    * @returns whether it was let through
    */
-  async tunnelStream(stream: TunnelStream, tunnel: PeerConnection): Promise<boolean> {
+  async tunnelStream(stream: TunnelStream, tunnel: InboundPeer): Promise<boolean> {
     const { port } = stream.header;
     try {
       const app = await this.#open(tunnel, { port }, callerOf(stream));
@@ -96,7 +96,7 @@ export class StreamServer {
   }
 
   /** A stream of another sidecar: its header, our verdict, then bytes. */
-  async meshStream(leg: SocketLeg, connection: PeerConnection): Promise<void> {
+  async meshStream(leg: SocketLeg, connection: InboundPeer): Promise<void> {
     const { peer, account, raw } = connection;
     let parties = this.#parties(peer.id);
     const release = this.#deps.memory.take(account, leg.fixedBytes);
@@ -121,9 +121,9 @@ export class StreamServer {
    *
    * @param redirectedFrom what it dialed, when it did not dial the sidecar itself
    */
-  async singleStreamPeer(
+  async foreignPeer(
     leg: SocketLeg,
-    connection: PeerConnection,
+    connection: InboundPeer,
     redirectedFrom: SocketAddress | undefined,
   ): Promise<void> {
     const { peer, account, raw } = connection;
@@ -181,7 +181,7 @@ export class StreamServer {
   }
 
   /** Dials the application for a peer that may reach it; asks again afterwards, since dialing takes time. */
-  async #open(connection: PeerConnection, to: Wanted, caller: Caller): Promise<Socket> {
+  async #open(connection: InboundPeer, to: Wanted, caller: Caller): Promise<Socket> {
     const { gatekeeper, app, clock } = this.#deps;
     const { peer, account, raw, admission } = connection;
     const fault = () => gatekeeper.fault(peer, to.port, clock.now()) ?? this.#busy();
@@ -197,7 +197,7 @@ export class StreamServer {
    * Says who calls to an application that expects it, before anything of the caller: what a caller writes itself comes after.
    *
    * @param peer absent for cleartext, about whose identity nothing is said
-   * @throws Refusal
+   * @throws ConnectionRefusal
    */
   #introduce(app: Socket, raw: Socket, to: Wanted, peer?: AdmittedPeer): void {
     if (!this.#deps.proxyProtocolPorts?.has(to.port)) return;
@@ -248,7 +248,7 @@ export class StreamServer {
     );
   }
 
-  #carry(leg: Leg, app: Socket, { peer, account }: PeerConnection, port: number): void {
+  #carry(leg: Leg, app: Socket, { peer, account }: InboundPeer, port: number): void {
     this.#start(leg, app, {
       account,
       parties: this.#parties(peer.id, port),

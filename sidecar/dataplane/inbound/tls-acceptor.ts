@@ -60,7 +60,7 @@ export class TlsAcceptor {
 
   /**
    * @param timeoutMs until the handshake must be complete
-   * @throws Refusal
+   * @throws ConnectionRefusal
    */
   async handshake(raw: Socket, timeoutMs: number): Promise<Handshake> {
     const current = this.#newest();

@@ -76,7 +76,7 @@ export class Unadmitted {
   /**
    * The TLS handshake of a connection, begun when its whole ClientHello is there and its turn has come.
    *
-   * @throws Refusal
+   * @throws ConnectionRefusal
    */
   async handshake(raw: Socket, origin: Origin): Promise<Handshake & { readonly admission: Admission }> {
     const { clock, settings, acceptor } = this.#deps;

@@ -43,7 +43,7 @@ export class Dialer {
    * @param originalDestination where the application wanted to go, for the peer's log
    * @param early what the application says meanwhile
    * @param signal gives up
-   * @throws Refusal saying why nobody could be reached
+   * @throws ConnectionRefusal saying why nobody could be reached
    */
   async dial(
     target: Target,

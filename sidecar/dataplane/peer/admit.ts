@@ -45,7 +45,7 @@ export function trustOf({ svid, bundle }: IdentitySnapshot): HandshakeTrust {
  * @param trust what the handshake was made with
  * @param now Unix time, milliseconds
  * @param side which this process is; of a client the leaf alone is looked at, see {@link leafOf}
- * @throws Refusal saying what is wrong with the peer
+ * @throws ConnectionRefusal saying what is wrong with the peer
  */
 export function admit(
   socket: TLSSocket,
@@ -83,7 +83,7 @@ export function admit(
  *
  * @param shown its own first, as PEM
  * @param now Unix time, milliseconds
- * @throws Refusal saying what is wrong with them
+ * @throws ConnectionRefusal saying what is wrong with them
  */
 export function admitShown(shown: readonly string[], bundle: TrustBundle, now: number): AdmittedPeer {
   const [certificate, ...intermediates] = shown.map(readCertificate);
@@ -142,7 +142,7 @@ class CertifiedPeer implements AdmittedPeer {
    * with several, the path must be found again among those of the peer's own domain. So it must where a certificate between
    * them is one that OpenSSL takes and X509-SVID does not.
    *
-   * @throws Refusal
+   * @throws ConnectionRefusal
    */
   static of(
     identity: { readonly id: SpiffeId; readonly trustDomain: TrustDomain },
@@ -160,7 +160,7 @@ class CertifiedPeer implements AdmittedPeer {
   /**
    * Nobody has looked for a path to a root yet.
    *
-   * @throws Refusal
+   * @throws ConnectionRefusal
    */
   static afresh(
     identity: { readonly id: SpiffeId; readonly trustDomain: TrustDomain },

@@ -175,7 +175,7 @@ export class PeerDialer {
   }
 }
 
-/** @throws Refusal when it is nothing of what was offered */
+/** @throws ConnectionRefusal when it is nothing of what was offered */
 function chosen(tls: TLSSocket, offered: readonly string[]): string {
   const { alpnProtocol } = tls;
   if (typeof alpnProtocol === 'string' && offered.includes(alpnProtocol)) return alpnProtocol;

@@ -9,7 +9,7 @@ import { tunnelProof } from './proof.ts';
 import { agedMs, nextLookMs } from './aging.ts';
 import { TunnelSession } from './session.ts';
 import type { SessionEnd } from './session.ts';
-import { TlsWire } from './wire.ts';
+import { TlsWire } from './tls-wire.ts';
 
 export interface ClientTunnelOptions {
   readonly connection: PeerConnection;

@@ -4,7 +4,7 @@ import type { CloseReason } from './frames/payloads.ts';
 import { FRAME, MAX_PAYLOAD, MAX_WINDOW } from './frames/protocol.ts';
 import { slabs } from './slab-pool.ts';
 import type { StreamSender, TunnelStream } from './tunnel-stream.ts';
-import type { Wire } from './wire.ts';
+import type { Wire } from './tls-wire.ts';
 
 /** So much may wait to leave before streams are told to wait, and so little before they are told to go on. */
 const CONGESTED_BYTES = 262_144;

@@ -6,7 +6,7 @@ import type { Outbox } from './outbox.ts';
 import { decodeCloseReason, encodeCloseReason } from './frames/payloads.ts';
 import { FRAME } from './frames/protocol.ts';
 import type { SessionEnd, SessionOptions } from './session-options.ts';
-import type { Wire } from './wire.ts';
+import type { Wire } from './tls-wire.ts';
 
 /** How long the side that opens streams may take to close a tunnel that the other side leaves. */
 const LEAVE_MS = 5_000;

@@ -4,7 +4,7 @@ import type { ResetReason } from '#core/refusals.ts';
 import type { WindowBudget } from '../memory/window-budget.ts';
 import type { FrameBudget } from '../memory/frame-budget.ts';
 import type { TunnelStream } from './tunnel-stream.ts';
-import type { Wire } from './wire.ts';
+import type { Wire } from './tls-wire.ts';
 
 /** Why a tunnel ended. */
 export interface SessionEnd {

@@ -33,7 +33,7 @@ import type { WindowShare } from './receive-window.ts';
 import { SessionClose, streamLoss } from './session-close.ts';
 import type { SessionEnd, SessionEvents, SessionOptions } from './session-options.ts';
 import { TunnelStream } from './tunnel-stream.ts';
-import type { Wire, WireEvents } from './wire.ts';
+import type { Wire, WireEvents } from './tls-wire.ts';
 
 export type { SessionEnd, SessionEvents, SessionOptions } from './session-options.ts';
 

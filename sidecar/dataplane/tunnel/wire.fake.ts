@@ -1,4 +1,4 @@
-import type { Wire, WireEvents } from './wire.ts';
+import type { Wire, WireEvents } from './tls-wire.ts';
 
 interface Written {
   bytes: Buffer;

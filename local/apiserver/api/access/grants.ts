@@ -14,7 +14,7 @@ const RBAC = 'rbac.authorization.k8s.io';
  * (Kubernetes, "Privilege escalation prevention and bootstrapping"). Stricter than there: holding all that a role says is
  * not enough.
  *
- * @throws Refusal 403
+ * @throws ApiStatusError 403
  */
 export function checkGrant(authorizer: Authorizer, user: User, kind: ResourceKind, object: ApiObject): void {
   if (kind.group !== RBAC || user.groups.includes(MASTERS)) return;

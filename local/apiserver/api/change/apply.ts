@@ -16,7 +16,7 @@ import { isManager, ownedBy, ownersOf, withOwners } from './managed-fields.ts';
  * change what others own unless it forces. Left out: changes of a list's type between versions of a schema.
  *
  * @param live undefined when there is no such object yet
- * @throws Refusal 409 naming every contested field
+ * @throws ApiStatusError 409 naming every contested field
  */
 export function applied(
   kind: ResourceKind,

@@ -34,7 +34,7 @@ class Fields {
   readonly values = new Map<string, unknown>();
   #characters = 0;
 
-  /** @throws Refusal 413 */
+  /** @throws ApiStatusError 413 */
   add(path: readonly string[], value: unknown): void {
     const text = JSON.stringify(path);
     this.#characters += text.length;

@@ -22,7 +22,7 @@ const LABEL_HINT =
 /**
  * Reads what a client sends as an object.
  *
- * @throws Refusal 400 when it is none, or one of another kind
+ * @throws ApiStatusError 400 when it is none, or one of another kind
  */
 export function readObject(body: unknown, kind: ResourceKind): ApiObject {
   if (!isRecord(body)) throw badRequest('the body is not an object');

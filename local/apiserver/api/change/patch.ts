@@ -21,7 +21,7 @@ export function patchTypes(kind: ResourceKind): readonly string[] {
 /**
  * The object after a patch that is not an apply.
  *
- * @throws Refusal 415 for a form the kind does not take, 400 and 422 for a patch that cannot be read or does not fit
+ * @throws ApiStatusError 415 for a form the kind does not take, 400 and 422 for a patch that cannot be read or does not fit
  */
 export function patched(kind: ResourceKind, live: ApiObject, contentType: string, patch: unknown): Json {
   const types = patchTypes(kind);

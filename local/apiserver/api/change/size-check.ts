@@ -9,7 +9,7 @@ import { ApiStatusError } from '../api-status-error.ts';
  * is always taken, so that a full store can be emptied.
  *
  * @param before what it is now; undefined for a new one
- * @throws Refusal 413, 507
+ * @throws ApiStatusError 413, 507
  */
 export function checkSize(
   object: ApiObject,

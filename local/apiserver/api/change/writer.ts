@@ -87,7 +87,7 @@ export class Writer {
     this.#deps = deps;
   }
 
-  /** @throws Refusal */
+  /** @throws ApiStatusError */
   create(
     kind: ResourceKind,
     namespace: string | undefined,
@@ -108,7 +108,7 @@ export class Writer {
     });
   }
 
-  /** @throws Refusal */
+  /** @throws ApiStatusError */
   update(place: Place, body: unknown, options: WriteOptions): Promise<ApiObject> {
     return this.#again(options, () => {
       const before = this.get(place);
@@ -118,7 +118,7 @@ export class Writer {
     });
   }
 
-  /** A patch that is not an apply. @throws Refusal */
+  /** A patch that is not an apply. @throws ApiStatusError */
   patch(place: Place, contentType: string, body: unknown, options: WriteOptions): Promise<ApiObject> {
     return this.#again(options, () => {
       const before = this.get(place);
@@ -130,7 +130,7 @@ export class Writer {
     });
   }
 
-  /** Server-side apply. @throws Refusal */
+  /** Server-side apply. @throws ApiStatusError */
   apply(place: Place, body: unknown, options: WriteOptions & { readonly force: boolean }): Promise<Written> {
     return this.#again(options, () => this.#apply(place, body, options));
   }
@@ -163,7 +163,7 @@ export class Writer {
     return { object: await this.#save(place, before, filled(kind, object), options), created: false };
   }
 
-  /** @throws Refusal. @returns the object as it was left, and whether it is gone */
+  /** @throws ApiStatusError. @returns the object as it was left, and whether it is gone */
   delete(place: Place, options: DeleteOptions): { readonly object: ApiObject; readonly gone: boolean } {
     const { kind, name } = place;
     const before = this.get(place);
@@ -190,7 +190,7 @@ export class Writer {
     };
   }
 
-  /** @throws Refusal 404 */
+  /** @throws ApiStatusError 404 */
   get(place: Place): ApiObject {
     const found = this.#deps.store.get(resourceId(place.kind), keyOf(place));
     if (!found) throw notFound(place.kind, place.name);

@@ -35,7 +35,7 @@ let descriptions: ReturnType<typeof describeAll> | undefined;
 /**
  * Reads an object in Kubernetes' protobuf form, into what its JSON would be.
  *
- * @throws Refusal 415 for a kind or a field that is taken as JSON only, 400 for what cannot be read
+ * @throws ApiStatusError 415 for a kind or a field that is taken as JSON only, 400 for what cannot be read
  */
 export function readProtobuf(body: Buffer): object {
   if (!body.subarray(0, MAGIC.length).equals(MAGIC))

@@ -18,7 +18,7 @@ interface Continue {
 /**
  * A list, or a page of one: every page shows the state of the first one's resourceVersion.
  *
- * @throws Refusal 410 when that state is forgotten
+ * @throws ApiStatusError 410 when that state is forgotten
  */
 export function list(store: ObjectStore, request: ResourceRequest): object {
   const { kind, query } = request;

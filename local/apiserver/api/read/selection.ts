@@ -11,7 +11,7 @@ const MAX_SELECTOR = 4096;
 /**
  * What a request selects.
  *
- * @throws Refusal 400 when a selector cannot be read
+ * @throws ApiStatusError 400 when a selector cannot be read
  */
 export function selectionOf({
   kind,

@@ -57,7 +57,7 @@ export class Watch {
   #unsubscribe: () => void = () => undefined;
   #timers: readonly Timer[] = [];
 
-  /** @throws Refusal for parameters that cannot be read */
+  /** @throws ApiStatusError for parameters that cannot be read */
   constructor(deps: WatchDeps, request: ResourceRequest, sink: WatchSink) {
     const { kind, query } = request;
     this.#deps = deps;

@@ -44,7 +44,7 @@ export class Reviews {
     this.#deps = deps;
   }
 
-  /** @throws Refusal 400 for a question that cannot be read */
+  /** @throws ApiStatusError 400 for a question that cannot be read */
   review({ kind, user, body }: ResourceRequest): object {
     const asked = isRecord(body) ? body : {};
     const spec = isRecord(asked.spec) ? asked.spec : {};
@@ -52,7 +52,7 @@ export class Reviews {
     return { kind: kind.kind, apiVersion: `${kind.group}/${kind.version}`, metadata: {}, spec, status };
   }
 
-  /** `POST .../serviceaccounts/NAME/token`. @throws Refusal */
+  /** `POST .../serviceaccounts/NAME/token`. @throws ApiStatusError */
   token({
     namespace = '',
     name = '',

@@ -1,6 +1,6 @@
 import type { FrameReader } from './frame-reader.ts';
 import { ProtocolError } from './frame-reader.ts';
-import type { Wire } from '../wire.ts';
+import type { Wire } from '../tls-wire.ts';
 
 /**
  * What is read of a tunnel in one turn of the event loop before everybody else has theirs, in units of a byte. The kernel hands
