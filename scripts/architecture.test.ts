@@ -43,3 +43,27 @@ test.each(['core/', 'sidecar/', 'sidecar/dataplane/', 'operator/', 'kube/'])(
     expect(parts.filter((part) => !named.includes(part))).toEqual([]);
   },
 );
+
+describe('every file of the data plane', () => {
+  const folder = join(ROOT, 'sidecar/dataplane');
+  const page = readFileSync(join(folder, 'README.md'), 'utf8');
+  const files = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((file) =>
+    file.endsWith('.ts'),
+  );
+  const isTest = (file: string): boolean => file.endsWith('.test.ts');
+  const sources = files.filter((file) => !/\.(test|fake|suite)\.ts$|testing\//.test(file));
+
+  test.each(sources)('%s has a test of its own, or the page says what tests it', (file) => {
+    const stem = file.slice(0, -'.ts'.length);
+    const own = files.some((other) => isTest(other) && other.startsWith(`${stem}.`));
+    const [folderOf] = file.split('/');
+    expect(own || page.includes(`| \`${file}\``) || page.includes(`| \`${folderOf}/\``)).toBe(true);
+  });
+
+  test.each([...page.matchAll(/\]\(([^)]+)\)/g)].map(([, path = '']) => path))(
+    '%s, which the page names, is there',
+    (path) => {
+      expect(existsSync(join(folder, path))).toBe(true);
+    },
+  );
+});
