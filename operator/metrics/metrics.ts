@@ -47,7 +47,7 @@ export const METRICS = {
   connectionsClosed: {
     kind: 'counter',
     name: 'mesh_operator_connections_closed_total',
-    help: 'Connections that the operator closed for their own or for the sake of others, by server and reason (network-limit, total-limit, busy, barred, not-tls, no-client-hello, pipelined, rate).',
+    help: 'Connections that the operator closed for their own or for the sake of others, by server and reason (network-limit, total-limit, busy, barred, not-tls, no-client-hello, pipelined).',
     labels: ['server', 'reason'],
   },
   bodiesRefused: {

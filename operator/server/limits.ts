@@ -21,9 +21,6 @@ export const CONNECTIONS: Readonly<Record<Server, ConnectionLimits>> = {
   outside: { total: 256, perNetwork: 16 },
 };
 
-/** How often one address may connect to the port for health and metrics: far more than a kubelet and two Prometheus do. */
-export const OPERATIONS_RATE = { burst: 100, perSecond: 20 };
-
 /** Bodies of requests for certificates have about 600 bytes, at most 16 KB. */
 export const SIGNING_BODIES: BodyBudgetLimits = { total: 2 * 1024 * 1024, perNetwork: 256 * 1024 };
 

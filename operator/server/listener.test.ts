@@ -9,32 +9,26 @@ import express from 'express';
 import { FakeClock } from '#base/testing/clock.fake.ts';
 
 import { HttpListener, proveConnection } from './listener.ts';
-import type { ClosedReason, ListenerOptions } from './listener.ts';
 import { metricsRoute } from './operations.ts';
 
 const open: HttpListener[] = [];
 const sockets: Socket[] = [];
-let closed: ClosedReason[];
-beforeEach(() => {
-  closed = [];
-});
 afterEach(async () => {
   for (const socket of sockets.splice(0)) socket.destroy();
   for (const listener of open.splice(0)) await listener.close(0);
 });
 
-async function listen(app: RequestListener, options: Partial<ListenerOptions> = {}): Promise<number> {
+async function listen(app: RequestListener): Promise<number> {
   const listener = new HttpListener(app, {
     limits: { total: 100, perNetwork: 100 },
-    metrics: { closed: (reason) => closed.push(reason), open: () => undefined },
-    ...options,
+    metrics: { closed: () => undefined, open: () => undefined },
   });
   open.push(listener);
   return listener.listen(0, '127.0.0.1');
 }
 
-function dial(port: number, from = '127.0.0.1'): Socket {
-  const socket = connect({ port, host: '127.0.0.1', localAddress: from });
+function dial(port: number): Socket {
+  const socket = connect({ port, host: '127.0.0.1' });
   socket.on('error', () => undefined);
   sockets.push(socket);
   return socket;
@@ -67,29 +61,6 @@ describe('a connection', () => {
     expect(await ask(socket, '/nothing')).toContain('Connection: close');
     await ended;
   });
-});
-
-test('a network that connects too often is cut off for a while; others are not', async () => {
-  const clock = new FakeClock();
-  const port = await listen(app, { rate: { burst: 3, perSecond: 1 }, clock });
-  const isServed = async (from: string): Promise<boolean> => {
-    const socket = dial(port, from);
-    const cut = new Promise<boolean>((resolve) => socket.once('close', () => resolve(false)));
-    return Promise.race([
-      cut,
-      ask(socket, '/').then(
-        () => true,
-        () => false,
-      ),
-    ]);
-  };
-  const served: boolean[] = [];
-  for (let index = 0; index < 5; index++) served.push(await isServed('127.0.0.7'));
-  expect(served).toEqual([true, true, true, false, false]);
-  expect(closed).toEqual(['rate', 'rate']);
-  expect(await isServed('127.0.0.8')).toBe(true);
-  await clock.advance(1_000);
-  expect(await isServed('127.0.0.7')).toBe(true);
 });
 
 test('metrics are written once for all who ask at about the same time', async () => {

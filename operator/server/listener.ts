@@ -3,11 +3,8 @@ import type { IncomingMessage, RequestListener, Server as HttpServer, ServerResp
 import type { Server as HttpsServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 
-import { systemClock } from '#base/clock.ts';
 import type { Clock } from '#base/clock.ts';
 
-import { TokenBuckets } from '#base/token-buckets.ts';
-import type { BucketLimits } from '#base/token-buckets.ts';
 import { ConnectionTable } from './connection-table.ts';
 import { KnownNetworks } from './known-networks.ts';
 import type { Connection, ConnectionLimits } from './connection-table.ts';
@@ -37,9 +34,7 @@ export type ClosedReason =
   /** No whole ClientHello in time. */
   | 'no-client-hello'
   /** A second request before the first was answered: no client of the mesh does that. */
-  | 'pipelined'
-  /** Its network makes connections more often than anybody needs to. */
-  | 'rate';
+  | 'pipelined';
 
 /** What one port counts. */
 export interface ListenerMetrics {
@@ -56,13 +51,8 @@ export interface ListenerOptions {
   readonly isKnown?: (network: string) => boolean;
   /** Whether connections of a network are closed before anything is done for them. Default: none are. */
   readonly isBarred?: (network: string) => boolean;
-  /** How often one network may connect. Default: as often as it likes. */
-  readonly rate?: Pick<BucketLimits, 'burst' | 'perSecond'>;
   readonly clock?: Clock;
 }
-
-/** Networks whose rate is remembered. */
-const MAX_NETWORKS = 4_096;
 
 /** What is to be done when the peer of a request's connection turns out to be one of those whom the port is for. */
 const proofs = new WeakMap<Socket, () => void>();
@@ -84,7 +74,6 @@ export class Listener {
   readonly #table: ConnectionTable;
   readonly #metrics: ListenerMetrics;
   readonly #isBarred: (network: string) => boolean;
-  readonly #isTooFast: (network: string) => boolean;
   readonly #isKnown: (network: string) => boolean;
   readonly #known = new KnownNetworks();
   /** By both ends' addresses: the socket of a request over TLS is another object than the one that was accepted. */
@@ -92,14 +81,12 @@ export class Listener {
 
   protected constructor(
     server: HttpServer | HttpsServer,
-    { limits, metrics, isBarred, isKnown, rate, clock = systemClock }: ListenerOptions,
+    { limits, metrics, isBarred, isKnown }: ListenerOptions,
   ) {
     this.#server = server;
     this.#table = new ConnectionTable(limits);
     this.#metrics = metrics;
     this.#isBarred = isBarred ?? (() => false);
-    const rates = rate && new TokenBuckets({ ...rate, maxKeys: MAX_NETWORKS });
-    this.#isTooFast = (network) => rates !== undefined && rates.take(network, clock.now()) > 0;
     this.#isKnown = (network) => this.#known.has(network) || isKnown?.(network) === true;
     const [accept, ...more] = server.listeners('connection') as ((socket: Socket) => void)[];
     if (!accept || more.length > 0) throw new Error('this version of Node takes connections in another way');
@@ -160,9 +147,8 @@ export class Listener {
 
   #connected(socket: Socket, accept: () => void): void {
     const network = networkOf(socket.remoteAddress ?? '');
-    const unwelcome = this.#isBarred(network) ? 'barred' : this.#isTooFast(network) ? 'rate' : undefined;
-    if (unwelcome) {
-      this.cut(socket, unwelcome);
+    if (this.#isBarred(network)) {
+      this.cut(socket, 'barred');
       return;
     }
     const origin = { network, isKnown: this.#isKnown(network) };

@@ -5,7 +5,7 @@ import { createMetrics } from '../metrics/metrics.ts';
 import type { OperatorMetrics } from '../metrics/metrics.ts';
 import { createApp } from './app.ts';
 import { Health } from './health.ts';
-import { CONNECTIONS, OPERATIONS_RATE, listenerMetrics } from './limits.ts';
+import { CONNECTIONS, listenerMetrics } from './limits.ts';
 import { HttpListener } from './listener.ts';
 import { healthRoutes, metricsRoute } from './operations.ts';
 
@@ -39,7 +39,6 @@ export class OperationsPort {
     const mounts = [healthRoutes(live, this.ready), scrape];
     this.#listener = new HttpListener(createApp({ log, metrics, server: 'http', paths: PATHS, mounts }), {
       limits: CONNECTIONS.http,
-      rate: OPERATIONS_RATE,
       metrics: listenerMetrics(metrics, 'http'),
     });
   }
